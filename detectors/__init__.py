@@ -1,0 +1,1 @@
+"""Detectors, one file each: whatever scores a clip is registered here."""

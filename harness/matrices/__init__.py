@@ -1,0 +1,1 @@
+"""The matrices: which detectors meet which datasets, one TOML file each."""

@@ -1,0 +1,263 @@
+"""The registries, and the contracts of what is registered in them.
+
+A plug-in is one file in `detectors/`, `datasets/` or `perturbations/` that registers itself with
+the decorator of its kind. Each registry scans its own folder when it is first asked; a plug-in that
+fails to import is listed with its error and breaks only the cells that name it. Plug-ins outside the
+checkout come through the entry-point group `gapbench.plugins` or `load_file`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from harness.types import Clip, HarnessError, Recipe, unknown
+
+NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+"""Names are lower-case words joined by `_`: `-`, `:`, `@`, `#` and `/` mean something in cells."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """What scores clips. A trainable detector is also a `torch.nn.Module` with a `loss`."""
+
+    size: int
+    """Side of the square input, in pixels."""
+    frames: int
+    """Frames of a clip it wants, evenly spaced."""
+
+    def score(self, clips: Any) -> Any:
+        """P(fake) in [0, 1] of uint8 RGB clips `[B, T, S, S, 3]`: `[B, T]` frame-based, `[B, 1]` clip-based.
+
+        An `nn.Module` gets and gives tensors on its own device; any other detector gets and gives
+        numpy arrays. Normalisation is the detector's own business. The score of a clip does not
+        depend on the other clips of the batch.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class DetectorEntry:
+    """A registered detector."""
+
+    name: str
+    build: Callable[..., Any]
+    """`build(size=, frames=, pretrained=, **recipe.options)` if trainable, `build()` if fixed."""
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Ways to train it, by name; empty for a fixed detector."""
+    file: str = ""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it needs weights."""
+        return bool(self.recipes)
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of that name; `HarnessError` names the known ones."""
+        if name not in self.recipes:
+            raise unknown(f"recipe of {self.name}", name, self.recipes)
+        return self.recipes[name]
+
+    def make(self, recipe: Recipe | None = None) -> Any:
+        """A new detector: with the recipe's size, frames and options, or a fixed one as it is."""
+        if not self.trainable:
+            return self.build()
+        if recipe is None:
+            raise HarnessError(f"{self.name} is trained, so it is built from a recipe")
+        return self.build(
+            size=recipe.size, frames=recipe.frames, pretrained=recipe.pretrained, **recipe.options
+        )
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A registered dataset."""
+
+    name: str
+    clips: Callable[[Path], Iterator[Clip]]
+    """Lists the clips found under a root folder, lazily, in a fixed order."""
+    about: str
+    """One line for tables: what it is."""
+    crop: str = "center"
+    """`none` (whole frame), `center` (largest centred square) or `boxes` (1.3 x the clip's face box)."""
+    embedded: bool = False
+    """Made here on first use; every other dataset is brought by the user."""
+    version: str = "1"
+    """Raised whenever the same clip ids come to mean other pixels or labels."""
+    prepare: Callable[[Path], None] | None = None
+    """For an embedded dataset: makes the files under the root if they are not there yet."""
+    file: str = ""
+
+
+Apply = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class PerturbationEntry:
+    """A registered perturbation."""
+
+    name: str
+    apply: Apply
+    """`apply(frames uint8 [T, H, W, 3] RGB, parameter, rng) -> the same shape and type`; one draw a clip."""
+    parameters: tuple[Any, ...]
+    """The parameter at severity 1, 2, ...; each changes the frames more than the one before."""
+    version: str = "1"
+    """Raised whenever the same parameter comes to mean other pixels."""
+    file: str = ""
+
+    def parameter(self, severity: int) -> Any:
+        """The parameter at a severity of 1..n; `HarnessError` names the range."""
+        if not 1 <= severity <= len(self.parameters):
+            raise HarnessError(
+                f"{self.name} has no severity {severity} (known: 1 to {len(self.parameters)}; clean is 0)"
+            )
+        return self.parameters[severity - 1]
+
+
+E = TypeVar("E", DetectorEntry, DatasetEntry, PerturbationEntry)
+
+
+class Registry(Generic[E]):
+    """The entries of one kind, found by scanning one folder when first asked."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self.package = package
+        self._entries: dict[str, E] = {}
+        self._broken: dict[str, str] = {}
+        self._scanned = False
+
+    def add(self, entry: E) -> None:
+        """Register an entry; a name that is malformed or taken by another file is a `HarnessError`."""
+        if not NAME.fullmatch(entry.name):
+            raise HarnessError(f"{self.kind} name {entry.name!r} must be lower-case words joined by '_'")
+        taken = self._entries.get(entry.name)
+        if taken is not None and taken.file != entry.file:
+            raise HarnessError(
+                f"{self.kind} {entry.name!r} is registered twice: {taken.file} and {entry.file}"
+            )
+        self._entries[entry.name] = entry
+
+    def _scan(self) -> None:
+        if self._scanned:
+            return
+        self._scanned = True
+        package = importlib.import_module(self.package)
+        for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+            try:
+                importlib.import_module(f"{self.package}.{module}")
+            except Exception as error:  # noqa: BLE001 - a plug-in may fail in any way, and only itself
+                self._broken[module] = f"{type(error).__name__}: {error}".splitlines()[0]
+        _load_entry_points()
+
+    def names(self) -> list[str]:
+        """The registered names, sorted."""
+        self._scan()
+        return sorted(self._entries)
+
+    def broken(self) -> dict[str, str]:
+        """Files of the folder that failed to import, with why."""
+        self._scan()
+        return dict(self._broken)
+
+    def get(self, name: str) -> E:
+        """The entry of that name; `HarnessError` names the nearest one, or says why its file is broken."""
+        self._scan()
+        if name in self._entries:
+            return self._entries[name]
+        if name in self._broken:
+            raise HarnessError(f"{self.kind} {name!r} cannot be imported: {self._broken[name]}")
+        raise unknown(self.kind, name, self._entries)
+
+
+detectors: Registry[DetectorEntry] = Registry("detector", "harness.detectors")
+datasets: Registry[DatasetEntry] = Registry("dataset", "harness.datasets")
+perturbations: Registry[PerturbationEntry] = Registry("perturbation", "harness.perturbations")
+
+
+def detector(name: str, *, recipes: Mapping[str, Recipe] | None = None) -> Callable[[Any], Any]:
+    """Register the decorated class as a detector; with recipes it is trainable, without it is fixed."""
+
+    def register(build: Any) -> Any:
+        detectors.add(DetectorEntry(name, build, dict(recipes or {}), _file_of(build)))
+        return build
+
+    return register
+
+
+def dataset(
+    name: str,
+    *,
+    about: str,
+    crop: str = "center",
+    version: str = "1",
+    prepare: Callable[[Path], None] | None = None,
+) -> Callable[[Any], Any]:
+    """Register the decorated `root -> Iterator[Clip]` as a dataset; with `prepare` it is embedded."""
+
+    def register(clips: Any) -> Any:
+        entry = DatasetEntry(name, clips, about, crop, prepare is not None, version, prepare, _file_of(clips))
+        datasets.add(entry)
+        return clips
+
+    return register
+
+
+def perturbation(name: str, *, parameters: tuple[Any, ...], version: str = "1") -> Callable[[Apply], Apply]:
+    """Register the decorated function `(frames, parameter, rng) -> frames` as a perturbation."""
+
+    def register(apply: Apply) -> Apply:
+        perturbations.add(PerturbationEntry(name, apply, parameters, version, _file_of(apply)))
+        return apply
+
+    return register
+
+
+def load_file(path: Path) -> None:
+    """Import a plug-in file from outside the checkout; whatever it registers is then known by name."""
+    if not path.is_file():
+        raise HarnessError(f"plug-in file {path} does not exist")
+    name = f"gapbench_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise HarnessError(f"plug-in file {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except HarnessError:
+        raise
+    except Exception as error:  # whatever the file raises is the user's to read, in one line
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise HarnessError(f"plug-in file {path} cannot be imported: {reason}") from error
+
+
+_entry_points_loaded = False
+
+
+def _load_entry_points() -> None:
+    global _entry_points_loaded
+    if _entry_points_loaded:
+        return
+    _entry_points_loaded = True
+    for point in importlib.metadata.entry_points(group="gapbench.plugins"):
+        try:
+            point.load()
+        except Exception as error:  # noqa: BLE001 - listed, like a broken file of the folder
+            for registry in (detectors, datasets, perturbations):
+                registry._broken[point.name] = f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _file_of(thing: Any) -> str:
+    return inspect.getsourcefile(thing) or ""

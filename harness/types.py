@@ -1,0 +1,284 @@
+"""The records of GapBench, its one exception, and the words for its results.
+
+Every record is frozen. Functions turn one record into the next: clips into predictions, predictions
+into rows, rows into the leaderboard and into verdicts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REAL = 0
+FAKE = 1
+SPLITS = ("train", "val", "test")
+
+PROTOCOL = 1
+"""Raised whenever numbers stop being comparable with those of earlier versions."""
+
+
+class HarnessError(Exception):
+    """What a user can mend, said in one line: what is wrong, what is known, what is nearest."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
+    """The error for a name nobody knows: names it, the nearest known one, and the known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(names) if names else "none"
+    return HarnessError(f"unknown {kind} {name!r}{hint} (known: {listed})")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled video; a still image is a clip of one frame."""
+
+    id: str
+    """Unique across datasets, e.g. `ffpp_c23/Deepfakes/000_003`; never a file stem alone."""
+    path: Path
+    """The file. It need not exist: reading it may fail, and failing is counted."""
+    label: int
+    """REAL (0) or FAKE (1)."""
+    split: str
+    """`train`, `val` or `test`, as the dataset's authors split it."""
+    manipulation: str | None = None
+    """The method that made the fake; None for a real clip."""
+    target: str | None = None
+    """Identity or footage whose body is seen; None when unknown."""
+    source: str | None = None
+    """Identity or footage whose face was put on it; None when unknown or real."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a detector is trained. Stored beside the weights it made, and part of their name."""
+
+    size: int
+    """Side of the square input, in pixels."""
+    frames: int
+    """Evenly spaced frames of a clip that are scored."""
+    epochs: int
+    """Passes over the training clips, at most."""
+    batch: int
+    """Clips in one optimizer step; each contributes `train_frames` frames."""
+    learning_rate: float
+    """Peak learning rate of the newly initialised layers."""
+    train_frames: int = 1
+    """Frames of a clip seen in one step (a clip-based detector sees all `frames`)."""
+    backbone_rate: float = 1.0
+    """Learning rate of the backbone, as a fraction of `learning_rate`."""
+    weight_decay: float = 0.0
+    """L2 penalty of the optimizer."""
+    schedule: str = "constant"
+    """`constant`, `cosine` (one cycle to zero, short warm-up) or `cosine-restarts` (every 10 epochs)."""
+    clip_norm: float | None = None
+    """Largest gradient norm; None leaves gradients alone."""
+    patience: int | None = None
+    """Epochs without a better validation AUC before training stops; None never stops early."""
+    precision: str = "fp32"
+    """`fp32`, `bf16`, or `auto` (bf16 where the device computes it natively, else fp32)."""
+    pretrained: bool = False
+    """Start from published ImageNet weights; their absence is an error, never a random start."""
+    augment: tuple[str, ...] = ("flip",)
+    """Names of training augmentations: `flip`, `light`, `noise`, `jpeg`, `shift`."""
+    clips: int | None = None
+    """Training clips used at most (the first of each class, balanced); None uses all."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the detector's constructor, e.g. `{"pooling": "mean"}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how scores were computed; scores of one runtime are reproducible bit by bit."""
+
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:N`."""
+    precision: str = "fp32"
+    """`fp32` or `bf16` (autocast), as really used."""
+    batch: int = 16
+    """Clips in one forward pass."""
+
+    def __str__(self) -> str:
+        return f"{self.device}-{self.precision}-b{self.batch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement: a detector, what it was trained on, what it is tested on, under what."""
+
+    detector: str
+    """Registered name."""
+    trained_on: str | None
+    """Dataset, or `dataset-manipulation` when that manipulation was left out; None if not trained."""
+    tested_on: str
+    """Dataset, or `dataset:manipulation` for that manipulation and all reals."""
+    perturbation: str = "clean"
+    """Registered name, or `clean`."""
+    severity: int = 0
+    """0 clean, 1 mild ... 5 strong."""
+    seed: int = 0
+    """Seed of the training."""
+    runtime: Runtime = Runtime()
+    """Device, precision and batch of the scoring."""
+
+    @property
+    def entry(self) -> str:
+        """`detector@trained_on`, the name of a leaderboard row (the seed is named when not 0)."""
+        trained = f"@{self.trained_on}" if self.trained_on else ""
+        return f"{self.detector}{trained}" + (f"#{self.seed}" if self.seed else "")
+
+    @property
+    def condition(self) -> str:
+        """`clean`, or `perturbation-severity`."""
+        return self.perturbation if self.severity == 0 else f"{self.perturbation}-{self.severity}"
+
+    @property
+    def regime(self) -> str:
+        """`in-dataset`, `cross-dataset`, `cross-manipulation`, or `fixed` (never trained)."""
+        if self.trained_on is None:
+            return "fixed"
+        trained, _, left_out = self.trained_on.partition("-")
+        tested, _, only = self.tested_on.partition(":")
+        if trained != tested:
+            return "cross-dataset"
+        return "cross-manipulation" if left_out and only == left_out else "in-dataset"
+
+    def __str__(self) -> str:
+        return f"{self.entry}/{self.tested_on}/{self.condition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one detector said of one clip."""
+
+    clip_id: str
+    label: int
+    """REAL (0) or FAKE (1)."""
+    score: float | None
+    """P(fake) in [0, 1]: the mean of the frame scores; None when the clip could not be scored."""
+    frame_scores: tuple[float, ...] = ()
+    """P(fake) of each scored frame; one value for a clip-based detector."""
+    frame_indices: tuple[int, ...] = ()
+    """Which frames of the file were shown to the detector, 0-based."""
+    error: str | None = None
+    """Why there is no score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one detector costs on one device, measured apart from any dataset."""
+
+    detector: str
+    device: str
+    """Name of the processor or GPU, as the machine gives it."""
+    precision: str
+    size: int
+    """Input side in pixels."""
+    frames: int
+    """Frames in one clip."""
+    batch: int
+    """Clips a forward pass at the best throughput found."""
+    frames_per_second: float
+    """Frames scored a second at that batch size."""
+    latency_ms_p50: float
+    """Milliseconds for one clip alone, median."""
+    latency_ms_p95: float | None
+    latency_ms_p99: float | None
+    """None when there were too few repetitions to say."""
+    parameters: int
+    """Trainable and fixed parameters of the network; 0 if it has none."""
+    peak_vram_allocated_mib: float | None
+    peak_vram_reserved_mib: float | None
+    """None without a GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Trained weights on disk, with where they came from."""
+
+    detector: str
+    trained_on: str
+    seed: int
+    key: str
+    """sha256 (hex) over all that would change the weights; the file name carries its first 10."""
+    path: Path
+    """The safetensors file; the JSON with the same stem holds the provenance."""
+    sha256: str
+    """Digest of the safetensors file."""
+    recipe: Recipe
+    threshold: float
+    """Decision threshold on P(fake): a clip at or above it is called fake."""
+    threshold_source: str
+    """`source-val` (validation split of the training dataset) or `fixed`."""
+    curve: tuple[Mapping[str, float], ...] = ()
+    """One mapping an epoch: `epoch`, `train_loss`, `val_auc`, `seconds`."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """commit, dirty, clips_sha256, torch, device, precision, best_epoch ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The numbers of one cell."""
+
+    cell: Cell
+    clips: int
+    """Clips in the test split."""
+    failed: int
+    """Clips that could not be scored; they are in `clips`, not in the metrics."""
+    metrics: Mapping[str, float | None]
+    """Metric name to value; None is undefined, and `reasons` says why."""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Metric name to the bounds of its 95 % interval."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a metric is None."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """commit, dirty, weights_sha256, clips_sha256, recipe_sha256, threshold, threshold_source ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the leaderboard: a detector, what it was trained on, and all its cells."""
+
+    detector: str
+    trained_on: str | None
+    seed: int
+    rows: tuple[Row, ...]
+    cost: Cost | None = None
+    weights: Weights | None = None
+
+    @property
+    def name(self) -> str:
+        """`detector@trained_on`, with `#seed` when the seed is not 0."""
+        return self.rows[0].cell.entry
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A finished matrix: what is printed, written to `results/`, and published."""
+
+    matrix: str
+    """Name of the matrix, e.g. `cross-dataset`."""
+    matrix_sha256: str
+    """Digest of the matrix file's meaning."""
+    matrix_toml: str
+    """The matrix file as text."""
+    about: str
+    """What was measured, and what these numbers do not say; heads every table."""
+    entries: tuple[Entry, ...]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Test or training set that is not on this machine -> the line that would make it present."""
+    predictions: Mapping[str, Path] = field(default_factory=dict)
+    """`str(cell)` -> its Parquet file."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """Versions, device, cores."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of all entries, in order."""
+        return tuple(row for entry in self.entries for row in entry.rows)

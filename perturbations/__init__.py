@@ -1,0 +1,1 @@
+"""Perturbations, one file each: whatever happens to a video between camera and detector."""

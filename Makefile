@@ -1,0 +1,55 @@
+# Every target makes .venv once, from pyproject.toml and constraints.txt, so that any of them can come first.
+PYTHON ?= python3
+MATRIX ?= cross-dataset
+DETECTOR ?= xception
+ON ?= procedural_lab
+PORT ?= 5000
+VENV := .venv
+BIN := $(VENV)/bin
+GAPBENCH := $(BIN)/gapbench
+
+export PYTHONSAFEPATH := 1
+export NO_ALBUMENTATIONS_UPDATE := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help eval train test lint bench ui gate accept clean
+
+help: ## list the targets
+	@echo "GapBench: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("GapBench needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+eval: $(VENV)/.installed ## run a matrix and print its leaderboard (MATRIX=cross-dataset)
+	$(GAPBENCH) eval $(MATRIX)
+
+train: $(VENV)/.installed ## train a detector (DETECTOR=xception ON=procedural_lab)
+	$(GAPBENCH) train $(DETECTOR) --on $(ON)
+
+test: lint ## lint, then run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed ## run the benchmarks (decode, perturb, score, metrics)
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-columns=min,median,rounds --timeout 900 -s
+
+ui: $(VENV)/.installed ## open the leaderboards in the MLflow UI (PORT=5000)
+	$(GAPBENCH) ui --port $(PORT)
+
+gate: $(VENV)/.installed ## compare a matrix with its accepted rows (MATRIX=cross-dataset)
+	$(GAPBENCH) gate $(MATRIX)
+
+accept: $(VENV)/.installed ## accept the rows of a matrix as they are now (MATRIX=cross-dataset)
+	$(GAPBENCH) accept $(MATRIX)
+
+clean: ## remove the environment and everything derived (.venv, .gapbench, caches); results stay
+	rm -rf $(VENV) .gapbench .pytest_cache .mypy_cache .ruff_cache .benchmarks build dist *.egg-info

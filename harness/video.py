@@ -1,0 +1,144 @@
+"""From a file to frames: reading, even sampling, cropping. Damaged files are errors, never guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from harness.decoding import decode
+from harness.types import HarnessError
+
+VERSION = "1"
+"""Raised when the same file would give other pixels."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+CROPS = ("none", "center", "boxes")
+BOX_MARGIN = 1.3
+"""Side of the square cut by the crop `boxes`, in longer sides of the face box."""
+
+# What it would print on a damaged file is said by the HarnessError.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def sample_indices(total: int, frames: int) -> list[int]:
+    """Evenly spaced frame indices over the whole clip: the centres of `frames` equal parts, ascending.
+
+    A clip shorter than `frames` repeats its frames evenly (3 frames for 6: 0 0 1 1 2 2).
+    """
+    if total < 1 or frames < 1:
+        raise HarnessError(f"cannot sample {frames} frames from a clip of {total}")
+    return [(2 * part + 1) * total // (2 * frames) for part in range(frames)]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """The decoded frames of one clip, each once."""
+
+    pixels: np.ndarray
+    """uint8 `[N, H, W, 3]` RGB, contiguous."""
+    indices: tuple[int, ...]
+    """Which frames of the file they are: distinct, ascending, 0-based."""
+    total: int
+    """Frames in the file."""
+
+    def take(self, frames: int, pixels: np.ndarray | None = None) -> tuple[np.ndarray, tuple[int, ...]]:
+        """The evenly spaced selection of `frames` frames, uint8 `[frames, H, W, 3]`, and their indices.
+
+        `pixels` is a perturbed copy of `self.pixels` to take from instead.
+        """
+        source = self.pixels if pixels is None else pixels
+        if len(source) != len(self.indices):
+            raise HarnessError(f"{len(source)} frames where {len(self.indices)} were decoded")
+        wanted = tuple(sample_indices(self.total, frames))
+        place = {index: position for position, index in enumerate(self.indices)}
+        missing = [index for index in wanted if index not in place]
+        if missing:
+            raise HarnessError(f"frame {missing[0]} was not decoded: {frames} was not among the counts")
+        return source[[place[index] for index in wanted]], wanted
+
+
+def read_frames(path: Path, counts: Iterable[int]) -> Frames:
+    """Decode, once each, the frames that even samplings of `counts` frames need; an image is one frame.
+
+    Whatever cannot be read in full is a `HarnessError` that names the file and what is wrong with it.
+    Every call opens its own decoder, so several threads may read at once.
+    """
+    wanted = sorted(set(counts))
+    if not wanted:
+        raise HarnessError(f"{path.name}: no frame count was asked for")
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise HarnessError(f"{path.name}: not a file")
+        if size == 0:
+            raise HarnessError(f"{path.name}: the file is empty")
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            return Frames(_read_image(path)[None], (0,), 1)
+    except OSError as error:
+        raise HarnessError(f"{path.name}: {error.strerror}") from error
+
+    def choose(total: int) -> list[int]:
+        return sorted({index for count in wanted for index in sample_indices(total, count)})
+
+    pixels, indices, total = decode(path, choose)
+    return Frames(pixels, tuple(indices), total)
+
+
+def _read_image(path: Path) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if pixels is None:
+        raise HarnessError(f"{path.name}: not a readable image")
+    return np.ascontiguousarray(pixels)
+
+
+def crop_and_fit(pixels: np.ndarray, crop: str, box: Sequence[float] | None, size: int) -> np.ndarray:
+    """Cut each frame uint8 `[T, H, W, 3]` and resize it to uint8 `[T, size, size, 3]`.
+
+    `none` takes the whole frame, `center` the largest centred square, `boxes` a square of 1.3 x the longer
+    side of `box` ([x, y, w, h], pixels) around its centre: shifted into the frame, or edge pixels repeated
+    where the frame is too small. Shrinks by area, enlarges linearly.
+    """
+    height, width = pixels.shape[1:3]
+    if crop == "center":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        pixels = pixels[:, top : top + side, left : left + side]
+    elif crop == "boxes":
+        pixels = _cut_square(pixels, box)
+    elif crop != "none":
+        raise HarnessError(f"unknown crop {crop!r} (known: {', '.join(CROPS)})")
+    if pixels.shape[1:3] == (size, size):
+        return np.ascontiguousarray(pixels)
+    shrinks = pixels.shape[1] * pixels.shape[2] > size * size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(frame, (size, size), interpolation=how) for frame in pixels])
+
+
+def _cut_square(pixels: np.ndarray, box: Sequence[float] | None) -> np.ndarray:
+    if box is None or len(box) != 4 or not box[2] > 0 or not box[3] > 0:
+        raise HarnessError(f"the crop 'boxes' needs a face box [x, y, w, h] in pixels, not {box!r}")
+    x, y, w, h = box
+    side = max(1, round(BOX_MARGIN * max(w, h)))
+    rows, before_rows = _span(round(y + h / 2 - side / 2), side, pixels.shape[1])
+    columns, before_columns = _span(round(x + w / 2 - side / 2), side, pixels.shape[2])
+    cut = pixels[:, rows, columns]
+    missing_rows, missing_columns = side - cut.shape[1], side - cut.shape[2]
+    padding = (
+        (0, 0),
+        (before_rows, missing_rows - before_rows),
+        (before_columns, missing_columns - before_columns),
+        (0, 0),
+    )
+    return np.pad(cut, padding, mode="edge") if missing_rows or missing_columns else cut
+
+
+def _span(start: int, side: int, extent: int) -> tuple[slice, int]:
+    """The part of `extent` a side covers after shifting it inside, and how much is missing before it."""
+    if side <= extent:
+        start = min(max(start, 0), extent - side)
+        return slice(start, start + side), 0
+    return slice(0, extent), min(max(-start, 0), side - extent)

@@ -1,0 +1,323 @@
+"""Reading real files: which frames come out is proven by numbers planted in the pixels."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from harness.types import HarnessError
+from harness.video import crop_and_fit, read_frames, sample_indices
+
+WIDTH, HEIGHT, BITS = 160, 96, 8
+
+
+def numbered(number: int) -> np.ndarray:
+    """A noisy frame whose top row of squares is `number` in binary, least bit first."""
+    frame = np.random.default_rng(number).integers(90, 110, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    for bit in range(BITS):
+        frame[:32, bit * 20 : bit * 20 + 20] = 230 if number >> bit & 1 else 20
+    return frame
+
+
+def number_in(frame: np.ndarray) -> int:
+    means = [frame[6:26, bit * 20 + 5 : bit * 20 + 15].mean() for bit in range(BITS)]
+    assert all(mean < 70 or mean > 180 for mean in means), "no number is planted in this frame"
+    return sum(1 << bit for bit, mean in enumerate(means) if mean > 180)
+
+
+def numbers_in(frames: np.ndarray) -> list[int]:
+    return [number_in(frame) for frame in frames]
+
+
+def write_video(
+    path: Path, frames: int, first: int = 0, gop: int = 12, reordered: int = 2, codec: str = "libx264"
+) -> Path:
+    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
+        settings = {"g": str(gop), "bf": str(reordered), "x265-params": f"keyint={gop}:log-level=none"}
+        settings |= {"b": "4M"} if codec.startswith("mpeg") else {"crf": "18"}
+        stream = container.add_stream(codec, rate=25, options=settings)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(first, first + frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def trim_without_encoding(video: Path, path: Path, frames: int) -> Path:
+    """Move the start of a video back by `frames`, as a phone's trimming does: an edit list hides the rest."""
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(video)) as source, av.open(str(path), "w", options=options) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.pts -= frames * packet.duration
+                packet.dts -= frames * packet.duration
+                packet.stream = stream
+                target.mux(packet)
+    return path
+
+
+def cut(path: Path, share: float) -> Path:
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def reason(path: Path, frames: int = 4) -> str:
+    with pytest.raises(HarnessError) as error:
+        read_frames(path, [frames])
+    text = str(error.value)
+    assert "\n" not in text
+    assert path.name in text
+    return text
+
+
+def test_sampling_takes_the_centres_of_equal_parts():
+    assert sample_indices(60, 4) == [7, 22, 37, 52]
+    assert sample_indices(100, 1) == [50]
+    assert sample_indices(5, 5) == [0, 1, 2, 3, 4]
+
+
+def test_sampling_repeats_evenly_when_the_clip_is_short():
+    assert sample_indices(3, 6) == [0, 0, 1, 1, 2, 2]
+    assert sample_indices(1, 4) == [0, 0, 0, 0]
+    assert sample_indices(2, 5) == [0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("total", "frames"), [(0, 4), (-1, 4), (5, 0)])
+def test_nothing_can_be_sampled_from_nothing(total, frames):
+    with pytest.raises(HarnessError, match="cannot sample"):
+        sample_indices(total, frames)
+
+
+@pytest.mark.parametrize("gop", [1, 12, 250])
+@pytest.mark.parametrize("reordered", [0, 2])
+def test_frames_come_from_the_whole_clip_and_are_the_ones_named(tmp_path, gop, reordered):
+    path = write_video(tmp_path / "clip.mp4", 60, gop=gop, reordered=reordered)
+    frames = read_frames(path, [4])
+    assert frames.total == 60
+    assert frames.indices == (7, 22, 37, 52)
+    assert numbers_in(frames.pixels) == [7, 22, 37, 52]
+    assert frames.pixels.shape == (4, HEIGHT, WIDTH, 3)
+    assert frames.pixels.dtype == np.uint8
+    assert frames.pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".mkv", "libx264"),
+        (".webm", "libvpx-vp9"),
+        (".mp4", "libx265"),
+        (".avi", "libx264"),
+        (".avi", "mpeg4"),
+        (".ts", "libx264"),
+        (".mpg", "mpeg2video"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 4])
+def test_other_containers_and_codecs_give_the_frames_named_too(tmp_path, suffix, codec, count):
+    frames = read_frames(write_video(tmp_path / f"clip{suffix}", 40, codec=codec), [count])
+    assert frames.total == 40
+    assert numbers_in(frames.pixels) == sample_indices(40, count)
+
+
+def test_one_decoding_serves_several_frame_counts(tmp_path):
+    frames = read_frames(write_video(tmp_path / "clip.mp4", 60), [4, 6, 10])
+    assert list(frames.indices) == sorted(set(frames.indices))
+    for count in (4, 6, 10):
+        pixels, indices = frames.take(count)
+        assert list(indices) == sample_indices(60, count)
+        assert numbers_in(pixels) == list(indices)
+
+
+def test_a_short_clip_repeats_its_frames_evenly_and_decodes_each_once(tmp_path):
+    frames = read_frames(write_video(tmp_path / "clip.mp4", 3), [6])
+    pixels, indices = frames.take(6)
+    assert frames.indices == (0, 1, 2)
+    assert indices == (0, 0, 1, 1, 2, 2)
+    assert numbers_in(pixels) == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_clip_of_one_frame_is_read(tmp_path):
+    frames = read_frames(write_video(tmp_path / "clip.mp4", 1, first=5), [4])
+    assert (frames.indices, frames.total) == ((0,), 1)
+    assert numbers_in(frames.take(4)[0]) == [5, 5, 5, 5]
+
+
+def test_taking_from_perturbed_pixels_takes_the_same_frames(tmp_path):
+    frames = read_frames(write_video(tmp_path / "clip.mp4", 20), [2, 5])
+    assert np.array_equal(frames.take(2, 255 - frames.pixels)[0], 255 - frames.take(2)[0])
+    with pytest.raises(HarnessError, match="1 frames where 7 were decoded"):
+        frames.take(2, frames.pixels[:1])
+    with pytest.raises(HarnessError, match="was not decoded"):
+        frames.take(3)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".jpg", ".JPEG"])
+def test_a_still_image_is_a_clip_of_one_frame_in_rgb(tmp_path, suffix):
+    picture = np.full((40, 60, 3), (200, 90, 30), np.uint8)
+    path = tmp_path / f"still{suffix}"
+    assert cv2.imwrite(str(path), picture[..., ::-1])
+    frames = read_frames(path, [3])
+    pixels, indices = frames.take(3)
+    assert (frames.total, indices, pixels.shape) == (1, (0, 0, 0), (3, 40, 60, 3))
+    assert np.abs(pixels.astype(int) - picture).max() <= 8
+
+
+def test_video_colours_are_rgb_not_bgr(tmp_path):
+    with av.open(str(tmp_path / "red.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        red = np.full((64, 64, 3), (220, 30, 20), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(red, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert np.abs(read_frames(tmp_path / "red.mp4", [1]).pixels.astype(int) - red).max() < 12
+
+
+def test_four_threads_read_four_files_without_mixing_them(tmp_path):
+    paths = [write_video(tmp_path / f"{i}.mp4", 30, first=50 * i) for i in range(4)] * 6
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(lambda path: numbers_in(read_frames(path, [3]).pixels), paths))
+    assert read == [[50 * i + k for k in (5, 15, 25)] for i in range(4)] * 6
+
+
+@pytest.mark.parametrize("share", [0.999, 0.9, 0.6, 0.3, 0.1])
+def test_a_cut_mp4_whose_header_is_whole_is_an_error_not_a_shorter_clip(tmp_path, share):
+    path = cut(write_video(tmp_path / "cut.mp4", 60), share)
+    assert "of 60 frames are there" in reason(path)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_other_containers_cut_in_the_middle_are_errors(tmp_path, suffix):
+    path = cut(write_video(tmp_path / f"cut{suffix}", 60, reordered=0), 0.6)
+    assert "are there" in reason(path)
+
+
+def test_a_cut_mp4_without_its_header_is_an_error(tmp_path):
+    with av.open(str(tmp_path / "late.mp4"), "w") as container:  # the header goes to the end
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), format="rgb24")))
+        container.mux(stream.encode(None))
+    assert "not a readable video" in reason(cut(tmp_path / "late.mp4", 0.7))
+
+
+@pytest.mark.parametrize("gop", [12, 250])
+def test_a_frame_whose_data_is_overwritten_is_an_error(tmp_path, gop):
+    path = write_video(tmp_path / "overwritten.mp4", 60, gop=gop)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 20_000] = bytes(20_000)
+    path.write_bytes(data)
+    assert "cannot be decoded" in reason(path, frames=20)
+
+
+@pytest.mark.parametrize("frames", [1, 4, 40])
+@pytest.mark.parametrize("trimmed", [5, 15])
+@pytest.mark.parametrize("reordered", [0, 2])
+def test_a_clip_trimmed_without_encoding_shows_what_a_player_shows(tmp_path, reordered, trimmed, frames):
+    whole = write_video(tmp_path / "whole.mp4", 40, reordered=reordered)
+    read = read_frames(trim_without_encoding(whole, tmp_path / "trimmed.mp4", trimmed), [frames])
+    assert read.total == 40 - trimmed
+    assert numbers_in(read.pixels) == [index + trimmed for index in read.indices]
+
+
+def write_sound(path: Path) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode(None))
+
+
+def write_playlist(path: Path) -> None:
+    write_video(path.parent / "other.mp4", 5)
+    path.write_text("ffconcat version 1.0\nfile other.mp4\n")
+
+
+BROKEN = {
+    "empty.mp4": (lambda path: path.write_bytes(b""), "the file is empty"),
+    "empty.png": (lambda path: path.write_bytes(b""), "the file is empty"),
+    "text.mp4": (lambda path: path.write_text("not a video\n" * 200), "not a readable video"),
+    "text.jpg": (lambda path: path.write_text("not an image\n" * 200), "not a readable image"),
+    "zeros.mp4": (lambda path: path.write_bytes(bytes(5000)), "not a readable video"),
+    "folder.mp4": (lambda path: path.mkdir(), "not a file"),
+    "folder.png": (lambda path: path.mkdir(), "not a file"),
+    "missing.mp4": (lambda path: None, "No such file"),
+    "missing.png": (lambda path: None, "No such file"),
+    "sound.mp4": (write_sound, "no video stream"),
+    "playlist.mp4": (write_playlist, "not a readable video"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_is_no_clip_is_an_error_in_one_line(tmp_path, name, capfd):
+    make, expected = BROKEN[name]
+    make(tmp_path / name)
+    assert expected in reason(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_a_cut_image_is_an_error_not_half_a_face(tmp_path, suffix):
+    path = tmp_path / f"cut{suffix}"
+    cv2.imwrite(str(path), numbered(3))
+    assert "not a readable image" in reason(cut(path, 0.7))
+
+
+def test_no_frames_asked_for_is_an_error(tmp_path):
+    with pytest.raises(HarnessError, match="no frame count"):
+        read_frames(write_video(tmp_path / "clip.mp4", 3), [])
+
+
+def marked(height: int, width: int) -> np.ndarray:
+    """One frame whose red channel is the row and whose green channel is the column."""
+    frame = np.zeros((1, height, width, 3), np.uint8)
+    frame[..., 0] = np.arange(height)[:, None]
+    frame[..., 1] = np.arange(width)
+    return frame
+
+
+def test_the_centre_crop_is_the_largest_centred_square():
+    cropped = crop_and_fit(marked(60, 100), "center", None, 60)
+    assert np.array_equal(cropped, marked(60, 100)[:, :, 20:80])
+
+
+def test_no_crop_keeps_the_whole_frame_and_fits_it():
+    assert crop_and_fit(marked(60, 100), "none", None, 32).shape == (1, 32, 32, 3)
+    assert np.array_equal(crop_and_fit(marked(64, 64), "none", None, 64), marked(64, 64))
+
+
+def test_the_box_crop_is_a_square_of_1_3_times_the_longer_side():
+    cropped = crop_and_fit(marked(120, 160), "boxes", [60, 40, 20, 40], 52)
+    assert np.array_equal(cropped, marked(120, 160)[:, 34:86, 44:96])
+
+
+def test_a_box_at_the_border_is_shifted_inside():
+    cropped = crop_and_fit(marked(120, 160), "boxes", [-10, 100, 40, 40], 52)
+    assert np.array_equal(cropped, marked(120, 160)[:, 68:120, 0:52])
+
+
+def test_a_box_larger_than_the_frame_repeats_edge_pixels():
+    cropped = crop_and_fit(marked(40, 160), "boxes", [60, 5, 40, 40], 52)
+    assert np.array_equal(cropped[0, :, 0, 0], np.clip(np.arange(52) - 1, 0, 39))
+    assert np.array_equal(cropped[0, 0, :, 1], np.arange(54, 106))
+
+
+@pytest.mark.parametrize("box", [None, [1, 2, 3], [0, 0, 0, 10], [0, 0, float("nan"), 10]])
+def test_a_box_crop_without_a_box_is_an_error(box):
+    with pytest.raises(HarnessError, match="face box"):
+        crop_and_fit(marked(40, 40), "boxes", box, 32)
+
+
+def test_an_unknown_crop_is_an_error():
+    with pytest.raises(HarnessError, match="unknown crop 'centre'"):
+        crop_and_fit(marked(40, 40), "centre", None, 32)

@@ -1,0 +1,56 @@
+"""Any folder of your own clips: `real/**` and `fake/<manipulation>/**`, videos or images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from harness.registry import dataset
+from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
+
+VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+UNNAMED = "unnamed"
+"""Manipulation of a file that lies directly in `fake/`."""
+
+
+@dataset(
+    "folder",
+    about="a folder of your own: real/** and fake/<manipulation>/**, optionally under train, val or test",
+    crop="center",
+)
+def folder(root: Path) -> Iterator[Clip]:
+    """Every video or image under `root`, sorted by path; without a split folder above it, a clip is `test`.
+
+    Raises `HarnessError` when `root` is not a folder or has no clip in that layout. A file's ending
+    says that it is a clip; whether it can be read is found out later, and counted.
+    """
+    if not root.is_dir():
+        raise HarnessError(f"dataset folder: {root} is not a folder")
+    found = False
+    for path in sorted(root.rglob("*")):
+        clip = _clip(root, path)
+        if clip is not None:
+            found = True
+            yield clip
+    if not found:
+        raise HarnessError(
+            f"dataset folder: no clips in {root}; expected real/** and fake/<manipulation>/**, "
+            f"optionally under {', '.join(SPLITS)}"
+        )
+
+
+def _clip(root: Path, path: Path) -> Clip | None:
+    """The clip at `path`, or None if the path is not one: other endings, hidden files, other folders."""
+    relative = PurePosixPath(path.relative_to(root).as_posix())
+    hidden = any(part.startswith(".") for part in relative.parts)
+    if hidden or relative.suffix.lower() not in VIDEOS | IMAGES:
+        return None
+    parts = relative.parts[:-1]
+    split = parts[0] if parts and parts[0] in SPLITS else "test"
+    kind, *below = parts[1:] if parts and parts[0] in SPLITS else parts or ("",)
+    if kind == "real":
+        return Clip(f"folder/{relative}", path, REAL, split)
+    if kind == "fake":
+        return Clip(f"folder/{relative}", path, FAKE, split, manipulation=below[0] if below else UNNAMED)
+    return None

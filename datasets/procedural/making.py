@@ -1,0 +1,158 @@
+"""Making a dataset: scenes filmed in parallel, every file whole or absent, the manifest last."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from harness.datasets.procedural.camera import photograph
+from harness.datasets.procedural.encoder import encode
+from harness.datasets.procedural.face import Face, build_face
+from harness.datasets.procedural.plan import GENERATOR, Family, Forgery, Scene, Size, plan
+from harness.datasets.procedural.scene import RATE, Footage, render
+from harness.datasets.procedural.seen import autoencoder, graphics, reenactment
+from harness.datasets.procedural.unseen import diffusion, gan, refined_swap
+
+from harness.files import digest, read_json, seed_of, write_whole
+from harness.progress import Progress
+from harness.types import FAKE, REAL, Clip, HarnessError
+
+Forger = Callable[[Footage, Face, np.random.Generator], np.ndarray]
+
+MANIPULATIONS: dict[str, Forger] = {
+    "autoencoder": autoencoder,
+    "graphics": graphics,
+    "reenactment": reenactment,
+    "refined_swap": refined_swap,
+    "gan": gan,
+    "diffusion": diffusion,
+}
+
+MANIFEST = "manifest.json"
+MAKING = "making.json"
+"""Present while clips are being made; says for which key, so that a later run continues or restarts."""
+
+
+def make(
+    root: Path, family: Family, size: Size | None = None, seed: int = 0, workers: int | None = None
+) -> None:
+    """Make the dataset under `root` unless it is there; what an interrupted run made is kept.
+
+    `workers` processes (as many as there are cores if None; 1 makes everything in this process).
+    """
+    size = size or family.size
+    key = digest([GENERATOR, family.name, size, seed])
+    if _key_of(root / MANIFEST) == key:
+        return
+    if _key_of(root / MAKING) != key:
+        _clear(root)
+        write_whole(root / MAKING, json.dumps({"key": key}))
+    scenes = plan(family, size, seed)
+    entries: list[dict[str, Any]] = []
+    clips = sum(1 + len(scene.forgeries) for scene in scenes)
+    with Progress(f"making {family.name}", clips) as progress:
+        for made in _films(root, family.name, scenes, size.frames, workers):
+            entries += made
+            progress.advance(len(made))
+    entries.sort(key=lambda entry: entry["id"])
+    manifest = {"key": key, "generator": GENERATOR, "seed": seed, "clips": entries}
+    write_whole(root / MANIFEST, json.dumps(manifest, indent=1))
+    (root / MAKING).unlink(missing_ok=True)
+
+
+def listing(root: Path) -> Iterator[Clip]:
+    """The clips of the manifest under `root`, in the order of their ids."""
+    manifest = root / MANIFEST
+    if not manifest.is_file():
+        raise HarnessError(f"no {MANIFEST} in {root}: the dataset has not been made there")
+    for entry in read_json(manifest)["clips"]:
+        yield Clip(**{**entry, "path": root / entry["path"]})
+
+
+def _key_of(file: Path) -> str | None:
+    return str(read_json(file).get("key")) if file.is_file() else None
+
+
+def _clear(root: Path) -> None:
+    """Remove what another version, size or seed left; the manifest first, so that no half is believed."""
+    for name in (MANIFEST, MAKING):
+        (root / name).unlink(missing_ok=True)
+    for folder in ("real", "fake"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+
+
+def _films(
+    root: Path, dataset: str, scenes: list[Scene], frames: int, workers: int | None
+) -> Iterator[list[dict[str, Any]]]:
+    """Film all scenes; the manifest entries of each person's scenes as they are finished."""
+    people: dict[str, list[Scene]] = {}
+    for scene in scenes:
+        people.setdefault(scene.person, []).append(scene)
+    count = min(workers or len(os.sched_getaffinity(0)), len(people))
+    if count <= 1:
+        for group in people.values():
+            yield film(root, dataset, group, frames)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=spawned, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        jobs = [pool.submit(film, root, dataset, group, frames) for group in people.values()]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def film(root: Path, dataset: str, scenes: list[Scene], frames: int) -> list[dict[str, Any]]:
+    """Film the scenes of one person and forge the footage; files already there are left alone."""
+    entries: list[dict[str, Any]] = []
+    for scene in scenes:
+        footage = render(scene.person, scene.name, frames)
+        for forgery in (None, *scene.forgeries):
+            entry = _entry(dataset, scene, forgery, footage)
+            path = root / entry["path"]
+            if not path.is_file():
+                write_whole(path, _clip(scene, forgery, footage, entry["id"]))
+            entries.append(entry)
+    return entries
+
+
+def _clip(scene: Scene, forgery: Forgery | None, footage: Footage, name: str) -> bytes:
+    """The file of a scene as it was filmed, or as it was forged before the camera."""
+    frames = footage.frames
+    if forgery is not None:
+        rng = np.random.default_rng(seed_of("forgery", scene.person, name))
+        frames = MANIPULATIONS[forgery.manipulation](footage, build_face(forgery.source), rng)
+    sensor = np.random.default_rng(seed_of("sensor", scene.person, name))
+    return encode(photograph(frames, scene.camera, sensor), RATE, scene.encoder)
+
+
+def _entry(dataset: str, scene: Scene, forgery: Forgery | None, footage: Footage) -> dict[str, Any]:
+    """The manifest's line of one clip: the fields of `Clip`, the path relative to the root."""
+    folder = "real" if forgery is None else f"fake/{forgery.manipulation}"
+    return {
+        "id": f"{dataset}/{folder}/{scene.name}",
+        "path": f"{folder}/{scene.name}.mp4",
+        "label": REAL if forgery is None else FAKE,
+        "split": scene.split,
+        "manipulation": forgery.manipulation if forgery else None,
+        "target": scene.person,
+        "source": forgery.source if forgery else None,
+        "attributes": {
+            "box": list(footage.box),
+            "fps": RATE,
+            "frames": len(footage.moments),
+            "camera": scene.camera.name,
+            "encoder": scene.encoder.name,
+            "bitrate": scene.encoder.bitrate,
+            "footage": f"{dataset}/real/{scene.name}",
+        },
+    }

@@ -1,0 +1,116 @@
+"""The frames of training clips, decoded once and kept as uint8, and the batches drawn from them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.augmentation import Augment, augmented
+from harness.progress import Progress, say
+from harness.types import FAKE, REAL, Clip, HarnessError, Recipe
+from harness.video import crop_and_fit, read_frames
+
+POOL = 16
+"""Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""
+LARGEST_IN_MEMORY = 2**30
+"""Bytes of pixels above which they live in a temporary file instead of in memory."""
+MOST_FAILED = 0.05
+"""Share of unreadable clips above which a training refuses to start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """Clips as pixels."""
+
+    pixels: np.ndarray
+    """uint8 `[clips, frames, S, S, 3]`."""
+    labels: np.ndarray
+    """int64 `[clips]`, REAL 0 or FAKE 1."""
+    failed: int
+    """Clips that could not be read and are not among the pixels."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(
+        self, batch: int, frames: int, augments: Sequence[Augment], rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One shuffled pass: pixels `[batch, frames, S, S, 3]` and labels `[batch]`; no short last batch.
+
+        The frames of a clip are one at random from each of `frames` equal parts, in order.
+        """
+        batch = min(batch, len(self))
+        order = rng.permutation(len(self))
+        pool = self.pixels.shape[1]
+        edges = np.arange(frames + 1) * pool // frames
+        for start in range(0, len(order) - batch + 1, batch):
+            clips = order[start : start + batch]
+            drawn = []
+            for clip in clips:
+                picked = rng.integers(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1))
+                drawn.append(augmented(self.pixels[clip, picked], augments, rng))
+            yield np.stack(drawn), self.labels[clips]
+
+
+def read_footage(
+    clips: Sequence[Clip], recipe: Recipe, crop: str, folder: Path, frames: int | None = None
+) -> Footage:
+    """Decode and cut `frames` evenly spaced frames of each clip (None: a pool to draw from).
+
+    Unreadable clips are counted and said; more than 5 % of them, or a class without a clip, is a
+    `HarnessError`.
+    """
+    split = clips[0].split if clips else "empty"
+    kept = frames or max(POOL, recipe.frames, recipe.train_frames)
+    shape = (len(clips), kept, recipe.size, recipe.size, 3)
+    pixels = _room(shape, folder)
+    labels: list[int] = []
+    reasons: list[str] = []
+    with Progress(f"reading {split} clips", len(clips)) as progress:
+        for clip in clips:
+            try:
+                pixels[len(labels)] = _cut(clip, kept, recipe.size, crop)
+                labels.append(clip.label)
+            except HarnessError as error:
+                reasons.append(str(error))
+            progress.advance()
+    if reasons:
+        say(f"{len(reasons)} of {len(clips)} {split} clips cannot be read, e.g. {reasons[0]}")
+    if len(reasons) > MOST_FAILED * len(clips):
+        raise HarnessError(f"{len(reasons)} of {len(clips)} {split} clips cannot be read: {reasons[0]}")
+    for label, word in ((REAL, "real"), (FAKE, "fake")):
+        if label not in labels:
+            raise HarnessError(f"there is no {word} clip among the {len(labels)} {split} clips to train with")
+    return Footage(pixels[: len(labels)], np.array(labels), len(reasons))
+
+
+def _cut(clip: Clip, frames: int, size: int, crop: str) -> np.ndarray:
+    taken, _ = read_frames(clip.path, (frames,)).take(frames)
+    return crop_and_fit(taken, crop, clip.attributes.get("box"), size)
+
+
+def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    if np.prod(shape) <= LARGEST_IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:  # nameless: gone with the process, however that ends
+        return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
+def split_of(clips: Sequence[Clip], split: str) -> list[Clip]:
+    """The clips of one split."""
+    return [clip for clip in clips if clip.split == split]
+
+
+def limited(clips: Sequence[Clip], most: int | None) -> list[Clip]:
+    """At most that many clips: the first of each class, as many of one as of the other where they last."""
+    if most is None or len(clips) <= most:
+        return list(clips)
+    real = [clip for clip in clips if clip.label == REAL]
+    fake = [clip for clip in clips if clip.label == FAKE]
+    fakes = min(len(fake), max(most // 2, most - len(real)))
+    return real[: most - fakes] + fake[:fakes]

@@ -1,0 +1,229 @@
+"""Recipe and training clips in, weights with their provenance out; interrupted training resumes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from harness import augmentation, footage, learning, video
+from harness.files import (
+    clips_digest,
+    digest,
+    file_digest,
+    read_json,
+    revision,
+    seed_of,
+    write_whole,
+    writing,
+)
+from harness.footage import Footage, limited, read_footage, split_of
+from harness.learning import Course, Progressed, best_threshold, learn, scores_of
+from harness.progress import say
+from harness.registry import DetectorEntry
+from harness.scoring import resolve_precision, torch_device
+from harness.types import PROTOCOL, Clip, HarnessError, Recipe, Runtime, Weights
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """All that decides what weights come out of a training."""
+
+    entry: DetectorEntry
+    recipe: Recipe
+    trained_on: str
+    """Dataset, or `dataset-manipulation` when that manipulation was left out."""
+    clips: tuple[Clip, ...]
+    """The clips of the splits train and val; the epoch and the threshold are chosen on val."""
+    crop: str
+    """`none`, `center` or `boxes`."""
+    version: str
+    """Version of the dataset."""
+    seed: int = 0
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:N`."""
+
+    @property
+    def key(self) -> str:
+        """sha256 (hex) over everything that would change the weights; the kind of device, not its number."""
+        modules = (augmentation, footage, learning)
+        sources = [self.entry.file, __file__, *(str(module.__file__) for module in modules)]
+        return digest(
+            [
+                self.entry.name,
+                [file_digest(Path(source)) for source in sources],
+                [self.recipe, self.precision, torch_device(self.device).type, self.seed],
+                [self.trained_on, self.clips_sha256, self.crop, video.VERSION],
+                [torch.__version__, PROTOCOL],
+            ]
+        )
+
+    @property
+    def clips_sha256(self) -> str:
+        """Digest of the clip list."""
+        return clips_digest(self.clips, self.version)
+
+    @property
+    def precision(self) -> str:
+        """`fp32` or `bf16`, as the recipe resolves on this device."""
+        return resolve_precision(self.recipe.precision, self.device)
+
+    @property
+    def name(self) -> str:
+        """`detector@trained_on-s<seed>`."""
+        return f"{self.entry.name}@{self.trained_on}-s{self.seed}"
+
+    def stem(self, folder: Path) -> Path:
+        """Path of its files, without the suffix."""
+        return folder / f"{self.name}-{self.key[:10]}"
+
+
+def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
+    """The finished weights of that job, or None if it has not been trained here."""
+    path = job.stem(folder).with_suffix(".json")
+    if not path.exists() or not path.with_suffix(".safetensors").exists():
+        return None
+    weights = read_weights(path)
+    if weights.key != job.key:
+        raise HarnessError(f"{path} belongs to another training; delete it to train again")
+    return weights
+
+
+def train(job: TrainingJob, folder: Path) -> Weights:
+    """Train, choose epoch and threshold on the validation split, and store weights and provenance.
+
+    An interrupted training goes on after its last whole epoch and ends in the same weights, bit for
+    bit, as an uninterrupted one on the same machine.
+    """
+    started = time.monotonic()
+    torch_device(job.device)
+    if not job.entry.trainable:
+        raise HarnessError(f"{job.entry.name} is not trained")
+    stem = job.stem(folder)
+    training, validation = _footage(job, folder)
+    torch.manual_seed(seed_of("initialisation", job.seed) % 2**63)
+    runtime = Runtime(job.device, job.precision, job.recipe.batch)
+    title = f"training {job.entry.name} on {job.trained_on}"
+    checkpoint = stem.with_name(stem.name + ".partial")
+    course = Course(build(job), job.recipe, runtime, job.seed, checkpoint, title)
+    state = learn(course, training, validation)
+    course.detector.load_state_dict(state.best)
+    threshold = best_threshold(scores_of(course.detector, validation, runtime), validation.labels)
+    failed = training.failed + validation.failed
+    measured = {"failed": failed, "seconds": time.monotonic() - started}
+    weights = _store(job, stem, state, threshold, measured)
+    checkpoint.unlink(missing_ok=True)
+    say(f"{title}: validation AUC {state.best_auc:.3f} after epoch {state.best_epoch} of {state.epoch}")
+    return weights
+
+
+def build(job: TrainingJob) -> nn.Module:
+    """A new detector of the recipe.
+
+    Published weights that cannot be had are a `HarnessError`, never a random start in silence.
+    """
+    try:
+        detector: nn.Module = job.entry.make(job.recipe)
+    except HarnessError:
+        raise
+    except Exception as error:
+        if not job.recipe.pretrained:
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise HarnessError(
+            f"the published backbone weights of {job.entry.name} cannot be had here, and a random start "
+            f"would be another recipe; connect to the network or fill timm's cache ({reason})"
+        ) from error
+    return detector
+
+
+def load_detector(weights: Weights, entry: DetectorEntry) -> nn.Module:
+    """The trained detector, on the CPU in evaluation mode; every tensor must fit, none may be left over."""
+    if entry.name != weights.detector:
+        raise HarnessError(f"{weights.path} holds weights of {weights.detector}, not of {entry.name}")
+    if not weights.path.is_file():
+        raise HarnessError(f"weights {weights.path} do not exist")
+    if file_digest(weights.path) != weights.sha256:
+        raise HarnessError(
+            f"weights {weights.path} are damaged: their sha256 is not the one stored beside them"
+        )
+    detector: nn.Module = entry.make(dataclasses.replace(weights.recipe, pretrained=False))
+    try:
+        detector.load_state_dict(safetensors.torch.load_file(weights.path))
+    except (safetensors.SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise HarnessError(f"weights {weights.path} do not fit {entry.name}: {reason[:200]}") from error
+    return detector.eval()
+
+
+def read_weights(path: Path) -> Weights:
+    """The record of trained weights from the JSON file beside them."""
+    said = read_json(path)
+    try:
+        recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
+        tensors = path.with_suffix(".safetensors")
+        return Weights(**{**said, "path": tensors, "recipe": recipe, "curve": tuple(said["curve"])})
+    except (KeyError, TypeError) as error:
+        raise HarnessError(f"{path} does not describe weights: {error}") from error
+
+
+def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
+    """The training clips and the validation clips of a job."""
+    recipe = job.recipe
+    for split in ("train", "val"):
+        if not split_of(job.clips, split):
+            raise HarnessError(
+                f"{job.trained_on} has no clip in its split {split}, so nothing can be trained on it"
+            )
+    training = limited(split_of(job.clips, "train"), recipe.clips)
+    return (
+        read_footage(training, recipe, job.crop, folder),
+        read_footage(split_of(job.clips, "val"), recipe, job.crop, folder, recipe.frames),
+    )
+
+
+def _store(
+    job: TrainingJob, stem: Path, state: Progressed, threshold: float, measured: Mapping[str, Any]
+) -> Weights:
+    """Write the tensors, then the record that makes them count."""
+    path = stem.with_suffix(".safetensors")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.best.items()}
+    with writing(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary)
+    commit, dirty = revision()
+    provenance = {
+        "commit": commit,
+        "dirty": dirty,
+        "clips_sha256": job.clips_sha256,
+        "torch": torch.__version__,
+        "device": job.device,
+        "precision": job.precision,
+        "best_epoch": state.best_epoch,
+        "val_auc": state.best_auc,
+        **measured,
+    }
+    weights = Weights(
+        detector=job.entry.name,
+        trained_on=job.trained_on,
+        seed=job.seed,
+        key=job.key,
+        path=path,
+        sha256=file_digest(path),
+        recipe=job.recipe,
+        threshold=threshold,
+        threshold_source="source-val",
+        curve=tuple(state.curve),
+        provenance=provenance,
+    )
+    said = {**dataclasses.asdict(weights), "path": path.name}
+    write_whole(stem.with_suffix(".json"), json.dumps(said, indent=1))
+    return weights

@@ -1,0 +1,100 @@
+"""Tables as text, never wider than a page: the same rows for a Markdown file and for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+WIDTH = 100
+"""Columns of text a table may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its heading and what is said about it."""
+
+    title: str
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    """Cells as text; every line is as long as the header."""
+    note: str = ""
+    keep: int = 1
+    """First columns that are repeated when a table too wide is cut into several."""
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many decimals, or a dash where it is undefined."""
+    return "-" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def wrapped(text: str) -> str:
+    """A paragraph, broken to the width of a page."""
+    return textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def plain(table: Table) -> str:
+    """The table for a terminal: aligned columns under a ruled heading."""
+    parts = [table.title, "-" * min(len(table.title), WIDTH)]
+    if table.note:
+        parts.append(wrapped(table.note))
+    for header, lines in _fitting(table, gap=2, edge=0):
+        widths, numeric = _widths(header, lines), _numeric(header, lines)
+        rows = [_aligned(cells, widths, numeric) for cells in (header, *lines)]
+        parts += ["  ".join(cells).rstrip() for cells in rows] + [""]
+    return "\n".join(parts).rstrip()
+
+
+def markdown_table(table: Table) -> str:
+    """The table for a Markdown file, aligned so that it also reads as text."""
+    parts = [f"## {table.title}", ""]
+    if table.note:
+        parts += [wrapped(table.note), ""]
+    for header, lines in _fitting(table, gap=3, edge=4):
+        widths, numeric = _widths(header, lines), _numeric(header, lines)
+        widths = [max(3, width) for width in widths]
+        rule = ["-" * (w - 1) + (":" if right else "-") for w, right in zip(widths, numeric, strict=True)]
+        rows = [_aligned(header, widths, numeric), rule, *(_aligned(line, widths, numeric) for line in lines)]
+        parts += [f"| {' | '.join(cells)} |" for cells in rows] + [""]
+    return "\n".join(parts).rstrip()
+
+
+Cut = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def _fitting(table: Table, gap: int, edge: int) -> Iterator[Cut]:
+    """The table cut by columns into as many as it takes to stay within the width."""
+    widths = _widths(table.header, table.lines)
+    kept = list(range(table.keep))
+    room = WIDTH - edge - sum(widths[k] + gap for k in kept) + gap
+    chosen: list[int] = []
+    for column in range(table.keep, len(table.header)):
+        used = sum(widths[k] + gap for k in chosen)
+        if chosen and used + widths[column] + gap > room:
+            yield _cut(table, kept + chosen)
+            chosen = []
+        chosen.append(column)
+    yield _cut(table, kept + chosen)
+
+
+def _cut(table: Table, columns: list[int]) -> Cut:
+    return tuple(table.header[k] for k in columns), [tuple(line[k] for k in columns) for line in table.lines]
+
+
+def _widths(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(cells[k]) for cells in (header, *lines)) for k in range(len(header))]
+
+
+def _numeric(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[bool]:
+    """Columns whose every cell starts like a number; they are set to the right."""
+    return [
+        bool(lines) and all(line[k][:1].isdigit() or line[k][:1] in "-+." for line in lines)
+        for k in range(len(header))
+    ]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
+    return [
+        cell.rjust(width) if right else cell.ljust(width)
+        for cell, width, right in zip(cells, widths, numeric, strict=True)
+    ]

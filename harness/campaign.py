@@ -1,0 +1,301 @@
+"""Plan a matrix and run it: make data, train what is missing, score, measure cost, keep the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.cost import measure_cost
+from harness.data import Subset, content_of, identity_of, list_clips, missing, root_of
+from harness.evaluation import Contestant, Job, TestSet, cell_file, preprocessing, score_dataset
+from harness.files import digest, file_digest, home, plain, read_json, revision, write_whole
+from harness.matrix import Matrix
+from harness.progress import say
+from harness.scoring import resolve_precision
+from harness.store import record_path
+from harness.training import TrainingJob, find_weights, train
+from harness.types import PROTOCOL, Cell, Clip, Cost, HarnessError, Runtime
+
+Trained = tuple[str, str | None, int]
+"""(detector, trained_on, seed): what carries one set of weights."""
+
+
+@dataclass
+class Plan:
+    """What a matrix asks of this machine: its cells, what is absent, and the clips known so far."""
+
+    matrix: Matrix
+    runtime: Runtime
+    cells: list[Cell]
+    """The cells that can be run."""
+    absent: dict[str, str]
+    """Dataset, detector or perturbation that is not usable here -> why, and what would mend it."""
+    clips: dict[str, tuple[Clip, ...]] = field(default_factory=dict)
+    """Clips of each dataset; one that is still to be made is not in it."""
+
+    @property
+    def datasets(self) -> list[str]:
+        """Datasets the cells need, in order."""
+        named = [cell.trained_on for cell in self.cells if cell.trained_on]
+        named += [cell.tested_on for cell in self.cells]
+        return list(dict.fromkeys(Subset.parse(text).dataset for text in named))
+
+    @property
+    def trained(self) -> list[Trained]:
+        """The detectors with what they are trained on, in order; one leaderboard row each."""
+        return list(dict.fromkeys((cell.detector, cell.trained_on, cell.seed) for cell in self.cells))
+
+    def root(self, dataset: str) -> Path:
+        """The folder of a dataset."""
+        return root_of(registry.datasets.get(dataset), self.matrix.data)
+
+
+def plan_matrix(matrix: Matrix, device: str) -> Plan:
+    """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
+    runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch)
+    cells = matrix.cells(runtime)
+    absent = _absent(matrix, cells)
+    plan = Plan(matrix, runtime, [cell for cell in cells if not _needs(cell) & absent.keys()], absent)
+    for detector, trained_on, _ in plan.trained:
+        if trained_on:
+            registry.detectors.get(detector).recipe(matrix.recipe)
+    for name in plan.datasets:
+        entry = registry.datasets.get(name)
+        if entry.embedded:
+            _list_if_made(plan, entry)
+        else:
+            plan.clips[name] = list_clips(entry, plan.root(name))
+    return plan
+
+
+def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
+    try:
+        plan.clips[entry.name] = tuple(entry.clips(plan.root(entry.name)))
+    except HarnessError:
+        say(f"{entry.name} will be made first (no download)")
+
+
+def _needs(cell: Cell) -> set[str]:
+    trained = {Subset.parse(cell.trained_on).dataset} if cell.trained_on else set()
+    return {cell.detector, cell.perturbation, Subset.parse(cell.tested_on).dataset} | trained
+
+
+def _absent(matrix: Matrix, cells: Iterable[Cell]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in sorted({name for cell in cells for name in _needs(cell)}):
+        for kind in (registry.detectors, registry.datasets, registry.perturbations):
+            if name in kind.broken():
+                found[name] = f"its file cannot be imported: {kind.broken()[name]}"
+        if name in registry.datasets.names():
+            reason = missing(registry.datasets.get(name), matrix.data)
+            if reason:
+                found[name] = reason
+    return found
+
+
+def run_plan(plan: Plan) -> Path:
+    """Do what is left to do and keep the record of the run; returns the record's path."""
+    started = time.monotonic()
+    for name in plan.datasets:
+        if name not in plan.clips:
+            plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
+    made = time.monotonic()
+    contestants = {trained: contestant(plan, trained) for trained in plan.trained}
+    ready = time.monotonic()
+    scored, jobs = _score(plan, contestants)
+    seconds = time.monotonic() - ready
+    costs = {trained: _cost(found) for trained, found in contestants.items()}
+    timing = {
+        "data_s": made - started,
+        "training_s": ready - made,
+        "scoring_s": seconds,
+        "frames_scored": scored,
+    }
+    return _keep_record(plan, contestants, costs, jobs, timing if scored else _earlier_timing(plan.matrix))
+
+
+def _earlier_timing(matrix: Matrix) -> Mapping[str, float]:
+    """The timing of the run that computed what this one found finished."""
+    path = record_path(matrix.name)
+    record = read_json(path) if path.is_file() else {}
+    return (
+        record.get("environment", {}).get("timing", {})
+        if record.get("matrix_sha256") == matrix.sha256
+        else {}
+    )
+
+
+def training_job(plan: Plan, trained: Trained) -> TrainingJob:
+    """The training that a matrix needs for one of its rows."""
+    detector, trained_on, seed = trained
+    if trained_on is None:
+        raise HarnessError(f"{detector} is not trained")
+    entry = registry.detectors.get(detector)
+    return make_job(entry, plan.matrix.recipe, trained_on, plan.clips, seed, plan.runtime.device)
+
+
+def make_job(
+    entry: registry.DetectorEntry,
+    recipe: str,
+    trained_on: str,
+    clips: Mapping[str, tuple[Clip, ...]],
+    seed: int,
+    device: str,
+) -> TrainingJob:
+    """A training of one detector on a dataset or on a part of it."""
+    subset = Subset.parse(trained_on)
+    data = registry.datasets.get(subset.dataset)
+    chosen = subset.for_training(clips[subset.dataset])
+    version = content_of(chosen, data)
+    return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
+
+
+def contestant(plan: Plan, trained: Trained) -> Contestant:
+    """The detector of a row, trained first if its weights are missing."""
+    entry = registry.detectors.get(trained[0])
+    if not entry.trainable:
+        return Contestant(entry, plan.runtime)
+    job = training_job(plan, trained)
+    weights = find_weights(job, home() / "weights") or train(job, home() / "weights")
+    return Contestant(entry, plan.runtime, job.recipe, weights)
+
+
+def test_set(plan: Plan, name: str) -> TestSet:
+    """The clips of a test set."""
+    subset = Subset.parse(name)
+    entry = registry.datasets.get(subset.dataset)
+    clips = subset.for_testing(plan.clips[subset.dataset])
+    if not clips:
+        raise HarnessError(f"{name} has no test clip")
+    return TestSet(name, clips, entry.crop, identity_of(clips, entry), content_of(clips, entry))
+
+
+def cell_jobs(plan: Plan, contestants: Mapping[Trained, Contestant], name: str) -> tuple[TestSet, list[Job]]:
+    """A test set and the cells measured on it, whose detectors are at hand."""
+    test = test_set(plan, name)
+    jobs = []
+    for cell in plan.cells:
+        found = contestants.get((cell.detector, cell.trained_on, cell.seed))
+        if cell.tested_on == name and found is not None:
+            meta = _meta(plan, cell, found, test)
+            jobs.append(Job(cell, found, cell_file(cell, found, test, home() / "predictions"), meta))
+    return test, jobs
+
+
+def _score(plan: Plan, contestants: Mapping[Trained, Contestant]) -> tuple[int, list[Job]]:
+    scored = 0
+    done: list[Job] = []
+    for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
+        test, jobs = cell_jobs(plan, contestants, name)
+        scored += score_dataset(test, jobs)
+        done += jobs
+    return scored, done
+
+
+def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str, Any]:
+    """What is stored with the predictions: the cell and its provenance."""
+    commit, dirty = revision()
+    weights = found.weights
+    provenance = {
+        "commit": commit,
+        "dirty": dirty,
+        "protocol": PROTOCOL,
+        "weights_sha256": weights.sha256 if weights else None,
+        "clips_sha256": test.identity,
+        "recipe": asdict(found.recipe) if found.recipe else None,
+        "recipe_sha256": digest([found.entry.name, found.recipe, _trained_identity(plan, cell)]),
+        "preprocessing_sha256": digest(preprocessing(found, test.crop)),
+        "threshold": weights.threshold if weights else 0.5,
+        "threshold_source": weights.threshold_source if weights else "fixed",
+        "versions": versions(),
+    }
+    return {"cell": asdict(cell), "provenance": provenance}
+
+
+def _trained_identity(plan: Plan, cell: Cell) -> str | None:
+    """What the weights were trained on, as it is compared between machines: never file bytes."""
+    if cell.trained_on is None:
+        return None
+    subset = Subset.parse(cell.trained_on)
+    clips = subset.for_training(plan.clips[subset.dataset])
+    return identity_of(clips, registry.datasets.get(subset.dataset))
+
+
+def _cost(found: Contestant) -> Cost:
+    """The cost of a detector on this machine, measured once and then kept."""
+    runtime = found.runtime
+    what = [
+        found.entry.name,
+        file_digest(Path(found.entry.file)),
+        found.recipe,
+        runtime,
+        versions(),
+        platform.node(),
+    ]
+    path = home() / "costs" / f"{found.entry.name}-{digest(what)[:10]}.json"
+    if path.is_file():
+        return Cost(**read_json(path))
+    cost = measure_cost(found.detector, found.entry.name, runtime)
+    write_whole(path, json.dumps(asdict(cost), indent=1))
+    return cost
+
+
+def _keep_record(
+    plan: Plan,
+    contestants: Mapping[Trained, Contestant],
+    costs: Mapping[Trained, Cost],
+    jobs: Iterable[Job],
+    timing: Mapping[str, float],
+) -> Path:
+    matrix = plan.matrix
+    entries = [
+        {
+            "detector": trained[0],
+            "trained_on": trained[1],
+            "seed": trained[2],
+            "weights": plain(found.weights),
+            "cost": asdict(costs[trained]),
+            "cells": [_kept(job) for job in jobs if _of(job.cell) == trained],
+        }
+        for trained, found in contestants.items()
+    ]
+    record = {
+        "matrix": matrix.name,
+        "matrix_sha256": matrix.sha256,
+        "matrix_toml": matrix.toml,
+        "about": matrix.about,
+        "entries": entries,
+        "absent": plan.absent,
+        "environment": {**versions(), **machine(), "timing": dict(timing)},
+    }
+    path = record_path(matrix.name)
+    write_whole(path, json.dumps(record, indent=1))
+    return path
+
+
+def _of(cell: Cell) -> Trained:
+    return (cell.detector, cell.trained_on, cell.seed)
+
+
+def _kept(job: Job) -> dict[str, Any]:
+    """What the record says of a cell, so that its row can be derived from the predictions alone."""
+    return {"file": str(job.file.path.relative_to(home())), **job.meta}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what can change a score."""
+    named = ("gapbench", "torch", "timm", "numpy", "decord", "albumentations", "opencv-python-headless")
+    return {name: version(name) for name in named}
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were computed on."""
+    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}

@@ -1,0 +1,201 @@
+"""The command line: `gapbench COMMAND`. Every command is a function of `harness.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from harness import __version__
+from harness.types import HarnessError, unknown
+
+EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input; 4 incomparable or nothing
+accepted; 5 results are safe, publishing failed; 130 interrupted"""
+
+
+Adder = Callable[[str, str, str], argparse.ArgumentParser]
+"""(name, what it does, example) -> the parser of that command."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise HarnessError(f"{message} (see: {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    top = _Parser(
+        prog="gapbench",
+        description="Measures how far a deepfake detector falls when the forgery is one it has never seen.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"gapbench {__version__}")
+    top.add_argument(
+        "--plugin", action="append", default=[], metavar="FILE", help="import a plug-in file first"
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def command(name: str, what: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _add_running(command)
+    _add_reading(command)
+    return top
+
+
+def _add_running(command: Adder) -> None:
+    ls = command("ls", "list what is registered and what is on this machine", "gapbench ls datasets")
+    ls.add_argument("kind", nargs="?", choices=("detectors", "datasets", "perturbations", "matrices"))
+
+    check = command("check", "check that a plug-in keeps its contract", "gapbench check xception")
+    check.add_argument("name")
+    check.add_argument("--root", type=Path, help="folder of a dataset that is not embedded")
+
+    train = command("train", "train a detector", "gapbench train xception --on procedural_lab")
+    train.add_argument("detector")
+    train.add_argument(
+        "--on", required=True, metavar="DATASET", help="dataset, or dataset-manipulation to leave one out"
+    )
+    train.add_argument("--recipe", help="default: procedural for embedded datasets, else published")
+    train.add_argument("--seed", type=_natural, default=0)
+    _add_device(train)
+
+    evaluate = command(
+        "eval", "run a matrix and print its leaderboard", "gapbench eval cross-dataset --dry-run"
+    )
+    evaluate.add_argument("matrix", help="name of a matrix, or a .toml file")
+    evaluate.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")
+    _add_device(evaluate)
+    _add_results(evaluate)
+    _add_tracking(evaluate)
+
+    predict = command(
+        "predict", "judge videos or images", "gapbench predict xception@procedural_lab clip.mp4 --json"
+    )
+    predict.add_argument("detector", help="DETECTOR@TRAINED_ON, or the name of a fixed detector")
+    predict.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    predict.add_argument(
+        "--crop", choices=("center", "none"), default="center", help="part of the frame that is shown"
+    )
+    predict.add_argument("--json", action="store_true", help="print JSON")
+    _add_device(predict)
+
+    cost = command(
+        "cost", "measure speed and memory of a detector", "gapbench cost xception --recipe procedural"
+    )
+    cost.add_argument("detector")
+    cost.add_argument(
+        "--recipe", default="published", help="gives the input size and frames (default: published)"
+    )
+    cost.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32")
+    _add_device(cost)
+
+
+def _add_reading(command: Adder) -> None:
+    metrics = command("metrics", "recompute every number from stored predictions", "gapbench metrics smoke")
+    metrics.add_argument("matrix")
+
+    gate = command("gate", "compare a matrix with its accepted rows", "gapbench gate smoke")
+    gate.add_argument("matrix")
+    _add_results(gate)
+
+    accept = command("accept", "accept the rows of a matrix as they are now", "gapbench accept smoke")
+    accept.add_argument("matrix")
+    _add_results(accept)
+
+    report = command(
+        "report", "write tables and plots again from stored predictions", "gapbench report smoke"
+    )
+    report.add_argument("matrix")
+    _add_results(report)
+
+    publish = command("publish", "publish a finished matrix to MLflow", "gapbench publish smoke")
+    publish.add_argument("matrix")
+    _add_results(publish)
+    _add_tracking(publish)
+
+    ui = command("ui", "open the leaderboards in the MLflow UI", "gapbench ui --port 5000")
+    ui.add_argument("--port", type=_natural, default=5000)
+    _add_tracking(ui)
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--device", default="auto", help="cpu, cuda or cuda:N (default: cuda where there is one)"
+    )
+
+
+def _add_results(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of tables (default: results)"
+    )
+
+
+def _add_tracking(command: argparse.ArgumentParser) -> None:
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    command.add_argument("--tracking-uri", default=uri, help=f"MLflow store (default: {uri})")
+    command.add_argument(
+        "--artifacts", default="mlartifacts", help="folder or URI of artifacts (default: mlartifacts)"
+    )
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parsed(given)
+        from harness import commands, registry
+
+        for file in options.plugin:
+            registry.load_file(Path(file))
+        return int(getattr(commands, f"run_{options.command}")(options))
+    except HarnessError as error:
+        print(f"gapbench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "gapbench: interrupted; what is finished is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parsed(given: list[str]) -> argparse.Namespace:
+    top = parser()
+    known = next(action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    words = iter(given)
+    for word in words:
+        if word == "--plugin":
+            next(words, None)
+        elif not word.startswith("-"):
+            if word not in known:
+                raise unknown("command", word, known)
+            break
+    return top.parse_args(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""What each command of the command line does; heavy imports happen in the command that needs them."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import subprocess
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from harness.files import home
+from harness.progress import say
+from harness.types import HarnessError, Prediction, Runtime, unknown
+
+KEEP_BYTES = 1 << 30
+
+
+def run_ls(options: Namespace) -> int:
+    """List what is registered, what is broken, and what is on this machine."""
+    from harness.listing import list_kind
+
+    kinds = [options.kind] if options.kind else ["detectors", "datasets", "perturbations", "matrices"]
+    print("\n\n".join(list_kind(kind) for kind in kinds))
+    return 0
+
+
+def run_check(options: Namespace) -> int:
+    """Check one plug-in by name, in whichever registry knows it."""
+    from harness import checks, registry
+    from harness.data import root_of
+
+    name = options.name
+    if name in registry.detectors.names():
+        findings = checks.check_detector(registry.detectors.get(name))
+    elif name in registry.datasets.names():
+        entry = registry.datasets.get(name)
+        findings = checks.check_dataset(entry, options.root or root_of(entry))
+    elif name in registry.perturbations.names():
+        findings = checks.check_perturbation(registry.perturbations.get(name))
+    else:
+        kinds = (registry.detectors, registry.datasets, registry.perturbations)
+        broken = {file: why for kind in kinds for file, why in kind.broken().items()}
+        if name in broken:
+            raise HarnessError(f"{name} cannot be imported: {broken[name]}")
+        raise unknown("plug-in", name, [known for kind in kinds for known in kind.names()])
+    for finding in findings:
+        print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:40} {finding.detail}".rstrip())
+    failed = sum(not finding.passed for finding in findings)
+    print(f"{name}: {len(findings) - failed} checks passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def run_train(options: Namespace) -> int:
+    """Train one detector, or say that its weights are there already."""
+    from harness import registry
+    from harness.campaign import make_job
+    from harness.data import Subset, list_clips, missing, root_of
+    from harness.training import find_weights, train
+
+    entry = registry.detectors.get(options.detector)
+    if not entry.trainable:
+        raise HarnessError(f"{entry.name} is a fixed detector: there is nothing to train")
+    data = registry.datasets.get(Subset.parse(options.on).dataset)
+    recipe = options.recipe or ("procedural" if data.embedded else "published")
+    entry.recipe(recipe)
+    absent = missing(data)
+    if absent:
+        raise HarnessError(f"{data.name} is absent: {absent}")
+    _keep_freed_memory()
+    clips = {data.name: list_clips(data, root_of(data))}
+    job = make_job(entry, recipe, options.on, clips, options.seed, _device(options.device))
+    weights = find_weights(job, home() / "weights") or train(job, home() / "weights")
+    print(f"weights    {weights.path}")
+    print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
+    best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
+    if best is not None:
+        print(f"val AUC    {best:.4f} (best of {len(weights.curve)} epochs)")
+    return 0
+
+
+def run_eval(options: Namespace) -> int:
+    """Run a matrix: plan, train, score, cost, tables, MLflow."""
+    from harness.matrix import load_matrix
+
+    matrix = load_matrix(options.matrix)
+    _usable(options.results)
+    from harness.campaign import plan_matrix, run_plan
+    from harness.listing import describe_plan
+
+    _keep_freed_memory()
+    plan = plan_matrix(matrix, _device(options.device))
+    print(describe_plan(plan), flush=True)
+    if options.dry_run:
+        return 0
+    if not plan.cells:
+        raise HarnessError(f"matrix {matrix.name}: every cell is absent")
+    run_plan(plan)
+    files = _write_report(matrix.name, options.results)
+    print("\n" + "\n".join(f"wrote {file}" for file in files), flush=True)
+    return 0 if options.no_publish else _publish(matrix.name, options)
+
+
+def run_predict(options: Namespace) -> int:
+    """Judge files with a fixed detector or with stored weights."""
+    from harness.evaluation import judge_files
+
+    _keep_freed_memory()
+    found = _contestant(options.detector, _device(options.device))
+    weights = found.weights
+    threshold, origin = (weights.threshold, weights.threshold_source) if weights else (0.5, "fixed")
+    said = judge_files(options.files, found, options.crop)
+    if options.json:
+        facts: dict[str, Any] = {
+            "detector": options.detector,
+            "threshold": threshold,
+            "threshold_source": origin,
+        }
+        print(json.dumps({**facts, "files": [_judged(one, threshold) for one in said]}, indent=1))
+    else:
+        for one in said:
+            verdict = _judged(one, threshold)["verdict"]
+            said_of_it = one.error if one.score is None else f"{verdict}  P(fake) {one.score:.4f}"
+            print(f"{one.clip_id}: {said_of_it}")
+        shown = f"crop {options.crop}, {found.frames} frames of {found.size} px"
+        print(f"threshold {threshold:.4f} ({origin}); {shown}")
+    failed = [one for one in said if one.score is None]
+    if failed:
+        raise HarnessError(
+            f"{len(failed)} of {len(said)} files could not be judged; first: {failed[0].error}"
+        )
+    return 0
+
+
+def _judged(said: Prediction, threshold: float) -> dict[str, Any]:
+    verdict = None if said.score is None else "fake" if said.score >= threshold else "real"
+    return {
+        "file": said.clip_id,
+        "verdict": verdict,
+        "score": said.score,
+        "frame_scores": list(said.frame_scores),
+        "frame_indices": list(said.frame_indices),
+        "error": said.error,
+    }
+
+
+def _contestant(name: str, device: str) -> Any:
+    from harness import registry
+    from harness.evaluation import Contestant
+    from harness.store import stored_weights
+
+    detector, _, trained_on = name.partition("@")
+    entry = registry.detectors.get(detector)
+    runtime = Runtime(device, "fp32", 1)
+    if not entry.trainable:
+        return Contestant(entry, runtime)
+    if not trained_on:
+        raise HarnessError(f"say what {detector} was trained on: {detector}@DATASET")
+    known = stored_weights(home() / "weights")
+    matching = [
+        weights for weights in known if (weights.detector, weights.trained_on) == (detector, trained_on)
+    ]
+    if not matching:
+        names = [f"{weights.detector}@{weights.trained_on}" for weights in known]
+        hint = unknown("weights", name, dict.fromkeys(names))
+        raise HarnessError(f"{hint}; train them with: gapbench train {detector} --on {trained_on}")
+    return Contestant(entry, runtime, matching[0].recipe, matching[0])
+
+
+def run_cost(options: Namespace) -> int:
+    """Measure and print what a detector costs on this machine."""
+    from harness import registry
+    from harness.listing import describe_cost
+
+    entry = registry.detectors.get(options.detector)
+    recipe = entry.recipe(options.recipe) if entry.trainable else None
+    from harness.cost import measure_cost
+    from harness.scoring import resolve_precision
+
+    _keep_freed_memory()
+    device = _device(options.device)
+    runtime = Runtime(device, resolve_precision(options.precision, device), 1)
+    shape = None if recipe is None else entry.build(size=recipe.size, frames=recipe.frames, **recipe.options)
+    print(describe_cost(measure_cost(shape or entry.make(), entry.name, runtime)))
+    return 0
+
+
+def run_metrics(options: Namespace) -> int:
+    """Print every number of a matrix, derived from its stored predictions."""
+    from harness.leaderboard import rows_table
+    from harness.rows import load_board
+
+    print(rows_table(load_board(_known(options.matrix)).rows).to_csv(index=False), end="")
+    return 0
+
+
+def run_report(options: Namespace) -> int:
+    """Write the tables and plots of a matrix again."""
+    _usable(options.results)
+    files = _write_report(_known(options.matrix), options.results)
+    print("\n" + "\n".join(f"wrote {file}" for file in files))
+    return 0
+
+
+def run_publish(options: Namespace) -> int:
+    """Publish a finished matrix to MLflow."""
+    return _publish(_known(options.matrix), options)
+
+
+def run_gate(options: Namespace) -> int:
+    """Compare a matrix with its accepted rows; the exit code says the worst verdict."""
+    from harness import gate
+    from harness.leaderboard import rows_table
+    from harness.matrix import load_matrix
+    from harness.rows import load_board
+
+    matrix = load_matrix(options.matrix)
+    accepted = options.results / "accepted" / f"{matrix.name}.csv"
+    rows = rows_table(load_board(matrix.name).rows)
+    if not accepted.is_file():
+        print(f"nothing is accepted: {accepted} is missing; to accept: gapbench accept {matrix.name}")
+        return 4
+    verdicts = gate.judge(rows, gate.read_rows(accepted), matrix.gate)
+    print(gate.verdict_table(verdicts))
+    return gate.exit_code(verdicts)
+
+
+def run_accept(options: Namespace) -> int:
+    """Write the rows of a matrix as the accepted ones."""
+    from harness.files import write_whole
+    from harness.leaderboard import rows_table
+    from harness.rows import load_board
+
+    name = _known(options.matrix)
+    _usable(options.results)
+    path = options.results / "accepted" / f"{name}.csv"
+    write_whole(path, rows_table(load_board(name).rows).to_csv(index=False))
+    print(f"accepted: {path}")
+    return 0
+
+
+def run_ui(options: Namespace) -> int:
+    """Serve the MLflow UI on this machine and print the links of the leaderboards."""
+    from harness.tracking import leaderboard_links, ui_command
+
+    command, environment = ui_command(options.tracking_uri, options.artifacts, options.port)
+    for link in leaderboard_links(options.tracking_uri):
+        print(f"http://127.0.0.1:{options.port}/{link}")
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _known(matrix: str) -> str:
+    from harness.matrix import load_matrix
+
+    return load_matrix(matrix).name
+
+
+def _write_report(matrix: str, results: Path) -> list[Path]:
+    from harness.leaderboard import terminal, write_board
+    from harness.rows import load_board
+
+    board = load_board(matrix)
+    files = write_board(board, results)
+    print("\n" + terminal(board))
+    return files
+
+
+def _publish(matrix: str, options: Namespace) -> int:
+    from harness.rows import load_board
+
+    board = load_board(matrix)
+    try:
+        from harness.tracking import publish
+
+        for link in publish(board, options.results, options.tracking_uri, options.artifacts):
+            print(f"MLflow: {link} (make ui)")
+    except HarnessError as error:
+        say(f"gapbench: the results are in {options.results}, but publishing failed: {error}")
+        return 5
+    return 0
+
+
+def _usable(results: Path) -> None:
+    if results.exists() and not results.is_dir():
+        raise HarnessError(f"the results path {results} is a file, not a folder")
+
+
+def _device(name: str) -> str:
+    """The device asked for, if this machine has it."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or name == "cpu:":
+        raise unknown("device", name, ("cpu", "cuda", "cuda:N"))
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise HarnessError(
+            f"this machine has no device {name!r} (it has {torch.cuda.device_count()} CUDA devices)"
+        )
+    return name
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory: giving it back and faulting it in again costs up to 1.8x on a CPU."""
+    try:
+        libc = ctypes.CDLL(None)
+        trim_threshold, mmap_threshold = -1, -3
+        libc.mallopt(trim_threshold, KEEP_BYTES)
+        libc.mallopt(mmap_threshold, KEEP_BYTES)
+    except (OSError, AttributeError):
+        return

@@ -1,0 +1,152 @@
+"""Where a dataset lies on this machine, and which of its clips a cell uses."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import registry
+from harness.files import clips_digest, digest, home
+from harness.types import REAL, Clip, HarnessError
+
+DATA_FILE = Path("data.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """A dataset, or a part of it: `name`, `name-manipulation` (without it), `name:manipulation` (only it)."""
+
+    dataset: str
+    left_out: str | None = None
+    only: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Subset:
+        """The subset a matrix or a command names; `HarnessError` on a malformed name."""
+        if "-" in text and ":" in text:
+            raise HarnessError(
+                f"{text!r}: a subset leaves one manipulation out (-) or takes one (:), not both"
+            )
+        name, dash, left_out = text.partition("-")
+        if dash:
+            return cls(name, left_out=_named(text, left_out))
+        name, colon, only = text.partition(":")
+        return cls(name, only=_named(text, only) if colon else None)
+
+    def for_training(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
+        """The clips of the training and validation splits."""
+        return self._of(clips, ("train", "val"))
+
+    def for_testing(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
+        """The clips of the test split."""
+        return self._of(clips, ("test",))
+
+    def _of(self, clips: tuple[Clip, ...], splits: tuple[str, ...]) -> tuple[Clip, ...]:
+        named = self.left_out or self.only
+        known = {clip.manipulation for clip in clips if clip.manipulation}
+        if named and named not in known:
+            raise HarnessError(
+                f"{self.dataset} has no manipulation {named!r} (known: {', '.join(sorted(known)) or 'none'})"
+            )
+        return tuple(
+            clip
+            for clip in clips
+            if clip.split in splits
+            and (self.only is None or clip.label == REAL or clip.manipulation == self.only)
+            and (self.left_out is None or clip.manipulation != self.left_out)
+        )
+
+
+def _named(text: str, manipulation: str) -> str:
+    if not manipulation:
+        raise HarnessError(f"{text!r} names no manipulation")
+    return manipulation
+
+
+def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> Path:
+    """The folder a dataset's files lie in, whether or not it exists; `HarnessError` when nobody named one.
+
+    An embedded dataset lies in the home folder. Any other is named by the matrix (`[data]`), by the
+    environment variable `GAPBENCH_DATA_<NAME>`, or by a line in `data.toml`, in this order.
+    """
+    if entry.embedded:
+        return home() / "data" / f"{entry.name}-v{entry.version}"
+    named = (
+        (roots or {}).get(entry.name) or os.environ.get(_variable(entry.name)) or _data_file().get(entry.name)
+    )
+    if not named:
+        raise HarnessError(how_to_bring(entry))
+    return Path(named).expanduser()
+
+
+def how_to_bring(entry: registry.DatasetEntry) -> str:
+    """The line that would make a dataset present."""
+    return f'add {entry.name} = "FOLDER" to {DATA_FILE}, or set {_variable(entry.name)}=FOLDER'
+
+
+def missing(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
+    """Why a dataset is not on this machine and what would bring it; None when it is (or can be made)."""
+    if entry.embedded:
+        return None
+    try:
+        root = root_of(entry, roots)
+    except HarnessError as error:
+        return f"no folder is named for it: {error}"
+    if not root.is_dir():
+        return f"{root} is not a folder; {how_to_bring(entry)}"
+    return None
+
+
+def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
+    """All clips of a dataset; an embedded one is made first. No clip at all is a `HarnessError`."""
+    if entry.prepare is not None:
+        entry.prepare(root)
+    clips = tuple(entry.clips(root))
+    if not clips:
+        raise HarnessError(f"{entry.name}: no clip under {root}")
+    counted: set[str] = set()
+    for clip in clips:
+        if clip.id in counted:
+            raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
+        counted.add(clip.id)
+    return clips
+
+
+def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
+    """sha256 (hex) of what is compared: ids, labels, splits and the dataset's version."""
+    return clips_digest(clips, f"{entry.name} {entry.version}")
+
+
+def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
+    """sha256 (hex) that also changes when the user's files do (size and time of change)."""
+    if entry.embedded:
+        return identity_of(clips, entry)
+    return digest([identity_of(clips, entry), [_stamp(clip.path) for clip in clips]])
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _variable(name: str) -> str:
+    return f"GAPBENCH_DATA_{name.upper()}"
+
+
+def _data_file() -> dict[str, str]:
+    if not DATA_FILE.is_file():
+        return {}
+    try:
+        named = tomllib.loads(DATA_FILE.read_text())
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"{DATA_FILE} cannot be read: {error}") from error
+    wrong = [name for name, folder in named.items() if not isinstance(folder, str)]
+    if wrong:
+        raise HarnessError(f'{DATA_FILE}: {wrong[0]} must be a folder in quotes, e.g. {wrong[0]} = "FOLDER"')
+    return named

@@ -1,0 +1,259 @@
+"""Score the cells of a matrix: decode a clip once, perturb it, crop it, show it to every detector.
+
+The stages (`perturb`, `needed_counts`, `show`) are pure functions; `score_dataset` runs them over the
+clips of one test set, in the order dataset -> clip -> perturbation -> detector. Shards are fixed
+ranges of clips and batches never cross them, so a resumed run equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import registry, video
+from harness.files import digest, file_digest, seed_of
+from harness.progress import Progress
+from harness.scoring import place, score_clips
+from harness.store import CellFile
+from harness.training import load_detector
+from harness.types import PROTOCOL, Cell, Clip, HarnessError, Prediction, Recipe, Runtime, Weights
+
+BATCHES_A_SHARD = 4
+READERS = 2
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A detector that scores: fixed, or with the recipe and weights it was trained to."""
+
+    entry: registry.DetectorEntry
+    runtime: Runtime
+    recipe: Recipe | None = None
+    weights: Weights | None = None
+
+    @cached_property
+    def detector(self) -> Any:
+        """The detector on its device, built or loaded when first asked for."""
+        if self.weights is not None:
+            return place(load_detector(self.weights, self.entry), self.runtime)
+        return place(self.entry.make(self.recipe), self.runtime)
+
+    @property
+    def frames(self) -> int:
+        """Frames of a clip it scores."""
+        return self.recipe.frames if self.recipe else int(self.detector.frames)
+
+    @property
+    def size(self) -> int:
+        """Side of its input, in pixels."""
+        return self.recipe.size if self.recipe else int(self.detector.size)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what makes its scores: weights and source."""
+        return digest([file_digest(Path(self.entry.file)), self.weights.sha256 if self.weights else None])
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The clips of one test set and how they are shown to detectors."""
+
+    __test__ = False
+
+    name: str
+    clips: tuple[Clip, ...]
+    crop: str
+    identity: str
+    """Digest of ids, labels and dataset version."""
+    content: str
+    """Digest that also changes with the files."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell to score, its detector and where its predictions go."""
+
+    cell: Cell
+    contestant: Contestant
+    file: CellFile
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -> CellFile:
+    """Where a cell's predictions are kept: its key covers all that would change them."""
+    key = digest(
+        {
+            "detector": contestant.sha256,
+            "clips": test.content,
+            "frames": contestant.frames,
+            "preprocessing": preprocessing(contestant, test.crop),
+            "perturbation": perturbation_identity(cell.perturbation, cell.severity),
+            "runtime": [cell.runtime.device.partition(":")[0], cell.runtime.precision, cell.runtime.batch],
+            "seed": cell.seed,
+            "protocol": PROTOCOL,
+        }
+    )
+    return CellFile(folder / str(cell).replace(":", "+"), key)
+
+
+def preprocessing(contestant: Contestant, crop: str) -> dict[str, Any]:
+    """What happens to frames between the file and the detector."""
+    return {"video": video.VERSION, "crop": crop, "size": contestant.size}
+
+
+def perturbation_identity(name: str, severity: int) -> list[Any] | None:
+    """What makes the pixels of a condition: parameter, version and source; None for clean."""
+    if severity == 0:
+        return None
+    entry = registry.perturbations.get(name)
+    source = inspect.getsource(inspect.unwrap(entry.apply))
+    return [name, entry.parameter(severity), entry.version, hashlib.sha256(source.encode()).hexdigest()]
+
+
+def perturb(frames: np.ndarray, clip_id: str, name: str, severity: int) -> np.ndarray:
+    """The frames `[T, H, W, 3]` under a condition; the draw depends on the clip, never on the detector."""
+    if severity == 0:
+        return frames
+    entry = registry.perturbations.get(name)
+    rng = np.random.default_rng(seed_of(clip_id, name, severity, PROTOCOL))
+    changed = entry.apply(frames, entry.parameter(severity), rng)
+    if changed.shape != frames.shape or changed.dtype != np.uint8:
+        raise HarnessError(f"{name} changed the shape or type of the frames of {clip_id}")
+    return changed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the detectors get to see of one clip."""
+
+    tensors: Mapping[tuple[str, int, int, int], np.ndarray]
+    """(perturbation, severity, frames, size) -> uint8 `[T, S, S, 3]`; empty when the clip failed."""
+    indices: Mapping[int, tuple[int, ...]]
+    """Frame count -> which frames of the file were taken."""
+    error: str | None = None
+
+
+Need = tuple[str, int, int, int]
+
+
+def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
+    """Read a clip once and prepare every view of it that is needed; a clip that cannot be read is said so."""
+    counts = sorted({frames for _, _, frames, _ in needs})
+    try:
+        read = video.read_frames(clip.path, counts)
+    except HarnessError as error:
+        return Shown({}, {}, str(error))
+    tensors: dict[Need, np.ndarray] = {}
+    for name, severity in dict.fromkeys((need[0], need[1]) for need in needs):
+        pixels = perturb(read.pixels, clip.id, name, severity)
+        for need in needs:
+            if need[:2] == (name, severity):
+                taken, _ = read.take(need[2], pixels)
+                tensors[need] = video.crop_and_fit(taken, crop, clip.attributes.get("box"), need[3])
+    return Shown(tensors, {count: read.take(count)[1] for count in counts})
+
+
+def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
+    """Score every unfinished cell of one test set and keep the predictions; returns the frames scored."""
+    pending = [job for job in jobs if not job.file.finished()]
+    if not pending:
+        return 0
+    shards = shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
+    scored = 0
+    with Progress(f"score {test.name}", len(test.clips)) as progress, ThreadPoolExecutor(READERS) as readers:
+        for start, stop in shards:
+            missing = [job for job in pending if not job.file.shard_finished(start, stop)]
+            if missing:
+                scored += _score_shard(test, missing, (start, stop), readers, progress)
+            else:
+                progress.advance(stop - start)
+    for job in pending:
+        job.file.finish(shards, job.meta)
+    return scored
+
+
+def shard_ranges(clips: int, batch: int) -> list[tuple[int, int]]:
+    """The fixed ranges of clips that are scored and kept together."""
+    length = batch * BATCHES_A_SHARD
+    return [(start, min(start + length, clips)) for start in range(0, clips, length)]
+
+
+def _score_shard(
+    test: TestSet,
+    jobs: Sequence[Job],
+    shard: tuple[int, int],
+    readers: ThreadPoolExecutor,
+    progress: Progress,
+) -> int:
+    needs = sorted({_need(job) for job in jobs})
+    clips = test.clips[slice(*shard)]
+    said: list[list[Prediction]] = [[] for _ in jobs]
+    scored = 0
+    for batch, views in _read_ahead(clips, jobs[0].cell.runtime.batch, test.crop, needs, readers):
+        for number, job in enumerate(jobs):
+            predictions = score_batch(batch, views, job)
+            scored += sum(len(prediction.frame_indices) for prediction in predictions)
+            said[number] += predictions
+        progress.advance(len(batch))
+    for job, predictions in zip(jobs, said, strict=True):
+        job.file.write_shard(shard[0], clips, predictions)
+    return scored
+
+
+def _read_ahead(
+    clips: Sequence[Clip], size: int, crop: str, needs: Sequence[Need], readers: ThreadPoolExecutor
+) -> Iterator[tuple[Sequence[Clip], list[Shown]]]:
+    """Batches of clips with their views, the next batch being read while this one is scored."""
+
+    def read(batch: Sequence[Clip]) -> list[Future[Shown]]:
+        return [readers.submit(show, clip, crop, needs) for clip in batch]
+
+    batches = [clips[start : start + size] for start in range(0, len(clips), size)]
+    ahead = read(batches[0])
+    for batch, following in zip(batches, [*batches[1:], None], strict=True):
+        views = [future.result() for future in ahead]
+        ahead = read(following) if following is not None else []
+        yield batch, views
+
+
+def score_batch(batch: Sequence[Clip], views: Sequence[Shown], job: Job) -> list[Prediction]:
+    """The predictions of one detector for a batch of clips; failed clips are counted, not scored."""
+    need = _need(job)
+    readable = [view.tensors[need] for view in views if view.error is None]
+    scores = (
+        score_clips(job.contestant.detector, np.stack(readable), job.cell.runtime)
+        if readable
+        else np.empty((0, 1))
+    )
+    rest = iter(scores)
+    return [
+        Prediction(clip.id, clip.label, None, error=view.error)
+        if view.error is not None
+        else _prediction(clip, next(rest), view.indices[need[2]])
+        for clip, view in zip(batch, views, strict=True)
+    ]
+
+
+def _prediction(clip: Clip, scores: np.ndarray, indices: tuple[int, ...]) -> Prediction:
+    frame_scores = tuple(float(score) for score in scores)
+    return Prediction(clip.id, clip.label, float(np.mean(scores, dtype=np.float64)), frame_scores, indices)
+
+
+def _need(job: Job) -> Need:
+    return (job.cell.perturbation, job.cell.severity, job.contestant.frames, job.contestant.size)
+
+
+def judge_files(paths: Sequence[Path], contestant: Contestant, crop: str) -> list[Prediction]:
+    """The predictions for files of unknown label, one by one (their label is set to 0 and means nothing)."""
+    cell = Cell(contestant.entry.name, None, "files", runtime=contestant.runtime)
+    job = Job(cell, contestant, CellFile(Path(), ""))
+    clips = [Clip(id=str(path), path=path, label=0, split="test") for path in paths]
+    return [score_batch([clip], [show(clip, crop, [_need(job)])], job)[0] for clip in clips]

@@ -1,0 +1,125 @@
+"""What there is and what would be done, as text for the terminal."""
+
+from __future__ import annotations
+
+from harness import registry
+from harness.campaign import Plan, Trained, cell_jobs, contestant, training_job
+from harness.data import missing, root_of
+from harness.evaluation import Contestant
+from harness.files import home
+from harness.matrix import known_matrices, load_matrix
+from harness.tables import Table, number, plain, wrapped
+from harness.training import find_weights
+from harness.types import Cost
+
+
+def list_kind(kind: str) -> str:
+    """The table of one registry, or of the matrices, with what is broken."""
+    if kind == "matrices":
+        lines = []
+        for name in known_matrices():
+            matrix = load_matrix(name)
+            lines.append((name, ", ".join(matrix.detectors), ", ".join(matrix.test)))
+        return plain(Table("Matrices", ("name", "detectors", "tested on"), tuple(lines)))
+    found = {"detectors": _detectors, "datasets": _datasets, "perturbations": _perturbations}[kind]()
+    known: registry.Registry = getattr(registry, kind)
+    broken = "".join(f"\nbroken: {file} ({why})" for file, why in known.broken().items())
+    return plain(found) + broken
+
+
+def _detectors() -> Table:
+    entries = [registry.detectors.get(name) for name in registry.detectors.names()]
+    lines = [(entry.name, ", ".join(entry.recipes) or "fixed, not trained") for entry in entries]
+    return Table("Detectors", ("name", "recipes"), tuple(lines))
+
+
+def _datasets() -> Table:
+    entries = [registry.datasets.get(name) for name in registry.datasets.names()]
+    return Table("Datasets", ("name", "here", "what"), tuple((e.name, _present(e), e.about) for e in entries))
+
+
+def _present(entry: registry.DatasetEntry) -> str:
+    if missing(entry):
+        return "absent"
+    return "yes" if root_of(entry).is_dir() else "made on first use"
+
+
+def _perturbations() -> Table:
+    entries = [registry.perturbations.get(name) for name in registry.perturbations.names()]
+    lines = [(e.name, str(len(e.parameters)), ", ".join(str(p) for p in e.parameters)) for e in entries]
+    return Table("Perturbations", ("name", "severities", "parameters"), tuple(lines))
+
+
+def describe_plan(plan: Plan) -> str:
+    """What a matrix will do here: what is to be made, trained and scored, finished, or absent."""
+    matrix = plan.matrix
+    conditions = ", ".join(dict.fromkeys(cell.condition for cell in plan.cells))
+    lines = [
+        f"matrix {matrix.name}: {len(plan.cells)} cells on {plan.runtime.device}, "
+        f"{plan.runtime.precision}, batches of {plan.runtime.batch} clips",
+        wrapped(f"conditions: {conditions}"),
+    ]
+    lines += [f"to make: {name}" for name in plan.datasets if name not in plan.clips]
+    ready = {trained: _ready(plan, trained) for trained in plan.trained}
+    table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
+    lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
+    lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
+    return "\n".join(lines)
+
+
+def _tests(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(cell.tested_on for cell in plan.cells))
+
+
+def _ready(plan: Plan, trained: Trained) -> Contestant | None:
+    """The detector of a row if nothing needs to be made or trained for it."""
+    if trained[1] is None:
+        return contestant(plan, trained)
+    try:
+        job = training_job(plan, trained)
+    except KeyError:  # its dataset is still to be made
+        return None
+    weights = find_weights(job, home() / "weights")
+    return Contestant(job.entry, plan.runtime, job.recipe, weights) if weights else None
+
+
+def _plan_line(plan: Plan, trained: Trained, found: Contestant | None) -> tuple[str, ...]:
+    name = next(cell.entry for cell in plan.cells if (cell.detector, cell.trained_on, cell.seed) == trained)
+    weights = "fixed" if trained[1] is None else "to train" if found is None else "found"
+    return (name, weights, *(_cells_left(plan, trained, found, test) for test in _tests(plan)))
+
+
+def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: str) -> str:
+    cells = [c for c in plan.cells if c.tested_on == test and (c.detector, c.trained_on, c.seed) == trained]
+    if found is None or test.partition(":")[0] not in plan.clips:
+        return f"{len(cells)} to score"
+    _, jobs = cell_jobs(plan, {trained: found}, test)
+    left = sum(not job.file.finished() for job in jobs)
+    return f"{left} to score" if left else f"{len(cells)} finished"
+
+
+def describe_cost(cost: Cost) -> str:
+    """The cost of a detector, a line a figure."""
+    shape = f"{cost.frames} frames of {cost.size} px, {cost.precision}"
+    lines = (
+        ("device", cost.device),
+        ("input", shape),
+        ("parameters", f"{cost.parameters:,}"),
+        ("frames/s", f"{cost.frames_per_second:.1f} (batches of {cost.batch} clips)"),
+        ("latency p50", f"{cost.latency_ms_p50:.1f} ms for one clip"),
+        ("latency p95", _milliseconds(cost.latency_ms_p95)),
+        ("latency p99", _milliseconds(cost.latency_ms_p99)),
+        ("peak VRAM", _vram(cost)),
+    )
+    return plain(Table(f"Cost of {cost.detector}", ("what", "measured"), lines))
+
+
+def _milliseconds(value: float | None) -> str:
+    return "too few repetitions" if value is None else f"{value:.1f} ms"
+
+
+def _vram(cost: Cost) -> str:
+    if cost.peak_vram_allocated_mib is None:
+        return "no GPU"
+    allocated, reserved = cost.peak_vram_allocated_mib, cost.peak_vram_reserved_mib
+    return f"{number(allocated, 0)} MiB allocated, {number(reserved, 0)} MiB reserved"

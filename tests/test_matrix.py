@@ -1,0 +1,105 @@
+"""Matrices: what a file may say, and which cells it asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.data import Subset
+from harness.matrix import known_matrices, load_matrix, parse_condition, parse_matrix
+from harness.types import Cell, Clip, HarnessError, Runtime
+
+GOOD = """
+about = "a test"
+detectors = ["constant", "xception"]
+train = ["procedural_lab"]
+test = ["procedural_lab", "procedural_wild"]
+perturbations = ["jpeg-2"]
+"""
+
+
+def test_every_matrix_that_comes_along_is_valid_and_has_cells() -> None:
+    assert {"smoke", "cross-dataset", "cross-manipulation", "robustness"} <= set(known_matrices())
+    for name in known_matrices():
+        matrix = load_matrix(name)
+        cells = matrix.cells(Runtime())
+        assert len(cells) == len(set(cells)) > 0
+        assert "nothing about" in " ".join(matrix.about.split()), (
+            f"{name} must say what its numbers do not say"
+        )
+
+
+def test_cells_are_every_detector_on_every_test_set_under_every_condition() -> None:
+    cells = parse_matrix(GOOD, "m").cells(Runtime())
+    assert len(cells) == 2 * 2 * 2
+    assert {str(cell) for cell in cells} >= {
+        "constant/procedural_wild/clean",
+        "xception@procedural_lab/procedural_wild/jpeg-2",
+    }
+
+
+def test_a_perturbation_without_a_severity_means_all_of_them_and_clean_comes_first() -> None:
+    matrix = parse_matrix(GOOD.replace("jpeg-2", "jpeg"), "m")
+    assert matrix.conditions() == [("clean", 0), *(("jpeg", severity) for severity in range(1, 6))]
+    assert parse_condition("clean") == [("clean", 0)]
+
+
+def test_regimes_tell_in_dataset_from_unseen() -> None:
+    def regime(trained: str | None, tested: str) -> str:
+        return Cell("d", trained, tested).regime
+
+    assert regime("a", "a") == "in-dataset"
+    assert regime("a", "b") == "cross-dataset"
+    assert regime("a-x", "a:x") == "cross-manipulation"
+    assert regime("a-x", "a:y") == "in-dataset"
+    assert regime(None, "a") == "fixed"
+
+
+def test_the_digest_changes_with_what_is_measured_and_not_with_the_wording() -> None:
+    matrix = parse_matrix(GOOD, "m")
+    assert parse_matrix(GOOD.replace("a test", "other words"), "m").sha256 == matrix.sha256
+    assert parse_matrix(GOOD.replace("jpeg-2", "jpeg-3"), "m").sha256 != matrix.sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("jpeg-2", "jpg-2"), "unknown perturbation 'jpg'; did you mean 'jpeg'?"),
+        (("jpeg-2", "jpeg--2"), "has no severity -2"),
+        (("jpeg-2", "jpeg-9"), "has no severity 9 (known: 1 to 5"),
+        (("jpeg-2", "jpeg 2"), "is not a perturbation"),
+        (('"xception"', '"exception"'), "unknown detector 'exception'; did you mean 'xception'?"),
+        (('"procedural_wild"', '"procedural_wide"'), "unknown dataset 'procedural_wide'"),
+        (('"procedural_wild"', '"procedural_wild:"'), "names no manipulation"),
+        (("perturbations", "pertubations"), "did you mean 'perturbations'?"),
+        (('["constant", "xception"]', '"xception"'), "detectors must be a list"),
+        (('["constant", "xception"]', '["xception", "xception"]'), "a list of different names"),
+        (('["constant", "xception"]', "[]"), "detectors must be a list"),
+        (('about = "a test"', ""), "lacks 'about'"),
+        (('about = "a test"', 'about = "a test"\nbatch = 0'), "batch must be a whole number above 0"),
+        (('about = "a test"', 'about = "a test"\nprecision = "fp8"'), "unknown precision"),
+        (('about = "a test"', 'about = "a test"\nseeds = [-1]'), "seeds must be"),
+        (('about = "a test"', "about = "), "is not valid TOML"),
+        (('train = ["procedural_lab"]', ""), "names nothing to train on"),
+    ],
+)
+def test_a_wrong_matrix_is_refused_in_one_line(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(HarnessError) as caught:
+        parse_matrix(GOOD.replace(*change), "m").cells(Runtime())
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_leaving_a_manipulation_out_and_taking_only_it_are_complements() -> None:
+    def clip(name: str, split: str, manipulation: str | None) -> Clip:
+        return Clip(name, None, int(manipulation is not None), split, manipulation)  # type: ignore[arg-type]
+
+    kinds = (None, "x", "y")
+    clips = tuple(
+        clip(f"{split}/{kind}", split, kind) for split in ("train", "val", "test") for kind in kinds
+    )
+    trained = Subset.parse("a-x").for_training(clips)
+    tested = Subset.parse("a:x").for_testing(clips)
+    assert {c.id for c in trained} == {"train/None", "train/y", "val/None", "val/y"}
+    assert {c.id for c in tested} == {"test/None", "test/x"}
+    with pytest.raises(HarnessError, match="no manipulation 'z'"):
+        Subset.parse("a:z").for_testing(clips)

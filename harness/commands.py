@@ -210,17 +210,20 @@ def run_publish(options: Namespace) -> int:
 def run_gate(options: Namespace) -> int:
     """Compare a matrix with its accepted rows; the exit code says the worst verdict."""
     from harness import gate
-    from harness.leaderboard import rows_table
+    from harness.leaderboard import cost_table, rows_table
     from harness.matrix import load_matrix
     from harness.rows import load_board
 
     matrix = load_matrix(options.matrix)
-    accepted = options.results / "accepted" / f"{matrix.name}.csv"
-    rows = rows_table(load_board(matrix.name).rows)
+    board = load_board(matrix.name)
+    accepted = _accepted(options.results, matrix.name)
     if not accepted.is_file():
         print(f"nothing is accepted: {accepted} is missing; to accept: gapbench accept {matrix.name}")
         return 4
-    verdicts = gate.judge(rows, gate.read_rows(accepted), matrix.gate)
+    costs = None
+    if "fps" in matrix.gate or "vram" in matrix.gate:
+        costs = gate.Costs(cost_table(board), gate.read_costs(_accepted(options.results, matrix.name, "-cost")))
+    verdicts = gate.judge(rows_table(board.rows), gate.read_rows(accepted), matrix.gate, costs)
     print(gate.verdict_table(verdicts))
     return gate.exit_code(verdicts)
 
@@ -228,15 +231,21 @@ def run_gate(options: Namespace) -> int:
 def run_accept(options: Namespace) -> int:
     """Write the rows of a matrix as the accepted ones."""
     from harness.files import write_whole
-    from harness.leaderboard import rows_table
+    from harness.leaderboard import cost_table, rows_table
     from harness.rows import load_board
 
     name = _known(options.matrix)
     _usable(options.results)
-    path = options.results / "accepted" / f"{name}.csv"
-    write_whole(path, rows_table(load_board(name).rows).to_csv(index=False))
-    print(f"accepted: {path}")
+    board = load_board(name)
+    for kind, table in (("", rows_table(board.rows)), ("-cost", cost_table(board))):
+        path = _accepted(options.results, name, kind)
+        write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+        print(f"accepted: {path}")
     return 0
+
+
+def _accepted(results: Path, matrix: str, kind: str = "") -> Path:
+    return results / "accepted" / f"{matrix}{kind}.csv"
 
 
 def run_ui(options: Namespace) -> int:

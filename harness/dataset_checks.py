@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 import os
@@ -25,7 +26,7 @@ CLIPS_READ = 6
 FILES_MIRRORED = 20_000
 """Files under the root above which the list is not tried on empty ones."""
 LISTS_COPIED_BYTES = 32 * 2**20
-"""Size above which a file is taken for a clip, not a list of clips."""
+"""Size above which a file is no list of clips, whatever its ending."""
 
 
 @dataclass
@@ -156,8 +157,9 @@ def _is_box(box: Any) -> bool:
 
 def listing_opens_no_clip(trial: DatasetTrial) -> str | None:
     """The list is the same when every clip is an empty file: labels and ids never come from pixels."""
-    held = {clip.path for clip in trial.clips}
-    files = [Path(folder, name) for folder, _, names in os.walk(trial.root) for name in names]
+    endings = {clip.path.suffix for clip in trial.clips}
+    walked = (Path(folder, name) for folder, _, names in os.walk(trial.root) for name in names)
+    files = list(itertools.islice(walked, FILES_MIRRORED + 1))
     if len(files) > FILES_MIRRORED:
         return f"not tried: more than {FILES_MIRRORED} files"
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +167,7 @@ def listing_opens_no_clip(trial: DatasetTrial) -> str | None:
         for file in files:
             place = mirror / file.relative_to(trial.root)
             place.parent.mkdir(parents=True, exist_ok=True)
-            if file in held or file.stat().st_size > LISTS_COPIED_BYTES:
+            if file.suffix in endings or file.stat().st_size > LISTS_COPIED_BYTES:
                 place.touch()
             else:
                 shutil.copyfile(file, place)

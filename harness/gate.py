@@ -95,7 +95,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, pd.errors.ParserError) as error:
+    except ValueError as error:
         raise HarnessError(f"{path} is not a table of rows: {str(error).splitlines()[0]}") from error
     missing = [name for name in FIXED_COLUMNS if name not in table.columns]
     if missing:
@@ -111,6 +111,20 @@ def read_rows(path: Path) -> pd.DataFrame:
 def read_accepted(path: Path) -> pd.DataFrame:
     """Accepted rows, or an empty table when nothing was ever accepted."""
     return read_rows(path) if path.exists() else pd.DataFrame(columns=list(FIXED_COLUMNS))
+
+
+def read_costs(path: Path) -> pd.DataFrame:
+    """A cost table as `write_board` writes it; a missing file or column is a `HarnessError`."""
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(COST_KEY, str))
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is not a table of costs: {str(error).splitlines()[0]}") from error
+    for name in (*COST_KEY, *(column for column, _ in COST_COLUMNS.values())):
+        if name not in table.columns:
+            raise HarnessError(f"{path} is not a table of costs: it lacks the column {name!r}")
+    return table
 
 
 def accept(rows: Path, accepted: Path) -> int:

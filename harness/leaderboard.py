@@ -70,14 +70,19 @@ def write_board(board: Board, folder: Path) -> list[Path]:
 def ranked(board: Board) -> list[tuple[str, Entry, dict[str, float | None]]]:
     """(rank, entry, headline), best mean unseen AUC first; the row to beat has no rank, nor has None."""
     judged = [(entry, headline(entry)) for entry in board.entries]
-    judged.sort(key=lambda pair: -1.0 if pair[1]["auc_unseen_mean"] is None else pair[1]["auc_unseen_mean"])
-    judged.reverse()
+    judged.sort(key=lambda pair: _order(pair[1]), reverse=True)
     found, place = [], 0
     for entry, numbers in judged:
         counted = entry.detector != BASELINE and numbers["auc_unseen_mean"] is not None
         place += counted
         found.append((str(place) if counted else "-", entry, numbers))
     return found
+
+
+def _order(said: Mapping[str, float | None]) -> tuple[float, float]:
+    """Unseen AUC, then the AUC on what was trained on; undefined is last."""
+    unseen, seen = said["auc_unseen_mean"], said["auc_in_dataset"]
+    return (-1.0 if unseen is None else unseen, -1.0 if seen is None else seen)
 
 
 def _tables(board: Board) -> Iterator[Table]:

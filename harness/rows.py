@@ -16,8 +16,8 @@ def row_of(path: Path, said: Mapping[str, Any]) -> Row:
     """The numbers of a finished cell: its stored predictions, and what the record says of the cell."""
     predictions, _ = read_predictions(path)
     cell = Cell(**{**said["cell"], "runtime": Runtime(**said["cell"]["runtime"])})
-    provenance = said["provenance"]
-    found = measure(predictions, provenance["threshold"])
+    found = measure(predictions, said["provenance"]["threshold"])
+    provenance = {**said["provenance"], "interval_method": found.interval_methods.get("auc")}
     return Row(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons, provenance)
 
 

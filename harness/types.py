@@ -140,14 +140,16 @@ class Cell:
 
     @property
     def regime(self) -> str:
-        """`in-dataset`, `cross-dataset`, `cross-manipulation`, or `fixed` (never trained)."""
+        """`in-dataset`, `cross-dataset`, `cross-manipulation` (the manipulation left out is tested) or `fixed`."""
         if self.trained_on is None:
             return "fixed"
-        trained, _, left_out = self.trained_on.partition("-")
-        tested, _, only = self.tested_on.partition(":")
+        trained, _, unseen = self.trained_on.partition("-")
+        tested, _, left_out = self.tested_on.partition("-")
+        tested, _, only = tested.partition(":")
         if trained != tested:
             return "cross-dataset"
-        return "cross-manipulation" if left_out and only == left_out else "in-dataset"
+        meets_unseen = unseen and unseen != left_out and only in ("", unseen)
+        return "cross-manipulation" if meets_unseen else "in-dataset"
 
     def __str__(self) -> str:
         return f"{self.entry}/{self.tested_on}/{self.condition}"

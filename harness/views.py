@@ -87,14 +87,20 @@ def views_of(metrics: Iterable[str]) -> list[View]:
     tests = [name for prefix in ("auc/", "acc/", "eer/") for name in known if name.startswith(prefix)]
     curves = [name for prefix in ("curve.", "curve_acc.") for name in known if name.startswith(prefix)]
 
-    def present(key: str) -> tuple[str, ...]:
-        return tuple(name for name in COLUMNS[key] if name in known)
+    def present(*names: str) -> tuple[str, ...]:
+        return tuple(name for name in names if name in known)
 
     wanted = [
-        View(LEADERBOARD, "Leaderboard", present(LEADERBOARD), PARAMETERS[LEADERBOARD], ("gate", "commit")),
-        View("tests", "Every test set", ("auc_unseen_mean", *tests) if tests else ()),
-        View("robustness", "Robustness (strongest severity)", ("auc_robust_mean", *curves) if curves else ()),
-        View("cost", "Speed and memory", present("cost"), PARAMETERS["cost"]),
+        View(
+            LEADERBOARD,
+            "Leaderboard",
+            present(*COLUMNS[LEADERBOARD]),
+            PARAMETERS[LEADERBOARD],
+            ("gate", "commit"),
+        ),
+        View("tests", "Every test set", present("auc_unseen_mean", *tests)),
+        View("robustness", "Robustness (strongest severity)", present("auc_robust_mean", *curves)),
+        View("cost", "Speed and memory", present(*COLUMNS["cost"]), PARAMETERS["cost"]),
     ]
     return [view for view in wanted if view.metrics]
 

@@ -51,6 +51,8 @@ def test_regimes_tell_in_dataset_from_unseen() -> None:
     assert regime("a", "b") == "cross-dataset"
     assert regime("a-x", "a:x") == "cross-manipulation"
     assert regime("a-x", "a:y") == "in-dataset"
+    assert regime("a-x", "a-x") == "in-dataset"
+    assert regime("a-x", "a") == "cross-manipulation"
     assert regime(None, "a") == "fixed"
 
 

@@ -1,0 +1,249 @@
+"""The leaderboard: gaps, headline numbers, tables that say what they are, and files written whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from harness import plots
+from harness.gate import read_rows
+from harness.leaderboard import cost_table, headline, markdown, rows_table, terminal, write_board
+from harness.types import Board, Cell, Cost, Entry, HarnessError, Row
+
+PROVENANCE: dict[str, Any] = {
+    "threshold": 0.43123456,
+    "threshold_source": "source-val",
+    "interval_method": "node",
+    "recipe_sha256": "r" * 64,
+    "clips_sha256": "c" * 64,
+    "protocol": 1,
+    "weights_sha256": "w" * 64,
+    "commit": "abcdef1234567890",
+    "dirty": False,
+    "recipe": {"size": 96, "frames": 8, "clips": 240, "epochs": 7, "batch": 16, "pretrained": False},
+}
+LAB, WILD = "procedural_lab", "procedural_wild"
+
+
+def row(
+    detector: str,
+    trained_on: str | None,
+    tested_on: str,
+    auc: float | None,
+    condition: str = "clean-0",
+    **rest: Any,
+) -> Row:
+    """A row with that AUC; `condition` is `perturbation-severity`."""
+    perturbation, severity = condition.split("-")
+    cell = Cell(detector, trained_on, tested_on, perturbation, int(severity), rest.pop("seed", 0))
+    metrics = {"auc": auc, "eer": None if auc is None else 1 - auc, "accuracy": auc, "frame_auc": None}
+    intervals = {} if auc is None else {"auc": (auc - 0.04, auc + 0.04)}
+    reasons = {"frame_auc": "clip-based"} | ({"auc": "no scored clip"} if auc is None else {})
+    metrics |= {f"auc:{name}": value for name, value in rest.pop("manipulations", {}).items()}
+    return Row(cell, 200, rest.pop("failed", 0), metrics, intervals, reasons, PROVENANCE | rest)
+
+
+def cost(detector: str, fps: float) -> Cost:
+    """What a detector costs on a processor with a long name."""
+    device = "Some(R) Processor(TM) 9999 CPU @ 2.70GHz"
+    return Cost(
+        detector, device, "fp32", 96, 8, 16, fps, 8000 / fps, 9000 / fps, None, 20_000_000, None, None
+    )
+
+
+def entry(rows: Iterable[Row], fps: float | None = None) -> Entry:
+    """The leaderboard line of those rows."""
+    rows = tuple(rows)
+    cell = rows[0].cell
+    spent = None if fps is None else cost(cell.detector, fps)
+    return Entry(cell.detector, cell.trained_on, cell.seed, rows, spent)
+
+
+def cross_dataset() -> Board:
+    """Three detectors on two sets, clean and blurred, and one set that is absent."""
+    entries = []
+    for name, seen, unseen, fps in (("xception", 0.9, 0.65, 140.0), ("airl", 0.95, 0.72, 95.0)):
+        parts = {"gan": unseen - 0.1, "diffusion": unseen + 0.1}
+        rows = [row(name, LAB, LAB, seen), row(name, LAB, WILD, unseen, failed=3, manipulations=parts)]
+        rows += [
+            row(name, LAB, test, 0.6 - level / 50, f"blur-{level}")
+            for test in (LAB, WILD)
+            for level in (1, 3)
+        ]
+        entries.append(entry(rows, fps))
+    entries.insert(0, entry([row("constant", None, test, 0.5) for test in (LAB, WILD)]))
+    about = "Procedurally rendered faces. These numbers say nothing about FaceForensics++ or Celeb-DF."
+    absent = {"ffpp_c23": 'add ffpp_c23 = "FOLDER" to data.toml, or set GAPBENCH_DATA_FFPP_C23=FOLDER'}
+    return Board("cross-dataset", "m" * 64, "", about, tuple(entries), absent)
+
+
+def leave_one_out() -> Board:
+    """The detector with the longest name, trained three times, each without one manipulation."""
+    names = ("autoencoder", "graphics", "reenactment")
+    entries = []
+    for out in names:
+        rows = [
+            row("efficientnet_bilstm", f"{LAB}-{out}", f"{LAB}:{only}", 0.6 if only == out else 0.8 + k / 100)
+            for k, only in enumerate(names)
+        ]
+        entries.append(entry(rows))
+    return Board("cross-manipulation", "m" * 64, "", "Procedural faces.", tuple(entries))
+
+
+def table_of(rows: Iterable[Row]) -> pd.DataFrame:
+    """The flat table, looked up by detector, test set, perturbation and severity."""
+    return rows_table(rows).set_index(["detector", "trained_on", "tested_on", "perturbation", "severity"])
+
+
+def test_the_gap_is_the_clean_in_dataset_auc_of_the_same_weights_minus_this_auc() -> None:
+    rows = [row("xception", LAB, LAB, 0.9), row("xception", LAB, WILD, 0.65), row("airl", LAB, LAB, 0.99)]
+    rows += [row("xception", LAB, LAB, 0.5, seed=1), row("xception", LAB, WILD, 0.6, "blur-2")]
+    found = table_of(rows)["gap"]
+    assert found["xception", LAB, WILD, "clean", 0] == pytest.approx(0.25)
+    assert found["xception", LAB, WILD, "blur", 2] == pytest.approx(0.3)
+
+
+def test_the_gap_of_leave_one_out_is_taken_from_the_mean_of_the_others() -> None:
+    found = table_of(leave_one_out().rows)["gap"]
+    out = f"{LAB}-autoencoder"
+    gap = found["efficientnet_bilstm", out, f"{LAB}:autoencoder", "clean", 0]
+    assert gap == pytest.approx((0.81 + 0.82) / 2 - 0.6)
+    assert found["efficientnet_bilstm", out, f"{LAB}:graphics", "clean", 0] is None
+
+
+def test_every_missing_gap_has_its_reason() -> None:
+    rows = [row("constant", None, LAB, 0.5), row("xception", LAB, LAB, 0.9), row("airl", LAB, WILD, 0.7)]
+    rows += [row("xception", LAB, WILD, None)]
+    reasons = [json.loads(text)["gap"] for text in rows_table(rows)["reasons"]]
+    assert "not trained" in reasons[0]
+    assert "only for cross" in reasons[1]
+    assert "no in-dataset" in reasons[2]
+    assert "undefined" in reasons[3]
+    assert rows_table(rows)["gap"].isna().all()
+
+
+def test_the_table_has_a_line_a_cell_rounded_and_reads_back_from_csv(tmp_path: Path) -> None:
+    rows = [row("xception", LAB, LAB, 0.123456789, manipulations={"gan": 1 / 3})]
+    table = rows_table(rows)
+    line = table.iloc[0]
+    assert (line["auc"], line["auc_lo"], line["auc:gan"]) == (0.1235, 0.0835, 0.3333)
+    assert (line["threshold"], line["runtime"], line["regime"]) == (0.431235, "cpu-fp32-b16", "in-dataset")
+    assert json.loads(line["reasons"])["frame_auc"] == "clip-based"
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    read = read_rows(tmp_path / "rows.csv").iloc[0]
+    assert (read["auc"], read["clips_sha256"], read["protocol"]) == (0.1235, "c" * 64, "1")
+
+
+def test_no_rows_give_an_empty_table_with_all_columns() -> None:
+    assert list(rows_table([]).columns) == [
+        name for name in rows_table(cross_dataset().rows).columns if ":" not in str(name)
+    ]
+
+
+def test_the_headline_of_a_trained_detector() -> None:
+    found = headline(cross_dataset().entries[1])
+    assert found["auc_in_dataset"] == 0.9
+    assert found["auc_unseen_mean"] == found["auc_unseen_worst"] == 0.65
+    assert found["auc_gap"] == pytest.approx(0.25)
+    assert found["auc_robust_mean"] == pytest.approx((0.58 + 0.54) / 2)
+    assert (found["fps"], found["vram_peak_mib"]) == (140.0, None)
+    assert (found["cells_ok"], found["cells_failed"]) == (5, 1)
+
+
+def test_a_fixed_detector_has_every_clean_set_unseen_and_no_gap() -> None:
+    found = headline(cross_dataset().entries[0])
+    assert (found["auc_unseen_mean"], found["auc_in_dataset"], found["auc_gap"]) == (0.5, None, None)
+    assert found["auc_robust_mean"] is None
+
+
+def test_an_undefined_auc_makes_the_mean_undefined_so_that_nobody_gains_by_failing() -> None:
+    rows = [row("airl", LAB, LAB, 0.9), row("airl", LAB, WILD, 0.7), row("airl", LAB, "other", None)]
+    found = headline(entry(rows))
+    assert found["auc_unseen_mean"] is found["auc_unseen_worst"] is found["auc_gap"] is None
+
+
+@pytest.mark.parametrize("board", [cross_dataset(), leave_one_out()], ids=lambda board: board.matrix)
+@pytest.mark.parametrize("render", [markdown, terminal])
+def test_tables_are_at_most_a_hundred_columns_wide(render: Any, board: Board) -> None:
+    assert max(len(line) for line in render(board).splitlines()) <= 100
+
+
+@pytest.mark.parametrize("render", [markdown, terminal])
+def test_the_leaderboard_says_what_it_was_measured_on_and_what_was_left_out(render: Any) -> None:
+    text = " ".join(render(cross_dataset()).split())
+    for said in (
+        "say nothing about FaceForensics++ or Celeb-DF",
+        "constant (the row to beat)",
+        "0.720 [0.680, 0.760]",
+        "Each manipulation of procedural_wild",
+        "GAPBENCH_DATA_FFPP_C23=FOLDER",
+        "3 of 200",
+        "Some(R) Processor(TM) 9999",
+        "the matrix shrank them",
+    ):
+        assert said in text
+
+
+def test_detectors_are_ranked_by_unseen_auc_and_the_row_to_beat_has_no_rank() -> None:
+    lines = terminal(cross_dataset()).splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("rank  "))
+    ranks = [line.split()[:2] for line in lines[start + 1 : start + 4]]
+    assert ranks == [["1", f"airl@{LAB}"], ["2", f"xception@{LAB}"], ["-", "constant"]]
+
+
+def test_leave_one_out_is_summed_up_by_detector() -> None:
+    lines = terminal(leave_one_out()).split("By detector")[1].splitlines()
+    assert next(line for line in lines if line.startswith("efficientnet")).split()[1:3] == ["3", "0.600"]
+
+
+def test_an_unmeasured_board_is_still_a_page() -> None:
+    board = dataclasses.replace(cross_dataset(), entries=())
+    assert "ffpp_c23" in markdown(board)
+    assert "ffpp_c23" in terminal(board)
+
+
+def test_all_files_of_a_board_are_written_and_no_others(tmp_path: Path) -> None:
+    written = write_board(cross_dataset(), tmp_path)
+    kinds = (".md", ".csv", "-cost.csv", "-heatmap.png", "-robustness.png", "-speed.png")
+    assert {path.name for path in written} == {f"cross-dataset{kind}" for kind in kinds}
+    assert sorted(written) == sorted(tmp_path.iterdir())
+    for path in written:
+        if path.suffix == ".png":
+            assert path.read_bytes().startswith(b"\x89PNG")
+    assert len(read_rows(tmp_path / "cross-dataset.csv")) == 14
+
+
+def test_plots_without_numbers_are_not_drawn(tmp_path: Path) -> None:
+    board = leave_one_out()
+    written = write_board(board, tmp_path)
+    assert {path.name for path in written} == {
+        f"{board.matrix}{kind}" for kind in (".md", ".csv", "-heatmap.png")
+    }
+    with pytest.raises(HarnessError, match="nothing that a speed plot"):
+        plots.speed(board, tmp_path / "speed.png")
+
+
+def test_roc_curves_are_drawn_from_stored_predictions(tmp_path: Path) -> None:
+    board = cross_dataset()
+    stored = tmp_path / "predictions.parquet"
+    pd.DataFrame({"label": [0, 1, 0, 1], "score": [0.1, 0.9, 0.4, None]}).to_parquet(stored)
+    clean = {str(row.cell): stored for row in board.rows if row.cell.severity == 0}
+    plots.roc(dataclasses.replace(board, predictions=clean), tmp_path / "roc.png")
+    assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_numbers_give_equal_files(tmp_path: Path) -> None:
+    first = {path.name: path.read_bytes() for path in write_board(cross_dataset(), tmp_path / "a")}
+    assert first == {path.name: path.read_bytes() for path in write_board(cross_dataset(), tmp_path / "b")}
+
+
+def test_a_detector_that_costs_the_same_in_two_rows_is_listed_once() -> None:
+    board = cross_dataset()
+    twice = dataclasses.replace(board, entries=(*board.entries, board.entries[1]))
+    assert list(cost_table(twice)["detector"]) == ["xception", "airl"]

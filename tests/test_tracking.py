@@ -1,0 +1,439 @@
+"""Publishing to MLflow: what is sent, and that it is there exactly once whatever goes wrong."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, event
+
+from harness import tracking
+from harness.tracked import campaign_of, points_of, track_entry
+from harness.types import Board, Cell, Cost, Entry, HarnessError, Recipe, Row, Weights
+from harness.views import links_in, views_of
+
+LEGAL = re.compile(r"[A-Za-z0-9_\-. ]+(/[A-Za-z0-9_\-. ]+)?")
+LAB, WILD = "procedural_lab", "procedural_wild"
+PROVENANCE = {
+    "commit": "c0ffee",
+    "dirty": False,
+    "weights_sha256": "a" * 64,
+    "clips_sha256": "b" * 64,
+    "recipe_sha256": "c" * 64,
+    "preprocessing_sha256": "d" * 64,
+    "threshold": 0.5,
+    "threshold_source": "source-val",
+    "protocol": 1,
+}
+
+
+def row(detector: str, tested_on: str, auc: float | None, condition: tuple[str, int] = ("clean", 0)) -> Row:
+    cell = Cell(detector, LAB, tested_on, *condition)
+    metrics = {"auc": auc, "accuracy": 0.75, "eer": 0.2, "ap": math.nan, "auc:gan": 0.6}
+    intervals = {} if auc is None else {"auc": (auc - 0.05, auc + 0.05)}
+    return Row(cell, 10, 0, metrics, intervals, {}, PROVENANCE)
+
+
+def weights(detector: str) -> Weights:
+    curve = (
+        {"epoch": 1, "train_loss": 0.7, "val_auc": 0.6},
+        {"epoch": 2, "train_loss": 0.5, "val_auc": math.nan},
+    )
+    recipe = Recipe(size=64, frames=4, epochs=2, batch=8, learning_rate=1e-3)
+    provenance = {"clips_sha256": "e" * 64}
+    return Weights(detector, LAB, 0, "k", Path("w"), "a" * 64, recipe, 0.5, "source-val", curve, provenance)
+
+
+def board(
+    folder: Path, matrix: str = "small", detectors: tuple[str, ...] = ("xception",), auc: float = 0.9
+) -> Board:
+    """A board with a clean cell in and across datasets, one perturbed and one undefined cell a detector."""
+    entries = []
+    for detector in detectors:
+        rows = (
+            row(detector, LAB, auc),
+            row(detector, WILD, 0.65),
+            row(detector, f"{WILD}:gan", None),
+            row(detector, WILD, 0.6, ("blur", 1)),
+            row(detector, WILD, 0.55, ("blur", 3)),
+        )
+        cost = Cost(detector, "a processor", "fp32", 64, 4, 8, 120.0, 8.0, 9.0, None, 1000, None, None)
+        entries.append(Entry(detector, LAB, 0, rows, cost, weights(detector)))
+    files = {}
+    for number, cell in enumerate(row.cell for entry in entries for row in entry.rows):
+        files[str(cell)] = folder / f"{number}.parquet"
+        if not files[str(cell)].exists():
+            pd.DataFrame({"clip_id": ["a", "b"], "label": [0, 1], "score": [0.1, 0.9]}).to_parquet(
+                files[str(cell)]
+            )
+    toml = 'about = "x"\n'
+    return Board(
+        matrix, "f" * 64, toml, "About <this>.", tuple(entries), {}, files, {"torch": "2", "cores": 2}
+    )
+
+
+class Killed(BaseException):
+    """Ends a publish as kill -9 would: no `except Exception` sees it."""
+
+
+class Mortal:
+    """A client that dies right before or right after its nth call."""
+
+    def __init__(self, client: Any, nth: int, after: bool) -> None:
+        self.client, self.left, self.after = client, nth, after
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise Killed
+            answer = method(*arguments, **named)
+            if self.left == 0:
+                raise Killed
+            return answer
+
+        return call
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A database, made once, and a folder for files; nothing waits for the disk."""
+
+    def hurry(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", hurry)
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    tracking.connect(uri)
+    yield uri, str(folder / "mlartifacts")
+    event.remove(Engine, "connect", hurry)
+
+
+def publish(board: Board, store: tuple[str, str], results: Path) -> list[str]:
+    return tracking.publish(board, results, *store)
+
+
+def runs(board: Board, store: tuple[str, str]) -> list[Any]:
+    """Every live run of the board's experiment."""
+    client = tracking.connect(store[0])
+    experiment = client.get_experiment_by_name(f"gapbench-{board.matrix}")
+    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
+
+
+def assert_one_complete_run_an_entry(board: Board, store: tuple[str, str]) -> None:
+    found = runs(board, store)
+    assert sorted(run.info.run_name for run in found) == sorted(entry.name for entry in board.entries)
+    assert {run.data.tags["published"] for run in found} == {"complete"}
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert {run.data.tags["current"] for run in found} == {"yes"}
+
+
+def test_names_are_legal_and_values_finite(tmp_path: Path) -> None:
+    points = list(points_of(board(tmp_path).entries[0]))
+    assert all(LEGAL.fullmatch(name) for name, _, _ in points)
+    assert all(math.isfinite(value) and value == round(value, 4) for _, _, value in points)
+    names = {name for name, _, _ in points}
+    assert {f"auc/{LAB}", f"auc_lo/{WILD}", f"acc/{WILD}.gan", "fps", "auc_robust_mean"} <= names
+    assert f"auc/{WILD}.gan" not in names
+    assert "vram_peak_mib" not in names
+
+
+def test_a_perturbation_is_a_curve_whose_steps_are_severities(tmp_path: Path) -> None:
+    points = list(points_of(board(tmp_path).entries[0]))
+    assert [(step, value) for name, step, value in points if name == f"curve.{WILD}/blur"] == [
+        (0, 0.65),
+        (1, 0.6),
+        (3, 0.55),
+    ]
+    assert ("val/auc", 1, 0.6) in points
+    assert [point for point in points if point[0] == "val/auc"] == [("val/auc", 1, 0.6)]
+    assert ("train/loss", 2, 0.5) in points
+
+
+def test_a_run_holds_what_was_measured(tmp_path: Path, store: tuple[str, str]) -> None:
+    made = board(tmp_path, "holds")
+    (tmp_path / "holds.md").write_text("# holds")
+    (tmp_path / "holds-heatmap.png").write_bytes(b"png")
+    (tmp_path / "holds-more-heatmap.png").write_bytes(b"of another matrix")
+    links = publish(made, store, tmp_path)
+    (run,) = runs(made, store)
+    assert links[0].endswith("/runs?workflowType=machine_learning&viewStateShareKey=leaderboard")
+    assert run.info.run_name == f"xception@{LAB}"
+    assert (
+        run.data.metrics["auc_unseen_worst" if "auc_unseen_worst" in run.data.metrics else "fps"] is not None
+    )
+    assert run.data.metrics[f"auc/{LAB}"] == 0.9
+    assert run.data.params["seed"] == "0"
+    assert run.data.params["frames"] == "4"
+    assert run.data.tags["campaign"] == "holds-ffffffff-p1"
+    assert run.data.tags["gate"] == "nothing accepted"
+    inputs = {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in run.inputs.dataset_inputs}
+    assert (LAB, "e" * 36, "train") in inputs
+    assert (f"{WILD}:gan", "b" * 36, "test") in inputs
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {"cells.csv", "cells.parquet", "summary.html", "matrix.toml", "environment.json"} <= files
+    assert {name for name in files if name.startswith("leaderboard")} == {
+        "leaderboard/holds.md",
+        "leaderboard/holds-heatmap.png",
+    }
+    assert len([name for name in files if name.startswith("predictions/")]) == 5
+    assert len(pd.read_parquet(folder / "cells.parquet")) == 5
+    assert "About &lt;this&gt;." in (folder / "summary.html").read_text()
+
+
+def test_publishing_again_changes_nothing(tmp_path: Path, store: tuple[str, str]) -> None:
+    made = board(tmp_path, "again", ("xception", "airl"))
+    assert publish(made, store, tmp_path) == publish(made, store, tmp_path)
+    before = runs(made, store)
+    publish(made, store, tmp_path)
+    assert [run.info.run_id for run in runs(made, store)] == [run.info.run_id for run in before]
+    assert_one_complete_run_an_entry(made, store)
+
+
+def test_a_corrected_lower_value_replaces_the_run(tmp_path: Path, store: tuple[str, str]) -> None:
+    publish(board(tmp_path, "corrected", auc=0.9), store, tmp_path)
+    made = board(tmp_path, "corrected", auc=0.8)
+    publish(made, store, tmp_path)
+    assert_one_complete_run_an_entry(made, store)
+    assert runs(made, store)[0].data.metrics[f"auc/{LAB}"] == 0.8
+
+
+def test_changed_predictions_replace_the_run_even_if_no_number_moves(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "predictions")
+    publish(made, store, tmp_path)
+    (first,) = runs(made, store)
+    pd.DataFrame({"clip_id": ["c"]}).to_parquet(next(iter(made.predictions.values())))
+    publish(made, store, tmp_path)
+    (second,) = runs(made, store)
+    assert first.info.run_id != second.info.run_id
+
+
+def test_another_commit_is_another_run_and_only_the_last_is_current(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "commits")
+    publish(made, store, tmp_path)
+    entry = made.entries[0]
+    rows = tuple(replace(row, provenance={**PROVENANCE, "commit": "beef"}) for row in entry.rows)
+    publish(replace(made, entries=(replace(entry, rows=rows),)), store, tmp_path)
+    assert {run.data.tags["commit"]: run.data.tags["current"] for run in runs(made, store)} == {
+        "c0ffee": "no",
+        "beef": "yes",
+    }
+
+
+def test_a_publish_killed_anywhere_and_run_again_leaves_one_complete_run(
+    tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = tracking.connect
+    client = connect(store[0])
+    nth, died = 0, True
+    while died:
+        nth += 1
+        for after in (False, True):
+            made = board(tmp_path, f"killed-{nth}-{after:d}")
+            monkeypatch.setattr(tracking, "connect", lambda uri, n=nth, a=after: Mortal(client, n, a))
+            try:
+                publish(made, store, tmp_path)
+                died = False
+            except Killed:
+                died = True
+            monkeypatch.setattr(tracking, "connect", lambda uri: client)
+            publish(made, store, tmp_path)
+            assert_one_complete_run_an_entry(made, store)
+    assert nth > 12
+
+
+def test_a_correction_killed_anywhere_and_run_again_leaves_the_corrected_run(
+    tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tracking.connect(store[0])
+    first, second = board(tmp_path, "torn", auc=0.9), board(tmp_path, "torn", auc=0.8)
+    nth, died = 0, True
+    while died:
+        nth += 1
+        monkeypatch.setattr(tracking, "connect", lambda uri: client)
+        publish(first, store, tmp_path)
+        monkeypatch.setattr(tracking, "connect", lambda uri, n=nth: Mortal(client, n, after=True))
+        try:
+            publish(second, store, tmp_path)
+            died = False
+        except Killed:
+            monkeypatch.setattr(tracking, "connect", lambda uri: client)
+            publish(second, store, tmp_path)
+        assert_one_complete_run_an_entry(second, store)
+        assert runs(second, store)[0].data.metrics[f"auc/{LAB}"] == 0.8
+    assert nth > 8
+
+
+def _race(made: Board, store: tuple[str, str], results: Path, start: Any) -> None:
+    start.wait()
+    publish(made, store, results)
+
+
+def test_six_publishers_racing_on_a_fresh_database_leave_one_complete_run(tmp_path: Path) -> None:
+    import mlflow  # noqa: F401  # the children inherit the import instead of paying for it six times
+
+    made = board(tmp_path, "race")
+    store = (f"sqlite:///{tmp_path}/fresh.db", str(tmp_path / "files"))
+    context = multiprocessing.get_context("fork")
+    start = context.Event()
+    racers = [context.Process(target=_race, args=(made, store, tmp_path, start)) for _ in range(6)]
+    for racer in racers:
+        racer.start()
+    start.set()
+    for racer in racers:
+        racer.join(60)
+    assert [racer.exitcode for racer in racers] == [0] * 6
+    assert_one_complete_run_an_entry(made, store)
+
+
+def test_a_run_overtaken_by_another_publisher_is_no_error(
+    tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = board(tmp_path, "overtaken")
+    client = tracking.connect(store[0])
+    monkeypatch.setattr(tracking, "connect", lambda uri: client)
+
+    class Overtaken(Mortal):
+        def log_artifacts(self, *arguments: Any) -> None:
+            publish(made, store, tmp_path)
+            client.log_artifacts(*arguments)
+
+    slow = Overtaken(client, 1000, after=False)
+    monkeypatch.setattr(tracking, "connect", lambda uri: slow if uri == "slow" else client)
+    entry = made.entries[0]
+    publish(made, store, tmp_path)
+    experiment = client.get_experiment_by_name("gapbench-overtaken").experiment_id
+    client.delete_run(runs(made, store)[0].info.run_id)
+    run = track_entry(entry, made)
+    tracking.Publisher(slow, experiment, run, "same").publish(lambda folder: (folder / "x").write_text("x"))
+    assert_one_complete_run_an_entry(made, store)
+
+
+def test_an_abandoned_partial_run_above_the_kept_one_goes_away(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "abandoned")
+    publish(made, store, tmp_path)
+    client = tracking.connect(store[0])
+    (kept,) = runs(made, store)
+    tags = {**kept.data.tags, "published": "partial"}
+    now = int(time.time() * 1000)
+    for age in (0, 2 * tracking.ABANDONED_MS):
+        client.create_run(
+            kept.info.experiment_id, start_time=now + 1000 - age, tags={**tags, "key": f"other-{age}"}
+        )
+    publish(made, store, tmp_path)
+    assert sorted(run.data.tags["key"] for run in runs(made, store)) == sorted(
+        [kept.data.tags["key"], "other-0"]
+    )
+
+
+def test_a_server_that_is_not_there_is_one_line_within_seconds(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(HarnessError, match="does not answer") as caught:
+        publish(board(tmp_path), (f"http://user:secret@127.0.0.1:{port}", "mlartifacts"), tmp_path)
+    assert time.monotonic() - started < 10
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_one_line_within_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.address.ANSWER_SECONDS", 0.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(HarnessError, match="does not answer"):
+            publish(board(tmp_path), (f"http://127.0.0.1:{silent.getsockname()[1]}", "mlartifacts"), tmp_path)
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says " * 50)
+    with pytest.raises(HarnessError, match="file is not a database") as caught:
+        publish(board(tmp_path), (f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://u:secret@127.0.0.1:1/x", "http://[oops", "sqlite:////proc/x/y.db"]
+)
+def test_an_address_that_cannot_be_a_store_is_one_line(address: str, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="does not answer") as caught:
+        publish(board(tmp_path), (address, str(tmp_path / "files")), tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_artifact_folder_other_than_the_experiments_is_refused(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "elsewhere")
+    publish(made, store, tmp_path)
+    with pytest.raises(HarnessError, match="fixed when it was made"):
+        publish(made, (store[0], str(tmp_path / "other")), tmp_path)
+    with pytest.raises(HarnessError, match="needs a tracking server"):
+        publish(board(tmp_path, "proxy"), (store[0], "mlflow-artifacts:/"), tmp_path)
+
+
+def test_predictions_that_are_gone_are_named(tmp_path: Path, store: tuple[str, str]) -> None:
+    made = board(tmp_path, "gone")
+    made.predictions[str(made.rows[0].cell)].unlink()
+    with pytest.raises(HarnessError, match=re.escape(str(made.rows[0].cell))):
+        publish(made, store, tmp_path)
+
+
+def test_saved_views_show_metrics_and_are_found_again(tmp_path: Path, store: tuple[str, str]) -> None:
+    made = board(tmp_path, "views")
+    links = publish(made, store, tmp_path)
+    assert links[0] in tracking.leaderboard_links(store[0])
+    assert tracking.leaderboard_links(f"sqlite:///{tmp_path}/none.db") == []
+    metrics = {name for name, _, _ in points_of(made.entries[0])}
+    leaderboard, tests, *_ = views_of(metrics)
+    state = leaderboard.state(campaign_of(made))
+    assert state["selectedColumns"][0] == state["orderByKey"] == f"metrics.`{leaderboard.metrics[0]}`"
+    assert "metrics.`vram_peak_mib`" not in state["selectedColumns"]
+    assert f"auc/{WILD}" in tests.metrics
+
+
+def test_views_that_cannot_be_stored_cost_nothing(
+    tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlflowException("no such tag")
+
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", refuse)
+    made = board(tmp_path, "viewless")
+    assert publish(made, store, tmp_path) == []
+    assert_one_complete_run_an_entry(made, store)
+    assert not [link for link in links_in(tracking.connect(store[0])) if "viewless" in link]
+
+
+def test_importing_the_module_does_not_import_mlflow() -> None:
+    code = "import harness.tracking, sys; sys.exit('mlflow' in sys.modules or 'torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)

@@ -158,8 +158,10 @@ def _is_box(box: Any) -> bool:
 def listing_opens_no_clip(trial: DatasetTrial) -> str | None:
     """The list is the same when every clip is an empty file: labels and ids never come from pixels."""
     endings = {clip.path.suffix for clip in trial.clips}
-    walked = (Path(folder, name) for folder, _, names in os.walk(trial.root) for name in names)
-    files = list(itertools.islice(walked, FILES_MIRRORED + 1))
+    walk = os.walk(trial.root, followlinks=True)
+    files = list(
+        itertools.islice((Path(at, name) for at, _, names in walk for name in names), FILES_MIRRORED + 1)
+    )
     if len(files) > FILES_MIRRORED:
         return f"not tried: more than {FILES_MIRRORED} files"
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
 """Decoding the wanted frames of one video file, exactly those, or saying why not.
 
 decord decodes where it was found to give the frames it was asked for: H.264, VP8 and VP9 in MP4 and
-Matroska. Elsewhere version 0.6.0 returns wrong frames without a word (H.264 in AVI, MPEG-TS and MPEG-PS,
-HEVC with reordered frames, an MP4 whose edit list hides frames) or opens nothing (AV1); those files are
-decoded from the first frame on by PyAV.
+Matroska, every key frame starting afresh. Elsewhere version 0.6.0 returns other frames without a word
+(open groups of pictures, AVI, MPEG-TS, MPEG-PS, HEVC with reordered frames, an MP4 whose edit list hides
+frames) or opens nothing (AV1); those files are decoded by PyAV, from the first frame on.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ EXACT_CONTAINERS = ("mov", "matroska")
 EXACT_CODECS = ("h264", "vp8", "vp9")
 TOLERATED_SECONDS = 0.5
 """How far a Matroska stream may end before the duration it promises."""
-HIDDEN = 2
-"""Flag of an index entry that is decoded but never shown."""
+IDR, SLICES = 5, range(1, 6)
+"""H.264 unit types: the slice of a frame that nothing after it looks past, and all kinds of slices."""
 CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 DECORD_ERRORS = (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError, IndexError)
 
@@ -72,16 +72,42 @@ def _header(path: Path) -> Header:
             stream = container.streams.video[0]
             name = container.format.name
             exact = any(kind in name for kind in EXACT_CONTAINERS) and stream.codec.name in EXACT_CODECS
-            if "mov" not in name:
-                return Header(stream.frames, _seconds(stream.metadata.get("DURATION", "")), exact)
-            # The index of an MP4 respects its edit list, its frame count does not.
-            index, size = list(stream.index_entries), path.stat().st_size
-            held = sum(entry.pos + entry.size <= size for entry in index)
-            if held < len(index):
-                raise HarnessError(f"{path.name}: cut off: {held} of {len(index)} frames are there")
-            return Header(0, 0.0, exact and not any(entry.flags & HIDDEN for entry in index))
+            frames, seconds = stream.frames, _seconds(stream.metadata.get("DURATION", ""))
+            if "mov" in name:
+                # The index of an MP4 respects its edit list, its frame count does not.
+                index, size = list(stream.index_entries), path.stat().st_size
+                held = sum(entry.pos + entry.size <= size for entry in index)
+                if held < len(index):
+                    raise HarnessError(f"{path.name}: cut off: {held} of {len(index)} frames are there")
+                frames, seconds = 0, 0.0
+            return Header(frames, seconds, exact and _seekable(container, stream))
     except (av.FFmpegError, ValueError) as error:
         raise HarnessError(f"{path.name}: not a readable video ({_reason(error)})") from error
+
+
+def _seekable(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Whether decoding may begin at any key frame, and every frame is shown."""
+    avc = stream.codec.name == "h264"
+    head = stream.codec_context.extradata or b""
+    if avc and (len(head) < 5 or head[0] != 1):
+        return False
+    for packet in container.demux(stream):
+        if packet.is_discard or (
+            avc and packet.is_keyframe and not _afresh(bytes(packet), 1 + (head[4] & 3))
+        ):
+            return False
+    return True
+
+
+def _afresh(packet: bytes, length_bytes: int) -> bool:
+    """Whether the first slice of an H.264 packet (units led by their lengths) is an IDR slice."""
+    at = 0
+    while at + length_bytes < len(packet):
+        kind = packet[at + length_bytes] & 31
+        if kind in SLICES:
+            return kind == IDR
+        at += length_bytes + int.from_bytes(packet[at : at + length_bytes], "big")
+    return False
 
 
 def _with_decord(path: Path, header: Header, choose: Choose) -> Decoded:

@@ -31,14 +31,15 @@ def markdown(board: Board) -> str:
     parts = [f"# {board.matrix}", "", wrapped(board.about), ""]
     for table in _tables(board):
         parts += [markdown_table(table), ""]
-    parts += [wrapped(_footer(board)), ""]
+    parts += [wrapped(f"{_footer(board)} {_timing(board)}"), ""]
     return "\n".join(parts)
 
 
 def terminal(board: Board) -> str:
     """The leaderboard as plain text of at most 100 columns, headed by what it was measured on."""
     parts = [board.matrix, "=" * len(board.matrix), wrapped(board.about)]
-    return "\n\n".join(["\n".join(parts), *(plain(table) for table in _tables(board))])
+    tables = [plain(table) for table in _tables(board)]
+    return "\n\n".join(["\n".join(parts), *tables, wrapped(_timing(board))]).rstrip()
 
 
 def cost_table(board: Board) -> pd.DataFrame:
@@ -246,6 +247,19 @@ def _footer(board: Board) -> str:
     return (
         f"{len(board.rows)} cells, {failed} failed predictions; code {', '.join(commits) or 'unknown'}."
         f" Every column of `{board.matrix}.csv` is explained in [README.md](README.md)."
+    )
+
+
+def _timing(board: Board) -> str:
+    """Where the time of the run went, and what scoring gave from end to end."""
+    timing = board.environment.get("timing")
+    if not timing:
+        return ""
+    rate = timing["frames_scored"] / timing["scoring_s"]
+    return (
+        f"Making data took {timing['data_s']:.0f} s, training {timing['training_s']:.0f} s, scoring"
+        f" {timing['scoring_s']:.0f} s. {timing['frames_scored']} frames were scored, {rate:.0f} a second"
+        " from end to end (decoding, perturbing, cropping, scoring, writing)."
     )
 
 

@@ -27,6 +27,7 @@ WARM_UP = 0.1
 FLOOR_RATE = 1e-6
 """Learning rate below which `cosine-restarts` does not fall."""
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 STATISTICS_FRAMES = 384
 """Training frames over which BatchNorm statistics are averaged before each validation."""
 
@@ -127,10 +128,7 @@ def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
     Running averages lag behind weights that still move fast: with the few steps of a small training
     a network that fits its batches can score at chance in evaluation mode (Wu and Johnson 2021).
     """
-    norms = [
-        module for module in course.detector.modules() if isinstance(module, nn.modules.batchnorm._NormBase)
-    ]
-    norms = [norm for norm in norms if norm.track_running_stats]
+    norms = [module for module in course.detector.modules() if isinstance(module, NORMS)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]

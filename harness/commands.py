@@ -281,8 +281,8 @@ def _publish(matrix: str, options: Namespace) -> int:
     try:
         from harness.tracking import publish
 
-        for link in publish(board, options.results, options.tracking_uri, options.artifacts):
-            print(f"MLflow: {link} (make ui)")
+        links = publish(board, options.results, options.tracking_uri, options.artifacts)
+        print(f"published to MLflow; make ui serves it, the leaderboard is at {links[0]}")
     except HarnessError as error:
         say(f"gapbench: the results are in {options.results}, but publishing failed: {error}")
         return 5

@@ -92,9 +92,9 @@ def _seekable(container: av.container.InputContainer, stream: av.VideoStream) ->
     if avc and (len(head) < 5 or head[0] != 1):
         return False
     for packet in container.demux(stream):
-        if packet.is_discard or (
-            avc and packet.is_keyframe and not _afresh(bytes(packet), 1 + (head[4] & 3))
-        ):
+        if packet.is_discard:
+            return False
+        if avc and packet.is_keyframe and not _afresh(bytes(packet), 1 + (head[4] & 3)):
             return False
     return True
 

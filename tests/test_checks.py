@@ -504,6 +504,12 @@ def test_identities_that_cross_the_split_of_its_authors_are_said_not_failed(pict
     assert finding.detail == "1 of 6 identities are in several splits, e.g. 'a', as its authors split it"
 
 
+def test_a_dataset_whose_folders_are_links_passes(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(pictures, target_is_directory=True)
+    entry = pictures_entry(lambda root: honest_clips(root / "linked"))
+    assert broken(check_dataset(entry, tmp_path)) == {}
+
+
 def test_listing_is_tried_on_a_copy_and_leaves_the_files_alone(pictures: Path) -> None:
     before = {path: path.read_bytes() for path in pictures.iterdir()}
     check_dataset(pictures_entry(honest_clips), pictures)

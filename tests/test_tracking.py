@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from harness import tracking
+from harness.standing import rows_table
 from harness.tracked import campaign_of, points_of, track_entry
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Recipe, Row, Weights
 from harness.views import links_in, views_of
@@ -237,6 +238,25 @@ def test_another_commit_is_another_run_and_only_the_last_is_current(
     assert {run.data.tags["commit"]: run.data.tags["current"] for run in runs(made, store)} == {
         "c0ffee": "no",
         "beef": "yes",
+    }
+
+
+def test_a_verdict_reached_later_is_told_to_the_run_that_is_there(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "judged", ("xception", "airl"))
+    publish(made, store, tmp_path)
+    before = {run.info.run_id for run in runs(made, store)}
+    accepted = rows_table(made.rows)
+    accepted.loc[accepted.detector == "airl", "auc"] = 0.99
+    (tmp_path / "accepted").mkdir()
+    accepted.to_csv(tmp_path / "accepted" / "judged.csv", index=False)
+    publish(made, store, tmp_path)
+    after = runs(made, store)
+    assert {run.info.run_id for run in after} == before
+    assert {run.info.run_name: run.data.tags["gate"] for run in after} == {
+        f"xception@{LAB}": "same",
+        f"airl@{LAB}": "worse",
     }
 
 

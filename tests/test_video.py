@@ -35,11 +35,18 @@ def numbers_in(frames: np.ndarray) -> list[int]:
 
 
 def write_video(
-    path: Path, frames: int, first: int = 0, gop: int = 12, reordered: int = 2, codec: str = "libx264"
+    path: Path,
+    frames: int,
+    first: int = 0,
+    gop: int = 12,
+    reordered: int = 2,
+    codec: str = "libx264",
+    x264: str = "",
 ) -> Path:
     options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as container:
         settings = {"g": str(gop), "bf": str(reordered), "x265-params": f"keyint={gop}:log-level=none"}
+        settings |= {"x264-params": x264} if x264 else {}
         settings |= {"b": "4M"} if codec.startswith("mpeg") else {"crf": "18"}
         stream = container.add_stream(codec, rate=25, options=settings)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -126,6 +133,14 @@ def test_other_containers_and_codecs_give_the_frames_named_too(tmp_path, suffix,
     frames = read_frames(write_video(tmp_path / f"clip{suffix}", 40, codec=codec), [count])
     assert frames.total == 40
     assert numbers_in(frames.pixels) == sample_indices(40, count)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("x264", ["open-gop=1", "intra-refresh=1", "interlaced=1"])
+def test_key_frames_that_decoding_cannot_begin_at_do_not_shift_the_frames(tmp_path, suffix, x264):
+    path = write_video(tmp_path / f"clip{suffix}", 60, gop=5, reordered=2, x264=x264)
+    for count in (1, 2, 4, 10):
+        assert numbers_in(read_frames(path, [count]).pixels) == sample_indices(60, count)
 
 
 def test_one_decoding_serves_several_frame_counts(tmp_path):

@@ -100,6 +100,10 @@ def supervised_contrastive(projections: Tensor, labels: Tensor, temperature: flo
 class FrequencyStream(nn.Module):
     """High-pass block DCT of the gray image, three strided convolutions, 256 features."""
 
+    matrix: Tensor
+    mask: Tensor
+    gray: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("matrix", dct_matrix(), persistent=False)
@@ -131,6 +135,9 @@ class FrequencyStream(nn.Module):
 
 class RgbStream(nn.Module):
     """EfficientNet-B4 with ImageNet normalisation, pooled to 1792 features."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, pretrained: bool) -> None:
         super().__init__()

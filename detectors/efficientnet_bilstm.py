@@ -49,6 +49,8 @@ class EfficientNetBiLSTM(nn.Module):
     """
 
     clip_based = True
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, size: int, frames: int, pretrained: bool = False, pooling: str = "last") -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -46,7 +48,7 @@ class Xception(nn.Module):
     def __init__(self, size: int, frames: int, pretrained: bool = False) -> None:
         super().__init__()
         self.size, self.frames = size, frames
-        self.network = timm.create_model("legacy_xception", pretrained=pretrained, num_classes=1)
+        self.network: Any = timm.create_model("legacy_xception", pretrained=pretrained, num_classes=1)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits `[B, T]` of uint8 clips `[B, T, S, S, 3]`."""

@@ -45,7 +45,7 @@ def run_check(options: Namespace) -> int:
             raise HarnessError(f"{name} cannot be imported: {broken[name]}")
         raise unknown("plug-in", name, [known for kind in kinds for known in kind.names()])
     for finding in findings:
-        print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:40} {finding.detail}".rstrip())
+        print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:44} {finding.detail}".rstrip())
     failed = sum(not finding.passed for finding in findings)
     print(f"{name}: {len(findings) - failed} checks passed, {failed} failed")
     return 1 if failed else 0
@@ -222,7 +222,8 @@ def run_gate(options: Namespace) -> int:
         return 4
     costs = None
     if "fps" in matrix.gate or "vram" in matrix.gate:
-        costs = gate.Costs(cost_table(board), gate.read_costs(_accepted(options.results, matrix.name, "-cost")))
+        before = gate.read_costs(_accepted(options.results, matrix.name, "-cost"))
+        costs = gate.Costs(cost_table(board), before)
     verdicts = gate.judge(rows_table(board.rows), gate.read_rows(accepted), matrix.gate, costs)
     print(gate.verdict_table(verdicts))
     return gate.exit_code(verdicts)

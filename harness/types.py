@@ -140,7 +140,7 @@ class Cell:
 
     @property
     def regime(self) -> str:
-        """`in-dataset`, `cross-dataset`, `cross-manipulation` (the manipulation left out is tested) or `fixed`."""
+        """`in-dataset`, `cross-dataset`, `cross-manipulation` (what was left out is tested) or `fixed`."""
         if self.trained_on is None:
             return "fixed"
         trained, _, unseen = self.trained_on.partition("-")

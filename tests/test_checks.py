@@ -279,6 +279,26 @@ def test_a_bad_detector_is_caught(bad: type, check: str) -> None:
     assert all(detail and "\n" not in detail for detail in found.values())
 
 
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (CannotBeBuilt, "FileNotFoundError: weights.bin is not there"),
+        (EndsTheProgram, "it ended the program: SystemExit: goodbye"),
+        (WrongSize, "recipe 'only' asks for size and frames (16, 3), it has (224, 3)"),
+        (LossIsFloat, "the loss is a float, not a tensor"),
+        (LossPerClip, "the loss has shape [4]; expected one number"),
+        (LossIsDetached, "the loss is detached from the parameters"),
+        (ForgottenPart, "no gradient reaches 'forgotten'"),
+        (GroupsLeaveOut, "parameter_groups leaves 4 parameters out"),
+        (FlatScores, "scores of 1 clips of 3 frames have shape [1]; expected [1, 3] or [1, 1]"),
+        (NumpyFromAModule, "an nn.Module gave a ndarray, not a tensor"),
+        (NanOnBlack, "a score is NaN or infinite"),
+    ],
+)
+def test_a_finding_says_what_is_wrong(bad: type, said: str) -> None:
+    assert said in broken(check_detector(DetectorEntry("bad", bad, {"only": RECIPE}))).values()
+
+
 class HalfFloats(NotAModule):
     def __init__(self) -> None: ...
 

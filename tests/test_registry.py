@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import registry
@@ -77,9 +79,23 @@ def test_words_joined_by_underscores_are_good_names(
 
 def test_two_files_cannot_take_the_same_name(perturbations: Registry[PerturbationEntry]) -> None:
     perturbations.add(entry("fog", "one.py"))
-    with pytest.raises(HarnessError, match=r"'fog' is registered twice: one\.py and two\.py"):
+    with pytest.raises(HarnessError, match=r"'fog' is registered twice: one\.py .* and two\.py "):
         perturbations.add(entry("fog", "two.py"))
     assert perturbations.get("fog").file == "one.py"
+
+
+def test_one_file_cannot_use_a_name_twice(perturbations: Registry[PerturbationEntry]) -> None:
+    perturbations.add(entry("fog"))
+    with pytest.raises(HarnessError, match="registered twice"):
+        perturbations.add(dataclasses.replace(entry("fog"), apply=np.copy))
+
+
+def test_a_plug_in_file_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(GOOD.format(name="blur"))
+    with pytest.raises(HarnessError, match="registered twice"):
+        registry.load_file(file)
+    assert registry.perturbations.get("blur").file.endswith("perturbations/blur.py")
 
 
 def test_a_file_imported_again_replaces_its_own_entry(perturbations: Registry[PerturbationEntry]) -> None:

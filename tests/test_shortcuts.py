@@ -1,11 +1,12 @@
 """Nothing about a procedural file but its pixels tells fake from real."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from harness.datasets.procedural.making import listing, make
+from harness.datasets.procedural.plan import LAB, WILD, Family, Size
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -13,11 +14,9 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from harness.datasets.procedural.making import listing, make
-from harness.datasets.procedural.plan import LAB, WILD, Family, Size
 from harness.types import Clip
 
-SIZE = Size({"test": (50, 4)}, fakes=3, frames=8)
+SIZE = Size({"test": (50, 4)}, fakes=3, frames=6)
 """200 scenes, each as a real clip and three fakes; short clips, otherwise made as by default."""
 LARGEST = 0.6
 
@@ -44,10 +43,7 @@ def about(path: Path) -> list[float]:
         return [size, rate, duration, stream.frames, stream.width, stream.height]
 
 
-def cases() -> Iterator[tuple[Family, str]]:
-    for family in (LAB, WILD):
-        for manipulation in family.manipulations:
-            yield family, manipulation
+CASES = [(family, manipulation) for family in (LAB, WILD) for manipulation in family.manipulations]
 
 
 def separation(features: np.ndarray, labels: np.ndarray, people: np.ndarray) -> float:
@@ -66,7 +62,7 @@ def separation(features: np.ndarray, labels: np.ndarray, people: np.ndarray) -> 
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("family", "manipulation"), cases(), ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("family", "manipulation"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_a_classifier_without_pixels_cannot_tell_fakes_from_reals(
     facts: dict[str, list[tuple[Clip, list[float]]]], family: Family, manipulation: str
 ) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from harness import decoding
 from harness.types import HarnessError
 from harness.video import crop_and_fit, read_frames, sample_indices
 
@@ -242,6 +243,13 @@ def test_a_clip_trimmed_without_encoding_shows_what_a_player_shows(tmp_path, reo
     read = read_frames(trim_without_encoding(whole, tmp_path / "trimmed.mp4", trimmed), [frames])
     assert read.total == 40 - trimmed
     assert numbers_in(read.pixels) == [index + trimmed for index in read.indices]
+
+
+def test_decord_never_fills_in_a_copy_of_a_near_frame(tmp_path):
+    path = trim_without_encoding(write_video(tmp_path / "whole.mp4", 40), tmp_path / "trimmed.mp4", 5)
+    said_to_be_exact = decoding.Header(0, 0.0, exact=True)
+    with pytest.raises(HarnessError, match="cannot be decoded"):
+        decoding._with_decord(path, said_to_be_exact, lambda total: list(range(total)))
 
 
 def write_sound(path: Path) -> None:

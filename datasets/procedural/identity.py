@@ -103,7 +103,7 @@ def draw_identity(name: str) -> Identity:
         hairline=near(0.93 if masculine else 0.88, 0.06),
         hair_length=float(rng.uniform(-0.35, 0.1) if masculine else rng.uniform(0.3, 1.7)),
         parting=float(rng.uniform(-0.5, 0.5)),
-        pores=float(rng.uniform(0.05, 0.085)),
+        pores=float(rng.uniform(0.07, 0.12)),
         blotches=float(rng.uniform(0.03, 0.06)),
         freckles=int(rng.integers(20, 120)) if rng.random() < 0.35 else int(rng.integers(2, 10)),
         stubble=float(rng.uniform(0.1, 0.5)) if masculine and rng.random() < 0.6 else 0.0,

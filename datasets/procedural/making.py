@@ -16,8 +16,9 @@ import numpy as np
 from harness.datasets.procedural.camera import photograph
 from harness.datasets.procedural.encoder import encode
 from harness.datasets.procedural.face import Face, build_face
+from harness.datasets.procedural.identity import draw_identity
 from harness.datasets.procedural.plan import GENERATOR, Family, Forgery, Scene, Size, plan
-from harness.datasets.procedural.scene import RATE, Footage, render
+from harness.datasets.procedural.scene import RATE, Footage, direct, face_box, render
 from harness.datasets.procedural.seen import autoencoder, graphics, reenactment
 from harness.datasets.procedural.unseen import diffusion, gan, refined_swap
 
@@ -96,7 +97,7 @@ def _films(
     people: dict[str, list[Scene]] = {}
     for scene in scenes:
         people.setdefault(scene.person, []).append(scene)
-    count = min(workers or len(os.sched_getaffinity(0)), len(people))
+    count = min(workers or _cores(), len(people))
     if count <= 1:
         for group in people.values():
             yield film(root, dataset, group, frames)
@@ -111,15 +112,22 @@ def _films(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def film(root: Path, dataset: str, scenes: list[Scene], frames: int) -> list[dict[str, Any]]:
     """Film the scenes of one person and forge the footage; files already there are left alone."""
     entries: list[dict[str, Any]] = []
     for scene in scenes:
-        footage = render(scene.person, scene.name, frames)
+        box = face_box(draw_identity(scene.person), direct(scene.person, scene.name, frames))
+        footage: Footage | None = None
         for forgery in (None, *scene.forgeries):
-            entry = _entry(dataset, scene, forgery, footage)
+            entry = _entry(dataset, scene, forgery, {"box": box, "frames": frames})
             path = root / entry["path"]
             if not path.is_file():
+                footage = footage or render(scene.person, scene.name, frames)
                 write_whole(path, _clip(scene, forgery, footage, entry["id"]))
             entries.append(entry)
     return entries
@@ -135,7 +143,7 @@ def _clip(scene: Scene, forgery: Forgery | None, footage: Footage, name: str) ->
     return encode(photograph(frames, scene.camera, sensor), RATE, scene.encoder)
 
 
-def _entry(dataset: str, scene: Scene, forgery: Forgery | None, footage: Footage) -> dict[str, Any]:
+def _entry(dataset: str, scene: Scene, forgery: Forgery | None, seen: dict[str, Any]) -> dict[str, Any]:
     """The manifest's line of one clip: the fields of `Clip`, the path relative to the root."""
     folder = "real" if forgery is None else f"fake/{forgery.manipulation}"
     return {
@@ -147,9 +155,8 @@ def _entry(dataset: str, scene: Scene, forgery: Forgery | None, footage: Footage
         "target": scene.person,
         "source": forgery.source if forgery else None,
         "attributes": {
-            "box": list(footage.box),
+            **seen,
             "fps": RATE,
-            "frames": len(footage.moments),
             "camera": scene.camera.name,
             "encoder": scene.encoder.name,
             "bitrate": scene.encoder.bitrate,

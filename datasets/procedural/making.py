@@ -6,8 +6,12 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +57,15 @@ def make(
     key = digest([GENERATOR, family.name, size, seed])
     if _key_of(root / MANIFEST) == key:
         return
-    if _key_of(root / MAKING) != key:
+    if _key_of(root / MAKING) == key:
+        _sweep(root)
+    else:
         _clear(root)
         write_whole(root / MAKING, json.dumps({"key": key}))
     scenes = plan(family, size, seed)
     entries: list[dict[str, Any]] = []
     clips = sum(1 + len(scene.forgeries) for scene in scenes)
-    with Progress(f"making {family.name}", clips) as progress:
+    with _told(family.name), Progress(f"making {family.name}", clips) as progress:
         for made in _films(root, family.name, scenes, size.frames, workers):
             entries += made
             progress.advance(len(made))
@@ -90,6 +96,24 @@ def _clear(root: Path) -> None:
         shutil.rmtree(root / folder, ignore_errors=True)
 
 
+def _sweep(root: Path) -> None:
+    """Remove temporary files of a run that was killed; young ones may belong to a run that is alive."""
+    for left in root.rglob(".*.mp4"):
+        if time.time() - left.stat().st_mtime > 60:
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turn what a full disk or a killed worker raises into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(f"cannot make {name}: {error.strerror or error}") from error
+    except BrokenProcessPool as error:
+        raise HarnessError(f"making {name} stopped: a worker was killed; run again to continue") from error
+
+
 def _films(
     root: Path, dataset: str, scenes: list[Scene], frames: int, workers: int | None
 ) -> Iterator[list[dict[str, Any]]]:
@@ -103,13 +127,19 @@ def _films(
             yield film(root, dataset, group, frames)
         return
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=spawned, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(count, mp_context=spawned, initializer=_start_worker) as pool:
         jobs = [pool.submit(film, root, dataset, group, frames) for group in people.values()]
         try:
             for job in as_completed(jobs):
                 yield job.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread each, and deaf to Ctrl-C: the process that started it ends it in order."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cores() -> int:

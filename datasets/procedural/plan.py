@@ -12,7 +12,7 @@ from harness.datasets.procedural.identity import draw_identity
 
 from harness.files import seed_of
 
-GENERATOR = "2"
+GENERATOR = "4"
 """Raised whenever the same seed gives other pixels, other names or other labels."""
 
 SEEN = ("autoencoder", "graphics", "reenactment")
@@ -96,10 +96,9 @@ def plan(family: Family, size: Size, seed: int) -> list[Scene]:
             alike = sorted(tones, key=lambda other: abs(tones[other] - tones[person]))
             alike = [name for name in alike if name != person][: max(2, min(ALIKE, people // 4))]
             for take in range(each):
-                first = number * each + take
                 forgeries = []
                 for k in range(size.fakes):
-                    manipulation = family.manipulations[(first + k) % len(family.manipulations)]
+                    manipulation = family.manipulations[(number + take + k) % len(family.manipulations)]
                     forgeries.append(Forgery(manipulation, alike[int(rng.integers(len(alike)))]))
                 camera = family.cameras[int(rng.integers(len(family.cameras)))]
                 encoder = family.encoders[int(rng.integers(len(family.encoders)))]

@@ -26,10 +26,10 @@ def autoencoder(footage: Footage, source: Face, rng: np.random.Generator) -> np.
 
     Decoders of 64 to 128 pixels for a face several times as large, as in the first Deepfakes.
     """
-    side = int(rng.integers(18, 44))
+    side = int(rng.integers(20, 54))
     mask = face_mask(footage.face.identity, rng.uniform(0.0, 0.12), rng.uniform(0.12, 0.3))
-    matched = rng.uniform(0.3, 0.95)
-    cast = rng.normal(0.0, 0.04, 3).astype(np.float32)
+    matched = rng.uniform(0.35, 0.95)
+    cast = rng.normal(0.0, 0.03, 3).astype(np.float32)
     frames = []
     for index, moment in enumerate(footage.moments):
         decoded = resampled(aligned(source, moment), side)
@@ -43,13 +43,13 @@ def graphics(footage: Footage, source: Face, rng: np.random.Generator) -> np.nda
 
     The fitted mesh follows the head but not the light, as in FaceSwap.
     """
-    mask = face_mask(footage.face.identity, rng.uniform(0.0, 0.15), rng.uniform(0.02, 0.06))
+    mask = face_mask(footage.face.identity, rng.uniform(0.0, 0.15), rng.uniform(0.02, 0.1))
     photograph = rng.uniform(-0.8, 0.8)
     shown = footage.moments[0].light
     direction = np.array([shown.direction[0] + photograph, shown.direction[1] * 0.5, shown.direction[2]])
     direction /= np.linalg.norm(direction)
     wrong = replace(shown, direction=(float(direction[0]), float(direction[1]), float(direction[2])))
-    matched = rng.uniform(0.0, 0.8)
+    matched = rng.uniform(0.0, 0.95)
     side = int(rng.integers(56, 84))
     frames = []
     for index, moment in enumerate(footage.moments):
@@ -70,8 +70,8 @@ def reenactment(footage: Footage, source: Face, rng: np.random.Generator) -> np.
     count = len(footage.moments)
     rhythm = sway(rng, count, 0.7, slowest=1.3)
     driven = np.clip(np.abs(rhythm) * (0.6 + source.identity.lip_lower), 0.0, 1.0)
-    side = int(rng.integers(24, 50))
-    jitter = rng.uniform(0.35, 1.1)
+    side = int(rng.integers(24, 58))
+    jitter = rng.uniform(0.25, 1.0)
     mouth = bump(CROP_U, CROP_V - who.mouth_height + 0.03, who.mouth_width * 0.95, 0.24)
     eyes = bump(np.abs(CROP_U) - who.eye_apart, CROP_V - who.eye_height, 0.24, 0.13)
     mask = np.clip(1.9 * np.maximum(mouth, eyes) - 0.35, 0.0, 1.0).astype(np.float32)

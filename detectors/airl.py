@@ -37,7 +37,7 @@ RECIPES = {
     "procedural": Recipe(
         size=64,
         frames=4,
-        epochs=8,
+        epochs=7,
         batch=16,
         learning_rate=1e-3,
         schedule="cosine",

@@ -28,10 +28,9 @@ RECIPES = {
     "procedural": Recipe(
         size=64,
         frames=4,
-        epochs=8,
+        epochs=7,
         batch=16,
         learning_rate=1e-3,
-        train_frames=1,
         schedule="cosine",
         precision="auto",
     ),

@@ -109,12 +109,13 @@ def train(job: TrainingJob, folder: Path) -> Weights:
     if not job.entry.trainable:
         raise HarnessError(f"{job.entry.name} is not trained")
     stem = job.stem(folder)
-    training, validation = _footage(job, folder)
     torch.manual_seed(seed_of("initialisation", job.seed) % 2**63)
+    detector = build(job)
+    training, validation = _footage(job, folder)
     runtime = Runtime(job.device, job.precision, job.recipe.batch)
     title = f"training {job.entry.name} on {job.trained_on}"
     checkpoint = stem.with_name(stem.name + ".partial")
-    course = Course(build(job), job.recipe, runtime, job.seed, checkpoint, title)
+    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title)
     state = learn(course, training, validation)
     course.detector.load_state_dict(state.best)
     threshold = best_threshold(scores_of(course.detector, validation, runtime), validation.labels)

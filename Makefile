@@ -21,6 +21,7 @@ help: ## list the targets
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("GapBench needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	@echo 'Installing into $(VENV): PyTorch and the rest, some GB and some minutes, this once.'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -31,7 +31,7 @@ RECIPES = {
     "procedural": Recipe(
         size=64,
         frames=6,
-        epochs=8,
+        epochs=6,
         batch=8,
         learning_rate=1e-3,
         schedule="cosine",

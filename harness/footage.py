@@ -22,6 +22,20 @@ MOST_FAILED = 0.05
 """Share of unreadable clips above which a training refuses to start."""
 
 
+@dataclass(frozen=True)
+class Draw:
+    """How batches are drawn."""
+
+    batch: int
+    """Clips in a batch, at most."""
+    frames: int
+    """Frames of each clip."""
+    augments: Sequence[Augment] = ()
+    together: bool = False
+    """Clips made of the same footage share a batch, the frames drawn and their augmentation: a real clip
+    and its forgery then differ in nothing but the forgery."""
+
+
 @dataclass(frozen=True, eq=False)
 class Footage:
     """Clips as pixels."""
@@ -38,33 +52,31 @@ class Footage:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(
-        self, batch: int, frames: int, augments: Sequence[Augment], rng: np.random.Generator
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, draw: Draw, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """One shuffled pass: pixels `[batch, frames, S, S, 3]` and labels `[batch]`; no short last batch.
 
-        The frames of a clip are one at random from each of `frames` equal parts, in order. Clips made of
-        the same footage stay together and are drawn and augmented alike: a real clip and its forgery then
-        differ in nothing but the forgery, and a network without any training finds it much sooner.
+        The frames of a clip are one at random from each of `frames` equal parts, in order.
         """
-        batch = min(batch, len(self))
-        order, seeds = self._shuffled(rng)
-        edges = np.arange(frames + 1) * self.pixels.shape[1] // frames
+        batch = min(draw.batch, len(self))
+        groups = self.groups if draw.together else np.arange(len(self))
+        order, seeds = _shuffled(groups, rng)
+        edges = np.arange(draw.frames + 1) * self.pixels.shape[1] // draw.frames
         for start in range(0, len(order) - batch + 1, batch):
             clips = order[start : start + batch]
             drawn = []
             for clip in clips:
-                draw = np.random.default_rng(seeds[self.groups[clip]])
-                picked = draw.integers(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1))
-                drawn.append(augmented(self.pixels[clip, picked], augments, draw))
+                own = np.random.default_rng(seeds[groups[clip]])
+                picked = own.integers(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1))
+                drawn.append(augmented(self.pixels[clip, picked], draw.augments, own))
             yield np.stack(drawn), self.labels[clips]
 
-    def _shuffled(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The clips in random order of their groups and within them, and a seed for each group."""
-        number = int(self.groups.max()) + 1
-        places = rng.permutation(number)
-        within = rng.permutation(len(self))
-        return np.lexsort((within, places[self.groups])), rng.integers(2**63, size=number)
+
+def _shuffled(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The clips in random order of their groups and within them, and a seed for each group."""
+    number = int(groups.max()) + 1
+    places = rng.permutation(number)
+    within = rng.permutation(len(groups))
+    return np.lexsort((within, places[groups])), rng.integers(2**63, size=number)
 
 
 def read_footage(

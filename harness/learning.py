@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from harness.augmentation import chosen
 from harness.files import seed_of, writing
-from harness.footage import Footage
+from harness.footage import Draw, Footage
 from harness.progress import Progress, say
 from harness.scoring import autocast, place, score_clips, torch_device
 from harness.types import FAKE, REAL, HarnessError, Recipe, Runtime
@@ -27,6 +27,12 @@ WARM_UP = 0.1
 FLOOR_RATE = 1e-6
 """Learning rate below which `cosine-restarts` does not fall."""
 
+TOGETHER = 0.5
+"""Share of the epochs in which clips of the same footage share a batch, where a dataset says which do.
+
+A network without any training finds what a forgery changes much sooner beside its original. Later epochs
+shuffle freely: through BatchNorm, a clip beside its original is easier to judge than the same clip alone.
+"""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 STATISTICS_FRAMES = 384
 """Training frames over which BatchNorm statistics are averaged before each validation."""
@@ -97,13 +103,11 @@ def _epoch(
     device = torch_device(course.runtime.device)
     rng = np.random.default_rng(seed_of("batches", course.seed, epoch))
     torch.manual_seed(seed_of("dropout", course.seed, epoch) % 2**63)
-    frames = _frames_per_clip(course)
     steps = max(1, len(footage) // recipe.batch)
     losses = []
     detector.train()
-    for step, (clips, labels) in enumerate(
-        footage.batches(recipe.batch, frames, chosen(recipe.augment), rng)
-    ):
+    draw = _draw(course, together=epoch < TOGETHER * recipe.epochs)
+    for step, (clips, labels) in enumerate(footage.batches(draw, rng)):
         _set_rate(optimizer, recipe, epoch * steps + step, steps)
         with autocast(device, course.runtime.precision):
             loss = detector.loss(torch.from_numpy(clips).to(device), torch.from_numpy(labels).to(device))
@@ -139,8 +143,8 @@ def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
         norm.train()
-    recipe, seen = course.recipe, 0
-    for clips, _ in footage.batches(recipe.batch, _frames_per_clip(course), chosen(recipe.augment), rng):
+    seen = 0
+    for clips, _ in footage.batches(_draw(course, together=False), rng):
         with torch.no_grad(), autocast(device, course.runtime.precision):
             course.detector.score(torch.from_numpy(clips).to(device))
         seen += clips.shape[0] * clips.shape[1]
@@ -150,10 +154,11 @@ def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
         norm.momentum = momentum
 
 
-def _frames_per_clip(course: Course) -> int:
-    """Frames of a clip in one step: a clip-based detector sees all it will see when it scores."""
-    clip_based = getattr(course.detector, "clip_based", False)
-    return course.recipe.frames if clip_based else course.recipe.train_frames
+def _draw(course: Course, together: bool) -> Draw:
+    """A clip-based detector sees all the frames of a clip that it will see when it scores."""
+    recipe = course.recipe
+    frames = recipe.frames if getattr(course.detector, "clip_based", False) else recipe.train_frames
+    return Draw(recipe.batch, frames, chosen(recipe.augment), together)
 
 
 def _optimizer(detector: Any, recipe: Recipe) -> torch.optim.Optimizer:

@@ -348,7 +348,7 @@ def test_the_jpeg_augmentation_keeps_red_red() -> None:
 def test_batches_draw_one_frame_from_each_part_of_a_clip_in_order() -> None:
     pixels = np.arange(16, dtype=np.uint8)[None, :, None, None, None] * np.ones((6, 1, 2, 2, 3), np.uint8)
     held = footage.Footage(pixels, np.array([0, 1] * 3), np.arange(6), 0)
-    batches = list(held.batches(4, 4, [], np.random.default_rng(0)))
+    batches = list(held.batches(footage.Draw(4, 4), np.random.default_rng(0)))
     assert len(batches) == 1
     drawn = batches[0][0][:, :, 0, 0, 0]
     assert (drawn // 4 == np.arange(4)).all()
@@ -359,14 +359,17 @@ def test_a_fake_and_its_footage_share_a_batch_and_its_draws() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 16, 8, 8, 3), dtype=np.uint8)
     pixels[4:] = pixels[:4]
     held = footage.Footage(pixels, np.repeat([0, 1], 4), np.tile(np.arange(4), 2), 0)
-    augments = augmentation.chosen(["flip", "light", "shift"])
+    draw = footage.Draw(2, 3, augmentation.chosen(["flip", "light", "shift"]), together=True)
     firsts = set()
     for seed in range(5):
-        for drawn, labels in held.batches(2, 3, augments, np.random.default_rng(seed)):
+        for drawn, labels in held.batches(draw, np.random.default_rng(seed)):
             assert sorted(labels) == [0, 1]
             assert (drawn[0] == drawn[1]).all()
             firsts.add(int(labels[0]))
     assert firsts == {0, 1}
+    apart = footage.Draw(2, 3)
+    pairs = [drawn for drawn, _ in held.batches(apart, np.random.default_rng(0))]
+    assert any((drawn[0] != drawn[1]).any() for drawn in pairs)
 
 
 def test_a_limit_keeps_the_first_clips_of_each_class() -> None:

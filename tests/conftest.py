@@ -29,6 +29,9 @@ def home(tmp_path: Path, tiny_root: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     folder = tmp_path / "home"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / tiny_root.name).symlink_to(tiny_root, target_is_directory=True)
+    costs = tiny_root.parent / "costs"  # what a detector costs here is measured once for all tests
+    costs.mkdir(exist_ok=True)
+    (folder / "costs").symlink_to(costs, target_is_directory=True)
     monkeypatch.setenv("GAPBENCH_HOME", str(folder))
     monkeypatch.chdir(tmp_path)
     return folder

@@ -52,7 +52,8 @@ class Clip:
     source: str | None = None
     """Identity or footage whose face was put on it; None when unknown or real."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`."""
+    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`; `footage`: clips
+    that name the same one show the same footage, and training puts them side by side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def test_an_undecodable_clip_is_counted_not_scored(home: Path, tmp_path: Path) -
         if clip.split == "test"
     ]
     folder = tmp_path / "mine"
-    for clip in source[:4]:
+    for clip in [next(clip for clip in source if clip.label == label) for label in (0, 1)]:
         place = folder / ("fake/x" if clip.label else "real")
         place.mkdir(parents=True, exist_ok=True)
         (place / clip.path.name).write_bytes(clip.path.read_bytes())
@@ -154,7 +154,7 @@ def test_an_undecodable_clip_is_counted_not_scored(home: Path, tmp_path: Path) -
     run_plan(plan_matrix(matrix, "cpu"))
     board = load_board("broken")
     for row in board.rows:
-        assert (row.clips, row.failed) == (7, 3)
+        assert (row.clips, row.failed) == (5, 3)
     said = next(iter(predictions_of("broken").values())).set_index("clip_id")
     failed = said[said["error"].notna()]
     assert len(failed) == 3 and failed["score"].isna().all()

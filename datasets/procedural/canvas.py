@@ -36,7 +36,7 @@ def inside(distance: np.ndarray, soft: float = TEXEL) -> np.ndarray:
     return covered
 
 
-def bump(u: np.ndarray, v: np.ndarray, half_u: float, half_v: float) -> np.ndarray:
+def bump(u: np.ndarray, v: np.ndarray, half_u: float | np.ndarray, half_v: float) -> np.ndarray:
     """A Gaussian hill of height 1 with these half widths (one sigma)."""
     hill: np.ndarray = np.exp(-0.5 * ((u / half_u) ** 2 + (v / half_v) ** 2))
     return hill
@@ -44,7 +44,7 @@ def bump(u: np.ndarray, v: np.ndarray, half_u: float, half_v: float) -> np.ndarr
 
 def grain(rng: np.random.Generator, sigma: float, shape: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
     """Smooth noise of unit variance: white noise blurred by `sigma` texels, float32."""
-    noise = rng.standard_normal(shape, dtype=np.float32)
+    noise: np.ndarray = rng.standard_normal(shape, dtype=np.float32)
     if sigma > 0.0:
         noise = cv2.GaussianBlur(noise, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     return noise / np.float32(noise.std() + 1e-6)
@@ -56,6 +56,6 @@ def strands(rng: np.random.Generator, shape: tuple[int, int] = (HEIGHT, WIDTH)) 
     return noise / np.float32(noise.std() + 1e-6)
 
 
-def paint(texture: np.ndarray, coverage: np.ndarray, colour: np.ndarray) -> None:
+def paint(texture: np.ndarray, coverage: np.ndarray, colour: np.ndarray | np.float32) -> None:
     """Lay a colour (RGB, or RGB of each texel) over a texture in place, as much as it is covered."""
     texture += coverage[..., None] * (colour - texture)

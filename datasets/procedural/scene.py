@@ -164,7 +164,7 @@ def _plane_seen(face: Face, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     u = ((X - pose.x) * cos + (Y - pose.y) * sin).astype(np.float32)
     v = ((Y - pose.y) * cos - (X - pose.x) * sin).astype(np.float32)
     turn_u, turn_v = np.float32(np.sin(pose.yaw)), np.float32(np.sin(pose.pitch))
-    depth = np.float32(0.35)
+    depth: np.ndarray | np.float32 = np.float32(0.35)
     for _ in range(2):
         column = (u - turn_u * (depth - 0.45)) / np.float32(np.cos(pose.yaw))
         row = (v - turn_v * (depth - 0.45)) / np.float32(np.cos(pose.pitch))

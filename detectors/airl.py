@@ -23,6 +23,7 @@ RECIPES = {
     "published": Recipe(
         size=224,
         frames=10,
+        train_frames=10,
         epochs=50,
         batch=32,
         learning_rate=1e-4,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import registry
 from harness.files import clips_digest, digest, home
-from harness.types import REAL, Clip, HarnessError
+from harness.types import REAL, Clip, HarnessError, parts_of
 
 DATA_FILE = Path("data.toml")
 
@@ -26,15 +26,10 @@ class Subset:
     @classmethod
     def parse(cls, text: str) -> Subset:
         """The subset a matrix or a command names; `HarnessError` on a malformed name."""
-        if "-" in text and ":" in text:
-            raise HarnessError(
-                f"{text!r}: a subset leaves one manipulation out (-) or takes one (:), not both"
-            )
-        name, dash, left_out = text.partition("-")
-        if dash:
-            return cls(name, left_out=_named(text, left_out))
-        name, colon, only = text.partition(":")
-        return cls(name, only=_named(text, only) if colon else None)
+        name, left_out, only = parts_of(text)
+        if "" in (left_out, only):
+            raise HarnessError(f"{text!r} names no manipulation")
+        return cls(name, left_out, only)
 
     def for_training(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
         """The clips of the training and validation splits."""
@@ -58,12 +53,6 @@ class Subset:
             and (self.only is None or clip.label == REAL or clip.manipulation == self.only)
             and (self.left_out is None or clip.manipulation != self.left_out)
         )
-
-
-def _named(text: str, manipulation: str) -> str:
-    if not manipulation:
-        raise HarnessError(f"{text!r} names no manipulation")
-    return manipulation
 
 
 def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> Path:

@@ -7,10 +7,9 @@ ranges of clips and batches never cross them, so a resumed run equals an uninter
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import registry, video
-from harness.files import digest, file_digest, seed_of
+from harness import decoding, registry, video
+from harness.files import digest, file_digest, seed_of, versions
 from harness.progress import Progress
 from harness.scoring import place, score_clips
 from harness.store import CellFile
@@ -45,6 +44,10 @@ class Contestant:
         if self.weights is not None:
             return place(load_detector(self.weights, self.entry), self.runtime)
         return place(self.entry.make(self.recipe), self.runtime)
+
+    def release(self) -> None:
+        """Let go of the detector; it is loaded again when asked for."""
+        vars(self).pop("detector", None)
 
     @property
     def frames(self) -> int:
@@ -99,6 +102,7 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
             "runtime": [cell.runtime.device.partition(":")[0], cell.runtime.precision, cell.runtime.batch],
             "seed": cell.seed,
             "protocol": PROTOCOL,
+            "versions": versions(),
         }
     )
     return CellFile(folder / str(cell).replace(":", "+"), key)
@@ -106,16 +110,16 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
 
 def preprocessing(contestant: Contestant, crop: str) -> dict[str, Any]:
     """What happens to frames between the file and the detector."""
-    return {"video": video.VERSION, "crop": crop, "size": contestant.size}
+    sources = [file_digest(Path(str(module.__file__))) for module in (video, decoding)]
+    return {"video": sources, "crop": crop, "size": contestant.size}
 
 
 def perturbation_identity(name: str, severity: int) -> list[Any] | None:
-    """What makes the pixels of a condition: parameter, version and source; None for clean."""
+    """What makes the pixels of a condition: parameter, version and source file; None for clean."""
     if severity == 0:
         return None
     entry = registry.perturbations.get(name)
-    source = inspect.getsource(inspect.unwrap(entry.apply))
-    return [name, entry.parameter(severity), entry.version, hashlib.sha256(source.encode()).hexdigest()]
+    return [name, entry.parameter(severity), entry.version, file_digest(Path(entry.file))]
 
 
 def perturb(frames: np.ndarray, clip_id: str, name: str, severity: int) -> np.ndarray:
@@ -124,10 +128,23 @@ def perturb(frames: np.ndarray, clip_id: str, name: str, severity: int) -> np.nd
         return frames
     entry = registry.perturbations.get(name)
     rng = np.random.default_rng(seed_of(clip_id, name, severity, PROTOCOL))
-    changed = entry.apply(frames, entry.parameter(severity), rng)
+    with _named_failure(f"{name}-{severity} on {clip_id}"):
+        changed = entry.apply(frames, entry.parameter(severity), rng)
     if changed.shape != frames.shape or changed.dtype != np.uint8:
         raise HarnessError(f"{name} changed the shape or type of the frames of {clip_id}")
     return changed
+
+
+@contextmanager
+def _named_failure(what: str) -> Iterator[None]:
+    """Turn whatever a plug-in raises into one line that names it."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise HarnessError(f"{what} failed: {type(error).__name__}: {reason}") from error
 
 
 @dataclass(frozen=True)
@@ -157,7 +174,10 @@ def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
         for need in needs:
             if need[:2] == (name, severity):
                 taken, _ = read.take(need[2], pixels)
-                tensors[need] = video.crop_and_fit(taken, crop, clip.attributes.get("box"), need[3])
+                try:
+                    tensors[need] = video.crop_and_fit(taken, crop, clip.attributes.get("box"), need[3])
+                except HarnessError as error:
+                    return Shown({}, {}, f"{clip.path.name}: {error}")
     return Shown(tensors, {count: read.take(count)[1] for count in counts})
 
 
@@ -167,14 +187,13 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
     if not pending:
         return 0
     shards = shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
+    missing = {shard: [job for job in pending if not job.file.shard_finished(*shard)] for shard in shards}
+    left = {shard: jobs for shard, jobs in missing.items() if jobs}
     scored = 0
-    with Progress(f"score {test.name}", len(test.clips)) as progress, ThreadPoolExecutor(READERS) as readers:
-        for start, stop in shards:
-            missing = [job for job in pending if not job.file.shard_finished(start, stop)]
-            if missing:
-                scored += _score_shard(test, missing, (start, stop), readers, progress)
-            else:
-                progress.advance(stop - start)
+    clips = sum(stop - start for start, stop in left)
+    with Progress(f"score {test.name}", clips) as progress, ThreadPoolExecutor(READERS) as readers:
+        for shard, unscored in left.items():
+            scored += _score_shard(test, unscored, shard, readers, progress)
     for job in pending:
         job.file.finish(shards, job.meta)
     return scored
@@ -228,11 +247,10 @@ def score_batch(batch: Sequence[Clip], views: Sequence[Shown], job: Job) -> list
     """The predictions of one detector for a batch of clips; failed clips are counted, not scored."""
     need = _need(job)
     readable = [view.tensors[need] for view in views if view.error is None]
-    scores = (
-        score_clips(job.contestant.detector, np.stack(readable), job.cell.runtime)
-        if readable
-        else np.empty((0, 1))
-    )
+    scores = np.empty((0, 1))
+    if readable:
+        with _named_failure(f"{job.cell.entry} on a batch from {batch[0].id}"):
+            scores = score_clips(job.contestant.detector, np.stack(readable), job.cell.runtime)
     rest = iter(scores)
     return [
         Prediction(clip.id, clip.label, None, error=view.error)
@@ -251,9 +269,12 @@ def _need(job: Job) -> Need:
     return (job.cell.perturbation, job.cell.severity, job.contestant.frames, job.contestant.size)
 
 
-def judge_files(paths: Sequence[Path], contestant: Contestant, crop: str) -> list[Prediction]:
+def judge_files(
+    paths: Sequence[Path], contestant: Contestant, crop: str, box: Sequence[float] | None = None
+) -> list[Prediction]:
     """The predictions for files of unknown label, one by one (their label is set to 0 and means nothing)."""
     cell = Cell(contestant.entry.name, None, "files", runtime=contestant.runtime)
     job = Job(cell, contestant, CellFile(Path(), ""))
-    clips = [Clip(id=str(path), path=path, label=0, split="test") for path in paths]
+    facts = {"box": list(box)} if box else {}
+    clips = [Clip(id=str(path), path=path, label=0, split="test", attributes=facts) for path in paths]
     return [score_batch([clip], [show(clip, crop, [_need(job)])], job)[0] for clip in clips]

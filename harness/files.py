@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +55,20 @@ def seed_of(*parts: object) -> int:
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its name when the block ends without an error."""
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror} ({error.filename})") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        temporary = Path(name)
+        os.close(handle)
         yield temporary
         temporary.chmod(0o644)
-        if path.is_dir():
-            raise HarnessError(f"cannot write {path}: it is a folder")
         os.replace(temporary, path)
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
@@ -97,11 +97,20 @@ def revision() -> tuple[str, bool]:
     """The git commit of the code and whether it has uncommitted changes outside `results/`."""
     root = Path(__file__).resolve().parent.parent
     try:
+        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
+            return "unknown", False  # installed somewhere inside another project
         commit = _git(root, "rev-parse", "HEAD")
         changed = _git(root, "status", "--porcelain", "--", ".", ":!results")
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False
     return commit, bool(changed)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the libraries that can change a score."""
+    named = ("torch", "timm", "numpy", "decord", "av", "albumentations", "opencv-python-headless")
+    return {name: version(name) for name in named}
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -133,10 +133,17 @@ def split_of(clips: Sequence[Clip], split: str) -> list[Clip]:
 
 
 def limited(clips: Sequence[Clip], most: int | None) -> list[Clip]:
-    """At most that many clips: the first of each class, as many of one as of the other where they last."""
+    """At most that many clips, as many of one class as of the other where they last, evenly spread.
+
+    Clips are listed manipulation by manipulation; spread evenly, each keeps its share.
+    """
     if most is None or len(clips) <= most:
         return list(clips)
     real = [clip for clip in clips if clip.label == REAL]
     fake = [clip for clip in clips if clip.label == FAKE]
     fakes = min(len(fake), max(most // 2, most - len(real)))
-    return real[: most - fakes] + fake[:fakes]
+    return _spread(real, most - fakes) + _spread(fake, fakes)
+
+
+def _spread(clips: Sequence[Clip], number: int) -> list[Clip]:
+    return [clips[place * len(clips) // number] for place in range(min(number, len(clips)))]

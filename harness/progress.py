@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from tqdm import tqdm
-
-T = TypeVar("T")
 
 LINE_EVERY_SECONDS = 15.0
 
@@ -52,14 +49,6 @@ class Progress:
             self._bar.close()
         if kind is None:
             say(f"{self.what}: {self._done} {self.unit}s in {time.monotonic() - self._started:.1f} s")
-
-
-def track(things: Iterable[T], what: str, total: int, unit: str = "clip") -> Iterator[T]:
-    """Iterate over `things`, showing progress."""
-    with Progress(what, total, unit) as progress:
-        for thing in things:
-            yield thing
-            progress.advance()
 
 
 def say(line: str) -> None:

@@ -11,13 +11,17 @@ from harness.metrics import measure
 from harness.store import read_predictions, record_path, weights_from
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Row, Runtime
 
+MADE_BY = ("commit", "dirty", "versions")
+"""Provenance of the predictions themselves: what scored them, not what reads them now."""
+
 
 def row_of(path: Path, said: Mapping[str, Any]) -> Row:
     """The numbers of a finished cell: its stored predictions, and what the record says of the cell."""
-    predictions, _ = read_predictions(path)
+    predictions, stored = read_predictions(path)
     cell = Cell(**{**said["cell"], "runtime": Runtime(**said["cell"]["runtime"])})
     found = measure(predictions, said["provenance"]["threshold"])
-    provenance = {**said["provenance"], "interval_method": found.interval_methods.get("auc")}
+    made = {name: value for name, value in stored.get("provenance", {}).items() if name in MADE_BY}
+    provenance = {**said["provenance"], **made, "interval_method": found.interval_methods.get("auc")}
     return Row(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons, provenance)
 
 

@@ -7,6 +7,7 @@ the shard it was working on. A finished cell is one file and is never computed a
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +69,14 @@ class CellFile:
 
     def finish(self, shards: Sequence[tuple[int, int]], meta: Mapping[str, Any]) -> None:
         """Join the shards into the finished file, with what is known of the cell, and remove them."""
-        tables = [pq.read_table(self.shard(*shard)) for shard in shards]
+        try:
+            tables = [pq.read_table(self.shard(*shard), partitioning=None) for shard in shards]
+        except FileNotFoundError:
+            if self.finished():  # another run joined the same shards first
+                return
+            raise
         _write(self.path, pa.concat_tables(tables), {**meta, "key": self.key})
-        for shard in shards:
-            self.shard(*shard).unlink()
-        self.shard(0, 0).parent.rmdir()
+        shutil.rmtree(self.shard(0, 0).parent, ignore_errors=True)  # with what a killed run left in it
 
 
 def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> pa.Table:
@@ -140,13 +144,20 @@ def record_path(matrix: str) -> Path:
 
 def weights_from(said: Mapping[str, Any]) -> Weights:
     """The record of trained weights from its JSON form."""
-    recipe = dict(said["recipe"])
-    recipe["augment"] = tuple(recipe["augment"])
-    known = {**said, "path": Path(said["path"]), "recipe": Recipe(**recipe), "curve": tuple(said["curve"])}
-    return Weights(**known)
+    recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
+    return Weights(**{**said, "path": Path(said["path"]), "recipe": recipe, "curve": tuple(said["curve"])})
+
+
+def read_weights(path: Path) -> Weights:
+    """The record of trained weights from the JSON file beside them."""
+    said = read_json(path)
+    try:
+        return weights_from({**said, "path": path.with_suffix(".safetensors")})
+    except (KeyError, TypeError) as error:
+        raise HarnessError(f"{path} does not describe weights: {error}") from error
 
 
 def stored_weights(folder: Path) -> list[Weights]:
     """All trained weights of a folder, newest first."""
-    files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [weights_from(read_json(path)) for path in files]
+    files = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+    return [read_weights(path) for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]

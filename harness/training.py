@@ -15,14 +15,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from harness import augmentation, footage, learning, video
+from harness import augmentation, decoding, footage, learning, scoring, video
 from harness.files import (
     clips_digest,
     digest,
     file_digest,
-    read_json,
     revision,
     seed_of,
+    versions,
     write_whole,
     writing,
 )
@@ -31,6 +31,7 @@ from harness.learning import Course, Progressed, best_threshold, learn, scores_o
 from harness.progress import say
 from harness.registry import DetectorEntry
 from harness.scoring import resolve_precision, torch_device
+from harness.store import read_weights
 from harness.types import PROTOCOL, Clip, HarnessError, Recipe, Runtime, Weights
 
 
@@ -55,15 +56,15 @@ class TrainingJob:
     @property
     def key(self) -> str:
         """sha256 (hex) over everything that would change the weights; the kind of device, not its number."""
-        modules = (augmentation, footage, learning)
+        modules = (augmentation, decoding, footage, learning, scoring, video)
         sources = [self.entry.file, __file__, *(str(module.__file__) for module in modules)]
         return digest(
             [
                 self.entry.name,
                 [file_digest(Path(source)) for source in sources],
                 [self.recipe, self.precision, torch_device(self.device).type, self.seed],
-                [self.trained_on, self.clips_sha256, self.crop, video.VERSION],
-                [torch.__version__, PROTOCOL],
+                [self.trained_on, self.clips_sha256, self.crop],
+                [versions(), PROTOCOL],
             ]
         )
 
@@ -102,7 +103,7 @@ def train(job: TrainingJob, folder: Path) -> Weights:
     """Train, choose epoch and threshold on the validation split, and store weights and provenance.
 
     An interrupted training goes on after its last whole epoch and ends in the same weights, bit for
-    bit, as an uninterrupted one on the same machine.
+    bit, as an uninterrupted one on the same machine (on a CPU; CUDA kernels may differ in the last bits).
     """
     started = time.monotonic()
     torch_device(job.device)
@@ -166,17 +167,6 @@ def load_detector(weights: Weights, entry: DetectorEntry) -> nn.Module:
     return detector.eval()
 
 
-def read_weights(path: Path) -> Weights:
-    """The record of trained weights from the JSON file beside them."""
-    said = read_json(path)
-    try:
-        recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
-        tensors = path.with_suffix(".safetensors")
-        return Weights(**{**said, "path": tensors, "recipe": recipe, "curve": tuple(said["curve"])})
-    except (KeyError, TypeError) as error:
-        raise HarnessError(f"{path} does not describe weights: {error}") from error
-
-
 def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
     """The training clips and the validation clips of a job."""
     recipe = job.recipe
@@ -205,7 +195,9 @@ def _store(
         "commit": commit,
         "dirty": dirty,
         "clips_sha256": job.clips_sha256,
-        "torch": torch.__version__,
+        "crop": job.crop,
+        "source_sha256": file_digest(Path(job.entry.file)),
+        "versions": versions(),
         "device": job.device,
         "precision": job.precision,
         "best_epoch": state.best_epoch,

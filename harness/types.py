@@ -7,6 +7,7 @@ into rows, rows into the leaderboard and into verdicts.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(names) if names else "none"
     return HarnessError(f"unknown {kind} {name!r}{hint} (known: {listed})")
+
+
+def parts_of(text: str) -> tuple[str, str | None, str | None]:
+    """(dataset, manipulation left out, only manipulation) of `name`, `name-left_out` or `name:only`."""
+    name, sign, manipulation = (*re.split("([-:])", text, maxsplit=1), "", "")[:3]
+    return name, manipulation if sign == "-" else None, manipulation if sign == ":" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +96,14 @@ class Recipe:
     augment: tuple[str, ...] = ("flip",)
     """Names of training augmentations: `flip`, `light`, `noise`, `jpeg`, `shift`."""
     clips: int | None = None
-    """Training clips used at most (the first of each class, balanced); None uses all."""
+    """Training clips used at most (balanced, evenly spread over the listing); None uses all."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments for the detector's constructor, e.g. `{"pooling": "mean"}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where and how scores were computed; scores of one runtime are reproducible bit by bit."""
+    """Where and how scores were computed; on one machine a CPU gives the same scores bit by bit."""
 
     device: str = "cpu"
     """`cpu`, `cuda` or `cuda:N`."""
@@ -144,12 +151,11 @@ class Cell:
         """`in-dataset`, `cross-dataset`, `cross-manipulation` (what was left out is tested) or `fixed`."""
         if self.trained_on is None:
             return "fixed"
-        trained, _, unseen = self.trained_on.partition("-")
-        tested, _, left_out = self.tested_on.partition("-")
-        tested, _, only = tested.partition(":")
+        trained, unseen, _ = parts_of(self.trained_on)
+        tested, left_out, only = parts_of(self.tested_on)
         if trained != tested:
             return "cross-dataset"
-        meets_unseen = unseen and unseen != left_out and only in ("", unseen)
+        meets_unseen = unseen is not None and unseen != left_out and only in (None, unseen)
         return "cross-manipulation" if meets_unseen else "in-dataset"
 
     def __str__(self) -> str:

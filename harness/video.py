@@ -12,10 +12,7 @@ import numpy as np
 from harness.decoding import decode
 from harness.types import HarnessError
 
-VERSION = "1"
-"""Raised when the same file would give other pixels."""
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 CROPS = ("none", "center", "boxes")
 BOX_MARGIN = 1.3
 """Side of the square cut by the crop `boxes`, in longer sides of the face box."""

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from harness import evaluation, registry, video
-from harness.campaign import plan_matrix, run_plan
+from harness.campaign import check_subsets, plan_matrix, run_plan
 from harness.cli import main
 from harness.matrix import load_matrix, parse_matrix
 from harness.rows import load_board
@@ -172,6 +172,7 @@ def test_absent_data_leaves_its_cells_out_and_says_what_would_bring_it(
     board = load_board("partly")
     assert {row.cell.tested_on for row in board.rows} == {"procedural_tiny"}
     assert "nowhere is not a folder" in board.absent["folder"]
+    assert (tmp_path / "results" / "partly-roc.png").is_file()
     said = capsys.readouterr().out
     assert "GAPBENCH_DATA_FOLDER" in said and "data.toml" in said
     assert "GAPBENCH_DATA_FOLDER" in (tmp_path / "results" / "partly.md").read_text().replace("\n", " ")
@@ -214,6 +215,46 @@ def test_predictions_are_written_whole_and_a_key_that_differs_is_not_finished(tm
     with pytest.raises(HarnessError, match="cannot be read"):
         read_predictions(kept.path)
     assert predictions_table(clips, said).num_rows == 3
+
+
+def test_what_a_killed_run_left_behind_does_not_stop_the_next(tmp_path: Path) -> None:
+    clips = [Clip("d/0", Path("x"), 0, "test")]
+    kept = CellFile(tmp_path / "cell", "0123456789")
+    kept.write_shard(0, clips, [Prediction("d/0", 0, 0.5, (0.5,), (0,))])
+    (kept.shard(0, 0).parent / ".000000-000001.parquet.tmp").write_bytes(b"half")
+    kept.finish([(0, 1)], {})
+    assert kept.finished() and not kept.shard(0, 0).parent.exists()
+    kept.finish([(0, 1)], {})  # as another run would that scored the same shards
+
+
+def test_an_empty_folder_is_absent_and_the_rest_runs(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "hollow").mkdir()
+    text = MATRIX.replace("redness", "constant").replace(
+        '["procedural_tiny"]', '["procedural_tiny", "folder"]'
+    )
+    plan = plan_matrix(parse_matrix(f'{text}\n[data]\nfolder = "hollow"\n', "m"), "cpu")
+    assert {cell.tested_on for cell in plan.cells} == {"procedural_tiny"}
+    assert "no clips" in plan.absent["folder"]
+
+
+def test_a_set_that_cannot_be_trained_on_is_refused_before_anything_is_trained(home: Path) -> None:
+    text = MATRIX.replace('["redness"]', '["xception"]\ntrain = ["procedural_wild"]\nrecipe = "procedural"')
+    plan = plan_matrix(parse_matrix(text, "m"), "cpu")
+    tiny = registry.datasets.get("procedural_tiny")
+    listed = tiny.clips(home / "data" / f"procedural_tiny-v{tiny.version}")
+    plan.clips["procedural_wild"] = tuple(clip for clip in listed if clip.split == "test")
+    with pytest.raises(HarnessError, match="needs clips in both splits"):
+        check_subsets(plan)
+
+
+def test_a_perturbation_that_breaks_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(frames: np.ndarray, parameter: object, rng: np.random.Generator) -> np.ndarray:
+        raise ZeroDivisionError("by design")
+
+    entry = registry.PerturbationEntry("jpeg", broken, (1,), file=__file__)
+    monkeypatch.setitem(registry.perturbations._entries, "jpeg", entry)
+    with pytest.raises(HarnessError, match="jpeg-1 on a failed: ZeroDivisionError: by design"):
+        evaluation.perturb(np.zeros((1, 8, 8, 3), np.uint8), "a", "jpeg", 1)
 
 
 def test_every_matrix_can_be_planned_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="cannot write"):
         write_whole(tmp_path / "file" / "inside.txt", "x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(HarnessError, match=r"cannot write .*folder: it is a folder"):
+    with pytest.raises(HarnessError, match=r"cannot write .*folder: Is a directory"):
         write_whole(tmp_path / "folder", "x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from harness import augmentation, footage, learning, video
+from harness import augmentation, footage, learning, training, video
 from harness.files import file_digest
 from harness.learning import best_threshold, rate_at
 from harness.registry import DetectorEntry
@@ -185,9 +185,9 @@ def test_the_key_changes_with_the_clips_the_reader_and_torch(
 ) -> None:
     keys = {job.key, dataclasses.replace(job, clips=job.clips[:-1]).key}
     with monkeypatch.context() as patch:
-        patch.setattr(video, "VERSION", "raised")
+        patch.setattr(video, "__file__", training.__file__)
         keys.add(job.key)
-    monkeypatch.setattr(torch, "__version__", "0.0")
+    monkeypatch.setattr(training, "versions", lambda: {"torch": "0.0"})
     keys.add(job.key)
     assert len(keys) == 4
 

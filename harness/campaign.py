@@ -14,9 +14,9 @@ from typing import Any
 
 from harness import registry
 from harness.cost import measure_cost
-from harness.data import Subset, content_of, identity_of, list_clips, missing, root_of
+from harness.data import Subset, content_of, how_to_bring, identity_of, list_clips, missing, root_of
 from harness.evaluation import Contestant, Job, TestSet, cell_file, preprocessing, score_dataset
-from harness.files import digest, file_digest, home, plain, read_json, revision, write_whole
+from harness.files import digest, file_digest, home, plain, read_json, revision, versions, write_whole
 from harness.matrix import Matrix
 from harness.progress import say
 from harness.scoring import resolve_precision
@@ -61,19 +61,66 @@ class Plan:
 def plan_matrix(matrix: Matrix, device: str) -> Plan:
     """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
     runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch)
-    cells = matrix.cells(runtime)
-    absent = _absent(matrix, cells)
-    plan = Plan(matrix, runtime, [cell for cell in cells if not _needs(cell) & absent.keys()], absent)
+    plan = Plan(matrix, runtime, matrix.cells(runtime), {})
+    for kind, names in _needed(plan.cells):
+        plan.absent |= {
+            name: f"its file cannot be imported: {kind.broken()[name]}"
+            for name in names
+            if name in kind.broken()
+        }
+    for name in [name for name in plan.datasets if name not in plan.absent]:
+        _look_for(plan, registry.datasets.get(name))
+    plan.cells = [cell for cell in plan.cells if not _names(cell) & plan.absent.keys()]
     for detector, trained_on, _ in plan.trained:
         if trained_on:
             registry.detectors.get(detector).recipe(matrix.recipe)
-    for name in plan.datasets:
-        entry = registry.datasets.get(name)
-        if entry.embedded:
-            _list_if_made(plan, entry)
-        else:
-            plan.clips[name] = list_clips(entry, plan.root(name))
+    check_subsets(plan)
     return plan
+
+
+def _needed(cells: Iterable[Cell]) -> list[tuple[registry.Registry[Any], list[str]]]:
+    """What the cells need of each registry."""
+    listed = list(cells)
+    datasets = [Subset.parse(text).dataset for c in listed for text in (c.trained_on, c.tested_on) if text]
+    return [
+        (registry.detectors, sorted({cell.detector for cell in listed})),
+        (registry.datasets, sorted(set(datasets))),
+        (registry.perturbations, sorted({cell.perturbation for cell in listed if cell.severity})),
+    ]
+
+
+def _names(cell: Cell) -> set[str]:
+    return {name for _, names in _needed([cell]) for name in names}
+
+
+def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
+    """List a dataset that is here; note one that is absent, empty or unreadable."""
+    if entry.embedded:
+        _list_if_made(plan, entry)
+        return
+    reason = missing(entry, plan.matrix.data)
+    if reason is None:
+        try:
+            plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
+        except HarnessError as error:
+            reason = f"{error}; {how_to_bring(entry)}"
+    if reason:
+        plan.absent[entry.name] = reason
+
+
+def check_subsets(plan: Plan) -> None:
+    """Refuse, before anything is trained, a test or training set that the listed clips do not give."""
+    for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
+        if Subset.parse(name).dataset in plan.clips:
+            test_set(plan, name)
+    for name in dict.fromkeys(cell.trained_on for cell in plan.cells if cell.trained_on):
+        subset = Subset.parse(name)
+        if subset.dataset in plan.clips:
+            splits = {clip.split for clip in subset.for_training(plan.clips[subset.dataset])}
+            if splits != {"train", "val"}:
+                raise HarnessError(
+                    f"{name} cannot be trained on: it needs clips in both splits, train and val"
+                )
 
 
 def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
@@ -83,43 +130,29 @@ def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
         say(f"{entry.name} will be made first (no download)")
 
 
-def _needs(cell: Cell) -> set[str]:
-    trained = {Subset.parse(cell.trained_on).dataset} if cell.trained_on else set()
-    return {cell.detector, cell.perturbation, Subset.parse(cell.tested_on).dataset} | trained
-
-
-def _absent(matrix: Matrix, cells: Iterable[Cell]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in sorted({name for cell in cells for name in _needs(cell)}):
-        for kind in (registry.detectors, registry.datasets, registry.perturbations):
-            if name in kind.broken():
-                found[name] = f"its file cannot be imported: {kind.broken()[name]}"
-        if name in registry.datasets.names():
-            reason = missing(registry.datasets.get(name), matrix.data)
-            if reason:
-                found[name] = reason
-    return found
-
-
 def run_plan(plan: Plan) -> Path:
     """Do what is left to do and keep the record of the run; returns the record's path."""
     started = time.monotonic()
-    for name in plan.datasets:
-        if name not in plan.clips:
-            plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
+    to_make = [name for name in plan.datasets if name not in plan.clips]
+    for name in to_make:
+        plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
+    check_subsets(plan)
     made = time.monotonic()
     contestants = {trained: contestant(plan, trained) for trained in plan.trained}
-    ready = time.monotonic()
+    ready = time.monotonic()  # scoring starts
     scored, jobs = _score(plan, contestants)
     seconds = time.monotonic() - ready
+    for found in contestants.values():
+        found.release()  # so that the memory of a detector is measured without the others
     costs = {trained: _cost(found) for trained, found in contestants.items()}
-    timing = {
-        "data_s": made - started,
-        "training_s": ready - made,
-        "scoring_s": seconds,
-        "frames_scored": scored,
-    }
-    return _keep_record(plan, contestants, costs, jobs, timing if scored else _earlier_timing(plan.matrix))
+    timing = dict(_earlier_timing(plan.matrix))
+    if to_make:
+        timing["made_s"] = made - started
+    if scored:
+        timing |= {"scoring_s": seconds, "frames_scored": scored}
+    weights = [found.weights for found in contestants.values() if found.weights]
+    timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
+    return _keep_record(plan, contestants, costs, jobs, timing)
 
 
 def _earlier_timing(matrix: Matrix) -> Mapping[str, float]:
@@ -244,6 +277,7 @@ def _cost(found: Contestant) -> Cost:
     if path.is_file():
         return Cost(**read_json(path))
     cost = measure_cost(found.detector, found.entry.name, runtime)
+    found.release()
     write_whole(path, json.dumps(asdict(cost), indent=1))
     return cost
 
@@ -274,7 +308,7 @@ def _keep_record(
         "about": matrix.about,
         "entries": entries,
         "absent": plan.absent,
-        "environment": {**versions(), **machine(), "timing": dict(timing)},
+        "environment": {"gapbench": version("gapbench"), **versions(), **machine(), "timing": dict(timing)},
     }
     path = record_path(matrix.name)
     write_whole(path, json.dumps(record, indent=1))
@@ -288,12 +322,6 @@ def _of(cell: Cell) -> Trained:
 def _kept(job: Job) -> dict[str, Any]:
     """What the record says of a cell, so that its row can be derived from the predictions alone."""
     return {"file": str(job.file.path.relative_to(home())), **job.meta}
-
-
-def versions() -> dict[str, str]:
-    """Versions of what can change a score."""
-    named = ("gapbench", "torch", "timm", "numpy", "decord", "albumentations", "opencv-python-headless")
-    return {name: version(name) for name in named}
 
 
 def machine() -> dict[str, Any]:

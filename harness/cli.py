@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +14,7 @@ from harness import __version__
 from harness.types import HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input; 4 incomparable or nothing
-accepted; 5 results are safe, publishing failed; 130 interrupted"""
+accepted; 5 results are safe, publishing failed; 70 a bug; 130 interrupted"""
 
 
 Adder = Callable[[str, str, str], argparse.ArgumentParser]
@@ -85,10 +86,13 @@ def _add_running(command: Adder) -> None:
     predict = command(
         "predict", "judge videos or images", "gapbench predict xception@procedural_lab clip.mp4 --json"
     )
-    predict.add_argument("detector", help="DETECTOR@TRAINED_ON, or the name of a fixed detector")
+    predict.add_argument("detector", help="DETECTOR@TRAINED_ON[#SEED], or a fixed detector")
     predict.add_argument("files", nargs="+", type=Path, metavar="FILE")
     predict.add_argument(
         "--crop", choices=("center", "none"), default="center", help="part of the frame that is shown"
+    )
+    predict.add_argument(
+        "--box", type=_box, metavar="X,Y,W,H", help="face box in pixels: crop 1.3 x around it"
     )
     predict.add_argument("--json", action="store_true", help="print JSON")
     _add_device(predict)
@@ -146,17 +150,31 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 
 def _add_tracking(command: argparse.ArgumentParser) -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    command.add_argument("--tracking-uri", default=uri, help=f"MLflow store (default: {uri})")
+    stated = "MLflow store (default: $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)"
+    command.add_argument("--tracking-uri", default=uri, help=stated)
     command.add_argument(
         "--artifacts", default="mlartifacts", help="folder or URI of artifacts (default: mlartifacts)"
     )
 
 
 def _natural(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
     return number
+
+
+def _box(text: str) -> list[float]:
+    try:
+        box = [float(part) for part in text.split(",")]
+    except ValueError:
+        box = []
+    if len(box) != 4 or min(box[2:]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,WIDTH,HEIGHT in pixels")
+    return box
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -181,6 +199,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:  # noqa: BLE001 - not 1, which is a verdict: a bug is no regression
+        traceback.print_exc()
+        print(
+            "gapbench: this is a bug in GapBench or in a plug-in; what is finished is kept", file=sys.stderr
+        )
+        return 70
 
 
 def _parsed(given: list[str]) -> argparse.Namespace:

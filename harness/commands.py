@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from harness.files import home
+from harness.files import file_digest, home
 from harness.progress import say
 from harness.types import HarnessError, Prediction, Runtime, unknown
 
@@ -35,6 +35,8 @@ def run_check(options: Namespace) -> int:
         findings = checks.check_detector(registry.detectors.get(name))
     elif name in registry.datasets.names():
         entry = registry.datasets.get(name)
+        if entry.embedded and options.root:
+            raise HarnessError(f"{name} is made by GapBench; --root is for datasets that you bring")
         findings = checks.check_dataset(entry, options.root or root_of(entry))
     elif name in registry.perturbations.names():
         findings = checks.check_perturbation(registry.perturbations.get(name))
@@ -96,9 +98,9 @@ def run_eval(options: Namespace) -> int:
     if not plan.cells:
         raise HarnessError(f"matrix {matrix.name}: every cell is absent")
     run_plan(plan)
-    files = _write_report(matrix.name, options.results)
-    print("\n" + "\n".join(f"wrote {file}" for file in files), flush=True)
-    return 0 if options.no_publish else _publish(matrix.name, options)
+    board = _board(matrix)
+    _write_report(board, options.results)
+    return 0 if options.no_publish else _publish(board, options)
 
 
 def run_predict(options: Namespace) -> int:
@@ -107,29 +109,52 @@ def run_predict(options: Namespace) -> int:
 
     _keep_freed_memory()
     found = _contestant(options.detector, _device(options.device))
-    weights = found.weights
-    threshold, origin = (weights.threshold, weights.threshold_source) if weights else (0.5, "fixed")
-    said = judge_files(options.files, found, options.crop)
+    crop = "boxes" if options.box else options.crop
+    facts = _facts(found, crop)
+    said = judge_files(options.files, found, crop, options.box)
     if options.json:
-        facts: dict[str, Any] = {
-            "detector": options.detector,
-            "threshold": threshold,
-            "threshold_source": origin,
-        }
-        print(json.dumps({**facts, "files": [_judged(one, threshold) for one in said]}, indent=1))
+        judged = [_judged(one, facts["threshold"]) for one in said]
+        print(json.dumps({"detector": options.detector, **facts, "files": judged}, indent=1))
     else:
         for one in said:
-            verdict = _judged(one, threshold)["verdict"]
+            verdict = _judged(one, facts["threshold"])["verdict"]
             said_of_it = one.error if one.score is None else f"{verdict}  P(fake) {one.score:.4f}"
             print(f"{one.clip_id}: {said_of_it}")
-        shown = f"crop {options.crop}, {found.frames} frames of {found.size} px"
-        print(f"threshold {threshold:.4f} ({origin}); {shown}")
+        shown = f"crop {crop}, {found.frames} frames of {found.size} px"
+        print(f"threshold {facts['threshold']:.4f} ({facts['threshold_source']}); {shown}")
+        if found.weights:
+            print(f"weights {found.weights.path}")
+    for warning in facts["warnings"]:
+        say(f"warning: {warning}")
     failed = [one for one in said if one.score is None]
     if failed:
         raise HarnessError(
             f"{len(failed)} of {len(said)} files could not be judged; first: {failed[0].error}"
         )
     return 0
+
+
+def _facts(found: Any, crop: str) -> dict[str, Any]:
+    """What a judgement rests on, and what makes it doubtful."""
+    weights = found.weights
+    if weights is None:
+        return {"threshold": 0.5, "threshold_source": "fixed", "crop": crop, "weights": None, "warnings": []}
+    warnings = []
+    trained_crop = weights.provenance.get("crop", crop)
+    if trained_crop != crop:
+        hint = " (give --box)" if trained_crop == "boxes" else ""
+        warnings.append(
+            f"trained on crop {trained_crop}, shown {crop}: score and threshold may not fit{hint}"
+        )
+    if weights.provenance.get("source_sha256", "") not in ("", file_digest(Path(found.entry.file))):
+        warnings.append(f"{found.entry.name} has changed since these weights were trained")
+    return {
+        "threshold": weights.threshold,
+        "threshold_source": weights.threshold_source,
+        "crop": crop,
+        "weights": str(weights.path),
+        "warnings": warnings,
+    }
 
 
 def _judged(said: Prediction, threshold: float) -> dict[str, Any]:
@@ -145,6 +170,7 @@ def _judged(said: Prediction, threshold: float) -> dict[str, Any]:
 
 
 def _contestant(name: str, device: str) -> Any:
+    """The detector of `DETECTOR@TRAINED_ON`, `DETECTOR@TRAINED_ON#SEED` or `FIXED`."""
     from harness import registry
     from harness.evaluation import Contestant
     from harness.store import stored_weights
@@ -153,18 +179,19 @@ def _contestant(name: str, device: str) -> Any:
     entry = registry.detectors.get(detector)
     runtime = Runtime(device, "fp32", 1)
     if not entry.trainable:
+        if trained_on:
+            raise HarnessError(f"{detector} is a fixed detector; write {detector} instead of {name}")
         return Contestant(entry, runtime)
     if not trained_on:
         raise HarnessError(f"say what {detector} was trained on: {detector}@DATASET")
-    known = stored_weights(home() / "weights")
-    matching = [
-        weights for weights in known if (weights.detector, weights.trained_on) == (detector, trained_on)
-    ]
-    if not matching:
-        names = [f"{weights.detector}@{weights.trained_on}" for weights in known]
-        hint = unknown("weights", name, dict.fromkeys(names))
+    known: dict[str, Any] = {}
+    for weights in stored_weights(home() / "weights"):  # newest first
+        seed = f"#{weights.seed}" if weights.seed else ""
+        known.setdefault(f"{weights.detector}@{weights.trained_on}{seed}", weights)
+    if name not in known:
+        hint = unknown("weights", name, known)
         raise HarnessError(f"{hint}; train them with: gapbench train {detector} --on {trained_on}")
-    return Contestant(entry, runtime, matching[0].recipe, matching[0])
+    return Contestant(entry, runtime, known[name].recipe, known[name])
 
 
 def run_cost(options: Namespace) -> int:
@@ -188,23 +215,22 @@ def run_cost(options: Namespace) -> int:
 def run_metrics(options: Namespace) -> int:
     """Print every number of a matrix, derived from its stored predictions."""
     from harness.leaderboard import rows_table
-    from harness.rows import load_board
 
-    print(rows_table(load_board(_known(options.matrix)).rows).to_csv(index=False), end="")
+    print(rows_table(_board_of(options).rows).to_csv(index=False), end="")
     return 0
 
 
 def run_report(options: Namespace) -> int:
     """Write the tables and plots of a matrix again."""
     _usable(options.results)
-    files = _write_report(_known(options.matrix), options.results)
-    print("\n" + "\n".join(f"wrote {file}" for file in files))
+    _write_report(_board_of(options), options.results)
     return 0
 
 
 def run_publish(options: Namespace) -> int:
     """Publish a finished matrix to MLflow."""
-    return _publish(_known(options.matrix), options)
+    _usable(options.results)
+    return _publish(_board_of(options), options)
 
 
 def run_gate(options: Namespace) -> int:
@@ -212,19 +238,21 @@ def run_gate(options: Namespace) -> int:
     from harness import gate
     from harness.leaderboard import cost_table, rows_table
     from harness.matrix import load_matrix
-    from harness.rows import load_board
 
+    _usable(options.results)
     matrix = load_matrix(options.matrix)
-    board = load_board(matrix.name)
-    accepted = _accepted(options.results, matrix.name)
-    if not accepted.is_file():
-        print(f"nothing is accepted: {accepted} is missing; to accept: gapbench accept {matrix.name}")
-        return 4
+    board = _board(matrix)
+    judged = ["", "-cost"] if {"fps", "vram"} & matrix.gate.keys() else [""]
+    for accepted in (_accepted(options.results, matrix.name, kind) for kind in judged):
+        if not accepted.is_file():
+            print(f"nothing is accepted: {accepted} is missing; to accept: gapbench accept {options.matrix}")
+            return 4
     costs = None
-    if "fps" in matrix.gate or "vram" in matrix.gate:
+    if "-cost" in judged:
         before = gate.read_costs(_accepted(options.results, matrix.name, "-cost"))
         costs = gate.Costs(cost_table(board), before)
-    verdicts = gate.judge(rows_table(board.rows), gate.read_rows(accepted), matrix.gate, costs)
+    before_rows = gate.read_rows(_accepted(options.results, matrix.name))
+    verdicts = gate.judge(rows_table(board.rows), before_rows, matrix.gate, costs)
     print(gate.verdict_table(verdicts))
     return gate.exit_code(verdicts)
 
@@ -233,13 +261,11 @@ def run_accept(options: Namespace) -> int:
     """Write the rows of a matrix as the accepted ones."""
     from harness.files import write_whole
     from harness.leaderboard import cost_table, rows_table
-    from harness.rows import load_board
 
-    name = _known(options.matrix)
     _usable(options.results)
-    board = load_board(name)
+    board = _board_of(options)
     for kind, table in (("", rows_table(board.rows)), ("-cost", cost_table(board))):
-        path = _accepted(options.results, name, kind)
+        path = _accepted(options.results, board.matrix, kind)
         write_whole(path, table.to_csv(index=False, lineterminator="\n"))
         print(f"accepted: {path}")
     return 0
@@ -259,34 +285,40 @@ def run_ui(options: Namespace) -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
-def _known(matrix: str) -> str:
+def _board_of(options: Namespace) -> Any:
     from harness.matrix import load_matrix
 
-    return load_matrix(matrix).name
+    return _board(load_matrix(options.matrix))
 
 
-def _write_report(matrix: str, results: Path) -> list[Path]:
+def _board(matrix: Any) -> Any:
+    """The last run of a matrix, if it was a run of the matrix as it is now."""
+    from harness.rows import load_board
+
+    board = load_board(matrix.name)
+    if board.matrix_sha256 != matrix.sha256:
+        raise HarnessError(f"{matrix.name} has changed since its last run; run: gapbench eval {matrix.name}")
+    return board
+
+
+def _write_report(board: Any, results: Path) -> None:
     from harness.leaderboard import terminal, write_board
-    from harness.rows import load_board
 
-    board = load_board(matrix)
     files = write_board(board, results)
-    print("\n" + terminal(board))
-    return files
+    print("\n" + terminal(board) + "\n")
+    print("\n".join(f"wrote {file}" for file in files), flush=True)
 
 
-def _publish(matrix: str, options: Namespace) -> int:
-    from harness.rows import load_board
-
-    board = load_board(matrix)
+def _publish(board: Any, options: Namespace) -> int:
     try:
         from harness.tracking import publish
 
         links = publish(board, options.results, options.tracking_uri, options.artifacts)
-        print(f"published to MLflow; make ui serves it, the leaderboard is at {links[0]}")
     except HarnessError as error:
         say(f"gapbench: the results are in {options.results}, but publishing failed: {error}")
         return 5
+    where = f"; make ui serves it, the leaderboard is at {links[0]}" if links else ""
+    print(f"published to MLflow{where}")
     return 0
 
 
@@ -299,16 +331,11 @@ def _device(name: str) -> str:
     """The device asked for, if this machine has it."""
     import torch
 
+    from harness.scoring import torch_device
+
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or name == "cpu:":
-        raise unknown("device", name, ("cpu", "cuda", "cuda:N"))
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise HarnessError(
-            f"this machine has no device {name!r} (it has {torch.cuda.device_count()} CUDA devices)"
-        )
-    return name
+    return str(torch_device(name))
 
 
 def _keep_freed_memory() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from harness import registry
 from harness.data import Subset
 from harness.files import digest
+from harness.gate import TOLERANCES
 from harness.types import Cell, HarnessError, Runtime, unknown
 
 CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
@@ -74,7 +75,7 @@ class Matrix:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        for text in (*self.train, *self.test):
+        for text in (*self.train, *self.test, *self.data):
             known_dataset(Subset.parse(text).dataset)
         return [
             Cell(detector, on, tested, perturbation, severity, seed, runtime)
@@ -118,9 +119,15 @@ def load_matrix(name: str) -> Matrix:
     if name.endswith(".toml"):
         path = Path(name)
         try:
-            return parse_matrix(path.read_text(), path.stem)
+            text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise HarnessError(f"matrix file {name} cannot be read: {error}") from error
+        matrix = parse_matrix(text, path.stem)
+        if path.stem in known_matrices() and matrix.sha256 != load_matrix(path.stem).sha256:
+            raise HarnessError(
+                f"matrix file {name}: {path.stem} is the name of another matrix; rename the file"
+            )
+        return matrix
     if name not in known_matrices():
         raise unknown("matrix", name, known_matrices())
     file = resources.files("harness.matrices") / f"{name}.toml"
@@ -144,6 +151,9 @@ def parse_matrix(text: str, name: str) -> Matrix:
         if key not in said:
             raise HarnessError(f"{where} lacks {key!r}")
     said.setdefault("train", [])
+    for key in said.get("gate", {}) if isinstance(said.get("gate"), dict) else ():
+        if key not in TOLERANCES:
+            raise unknown(f"tolerance of {where}", key, TOLERANCES)
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
     if matrix.precision not in PRECISIONS:
         raise unknown(f"precision of {where}", matrix.precision, PRECISIONS)

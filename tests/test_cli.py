@@ -45,6 +45,7 @@ def broken_files(home: Path, tmp_path: Path) -> Path:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     (tmp_path / "results-file").write_text("in the way")
     (tmp_path / "constant.toml").write_text(CONSTANT)
+    (tmp_path / "typo.toml").write_text(CONSTANT.replace("_tiny", "_tiny:autoencodr"))
     (tmp_path / "data.toml").write_text("folder = 7\n")
     (tmp_path / "syntax.py").write_text("def broken(:\n")
     (tmp_path / "latin.toml").write_bytes(b'about = "caf\xe9"\n')
@@ -54,6 +55,7 @@ def broken_files(home: Path, tmp_path: Path) -> Path:
         "type.toml": 'batch = "many"',
         "tolerance.toml": "[gate]\nauc = -1",
         "rule.toml": "[gate]\nacu = 0.1",
+        "smoke.toml": "",
     }.items():
         (tmp_path / name).write_text(CONSTANT + change + "\n")
     return tmp_path
@@ -76,6 +78,9 @@ BROKEN = [
     ("eval key.toml", "did you mean 'detectors'?"),
     ("eval type.toml", "batch must be a whole number"),
     ("eval tolerance.toml", "gate must be"),
+    ("eval rule.toml", "did you mean 'auc'?"),
+    ("eval smoke.toml", "is the name of another matrix"),
+    ("eval typo.toml", "no manipulation 'autoencodr'"),
     ("eval constant.toml --results results-file", "results-file is a file"),
     ("eval constant.toml --device cuba", "unknown device 'cuba'"),
     ("evla smoke", "did you mean 'eval'?"),
@@ -86,7 +91,12 @@ BROKEN = [
     ("train xception --on procedural_lap", "did you mean 'procedural_lab'?"),
     ("train xception --on procedural_tiny --recipe tiny", "unknown recipe of xception 'tiny'"),
     ("train xception --on procedural_tiny --seed -1", "-1 is below 0"),
+    ("train xception --on procedural_tiny --seed one", "is not a whole number"),
     ("train constant --on procedural_tiny", "nothing to train"),
+    ("check procedural_tiny --root .", "--root is for datasets that you bring"),
+    ("predict constant@procedural_lab text.mp4", "constant is a fixed detector"),
+    ("predict constant text.mp4 --box 1,2,3", "is not X,Y,WIDTH,HEIGHT"),
+    ("gate constant.toml --results results-file", "results-file is a file"),
     ("check blurr", "did you mean 'blur'?"),
     ("check folder", "data.toml"),
     ("ls detektors", "invalid choice"),
@@ -138,6 +148,47 @@ def test_predict_gives_score_frame_scores_and_threshold_as_json(
     assert said["threshold"] == 0.5 and said["threshold_source"] == "fixed"
     (judged,) = said["files"]
     assert judged["score"] == 0.5 and set(judged["frame_scores"]) == {0.5} and judged["error"] is None
+
+
+def test_trained_weights_judge_a_video_by_their_own_threshold(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = registry.datasets.get("procedural_tiny")
+    clips = list(tiny.clips(home / "data" / f"procedural_tiny-v{tiny.version}"))
+    clip = next(clip for clip in clips if clip.split == "test")
+    words = ["--on", "procedural_tiny", "--recipe", "smoke", "--device", "cpu"]
+    assert main(["train", "airl", *words]) == 0
+    assert main(["train", "airl", *words, "--seed", "1"]) == 0
+    capsys.readouterr()
+
+    predict = ["predict", "airl@procedural_tiny", str(clip.path), "--json", "--device", "cpu"]
+    assert main(predict) == 0
+    centred = json.loads(capsys.readouterr().out)
+    assert centred["threshold_source"] == "source-val" and 0 < centred["threshold"] < 1
+    assert "-s0-" in centred["weights"], "the seed is 0 unless another is named"
+    assert "trained on crop boxes, shown center" in centred["warnings"][0]
+
+    box = ",".join(str(side) for side in clip.attributes["box"])
+    assert main([*predict, "--box", box]) == 0
+    boxed = json.loads(capsys.readouterr().out)
+    assert boxed["warnings"] == []
+    assert boxed["files"][0]["score"] != centred["files"][0]["score"]
+    assert len(boxed["files"][0]["frame_scores"]) == 4
+    assert main([predict[0], "airl@procedural_tiny#1", *predict[2:]]) == 0
+    assert "-s1-" in json.loads(capsys.readouterr().out)["weights"]
+
+
+def test_a_bug_is_not_taken_for_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.commands.run_ls", lambda options: 1 / 0)
+    assert main(["ls"]) == 70
+
+
+def test_a_matrix_that_changed_is_not_judged_by_its_old_run(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "constant.toml").write_text(CONSTANT)
+    assert main(["eval", "constant.toml", "--no-publish", "--device", "cpu"]) == 0
+    assert main(["accept", "constant.toml"]) == 0
+    (tmp_path / "constant.toml").write_text(CONSTANT + 'perturbations = ["jpeg-1"]\n')
+    assert main(["gate", "constant.toml"]) == 2
 
 
 def test_the_gate_says_0_then_1_then_4(home: Path, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_the_digest_changes_with_what_is_measured_and_not_with_the_wording() -> 
         (('about = "a test"', 'about = "a test"\nprecision = "fp8"'), "unknown precision"),
         (('about = "a test"', 'about = "a test"\nseeds = [-1]'), "seeds must be"),
         (('about = "a test"', "about = "), "is not valid TOML"),
+        (('["jpeg-2"]', '["jpeg-2"]\n[data]\nfoldr = "x"'), "did you mean 'folder'?"),
         (('train = ["procedural_lab"]', ""), "names nothing to train on"),
     ],
 )
@@ -89,6 +90,12 @@ def test_a_wrong_matrix_is_refused_in_one_line(change: tuple[str, str], said: st
         parse_matrix(GOOD.replace(*change), "m").cells(Runtime())
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_manipulation_may_have_a_dash_in_its_name() -> None:
+    assert Subset.parse("folder:my-swap") == Subset("folder", only="my-swap")
+    assert Subset.parse("folder-my-swap") == Subset("folder", left_out="my-swap")
+    assert Cell("d", "folder-my-swap", "folder:my-swap").regime == "cross-manipulation"
 
 
 def test_leaving_a_manipulation_out_and_taking_only_it_are_complements() -> None:

@@ -54,5 +54,5 @@ gate: $(VENV)/.installed ## compare a matrix with its accepted rows (MATRIX=cros
 accept: $(VENV)/.installed ## accept the rows of a matrix as they are now (MATRIX=cross-dataset)
 	$(GAPBENCH) accept $(MATRIX)
 
-clean: ## remove the environment and everything derived (.venv, .gapbench, caches); results stay
+clean: ## remove .venv, .gapbench and caches; results and the MLflow store stay
 	rm -rf $(VENV) .gapbench .pytest_cache .mypy_cache .ruff_cache .benchmarks build dist *.egg-info

@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 
-from harness.files import write_whole
 from harness.standing import FIXED_COLUMNS
 from harness.tables import WIDTH, number
 from harness.types import Cell, HarnessError, unknown
@@ -125,16 +124,6 @@ def read_costs(path: Path) -> pd.DataFrame:
         if name not in table.columns:
             raise HarnessError(f"{path} is not a table of costs: it lacks the column {name!r}")
     return table
-
-
-def accept(rows: Path, accepted: Path) -> int:
-    """Make the rows of one CSV the accepted ones, the file whole or not at all; returns how many."""
-    table = read_rows(rows)
-    if table.empty:
-        raise HarnessError(f"{rows} holds no row to accept")
-    _by_key(table, KEY, str(rows))
-    write_whole(accepted, rows.read_bytes())
-    return len(table)
 
 
 def _row_verdict(

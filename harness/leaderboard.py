@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.files import write_whole
-from harness.standing import BASELINE, CROSS, gap_of, headline, in_dataset_auc, rows_table
+from harness.standing import BASELINE, CROSS, gap_of, headline, in_dataset_auc, mean_of, rows_table
 from harness.tables import Table, markdown_table, number, plain, wrapped
 from harness.types import Board, Cost, Entry, Row
 
 __all__ = ["cost_table", "headline", "in_dataset_auc", "markdown", "rows_table", "terminal", "write_board"]
 
+MOST_PRINTED_RATE = 1e5
+"""Frames a second above which there is no network to speak of."""
 
 TEST_SET_NOTE = (
     "Gap: AUC on forgeries trained on minus this AUC, or `seen` where these were trained on, `fixed` where"
@@ -60,7 +62,12 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     if _costs(board):
         written.append(folder / f"{board.matrix}-cost.csv")
         write_whole(written[-1], cost_table(board).round(3).to_csv(index=False, lineterminator="\n"))
-    drawn = {"heatmap": plots.heatmap, "robustness": plots.robustness, "speed": plots.speed}
+    drawn = {
+        "heatmap": plots.heatmap,
+        "robustness": plots.robustness,
+        "roc": plots.roc,
+        "speed": plots.speed,
+    }
     for name, draw in drawn.items():
         if plots.has(name, board):
             written.append(folder / f"{board.matrix}-{name}.png")
@@ -118,7 +125,7 @@ def _standing(board: Board) -> Table:
     lines = []
     for rank, entry, said in judged:
         mark = " (the row to beat)" if entry.detector == BASELINE else ""
-        cells = [number(said[columns[name]], 1 if name == "fps" else 3) for name in shown]
+        cells = [(_rate if name == "fps" else number)(said[columns[name]]) for name in shown]
         lines.append((rank, entry.name + mark, *cells))
     meant = {
         "unseen": "the mean over clean test sets of forgeries not trained on; it gives the rank",
@@ -137,7 +144,7 @@ def _by_detector(board: Board) -> Table:
     lines = []
     for detector in dict.fromkeys(entry.detector for entry in board.entries):
         said = [headline(entry) for entry in board.entries if entry.detector == detector]
-        means = [_mean([one[name] for one in said]) for name in names]
+        means = [mean_of([one[name] for one in said]) for name in names]
         lines.append((detector, str(len(said)), *(number(mean) for mean in means)))
     lines.sort(key=lambda line: line[2], reverse=True)
     note = "Means over the rows above of one detector (training sets and seeds): each is a single AUC."
@@ -176,7 +183,10 @@ def _robustness(tested: str, rows: Sequence[Row]) -> Table:
     lines = []
     for entry in dict.fromkeys(row.cell.entry for row in sorted(rows, key=_auc_or_zero, reverse=True)):
         mine = [row for row in rows if row.cell.entry == entry]
-        means = [_mean([r.metrics.get("auc") for r in mine if r.cell.perturbation == name]) for name in names]
+        means = [
+            mean_of([row.metrics.get("auc") for row in mine if row.cell.perturbation == name])
+            for name in names
+        ]
         lines.append((entry, *(number(mean) for mean in means)))
     levels = sorted({row.cell.severity for row in rows if row.cell.severity})
     note = f"AUC, mean over the severities measured ({', '.join(map(str, levels))}; 1 is mild, 5 is strong)."
@@ -189,7 +199,7 @@ def _cost(board: Board) -> Iterator[Table]:
         lines = tuple(
             (
                 *(cost.detector, cost.precision, str(cost.size), str(cost.frames), str(cost.batch)),
-                *(number(cost.frames_per_second, 1), number(cost.latency_ms_p50, 1)),
+                *(_rate(cost.frames_per_second), number(cost.latency_ms_p50, 1)),
                 *(number(cost.latency_ms_p95, 1), number(cost.peak_vram_allocated_mib, 0)),
                 number(cost.parameters / 1e6, 2),
             )
@@ -251,16 +261,20 @@ def _footer(board: Board) -> str:
 
 
 def _timing(board: Board) -> str:
-    """Where the time of the run went, and what scoring gave from end to end."""
-    timing = board.environment.get("timing")
-    if not timing:
-        return ""
-    rate = timing["frames_scored"] / timing["scoring_s"]
-    return (
-        f"Making data took {timing['data_s']:.0f} s, training {timing['training_s']:.0f} s, scoring"
-        f" {timing['scoring_s']:.0f} s. {timing['frames_scored']} frames were scored, {rate:.0f} a second"
-        " from end to end (decoding, perturbing, cropping, scoring, writing)."
-    )
+    """Where the time of the runs went, and what scoring gave from end to end, as far as it is known."""
+    timing = board.environment.get("timing", {})
+    said = []
+    if "made_s" in timing:
+        said.append(f"Making the clips took {timing['made_s']:.0f} s.")
+    if timing.get("training_s"):
+        said.append(f"Training took {timing['training_s']:.0f} s in all.")
+    if "scoring_s" in timing:
+        frames, seconds = timing["frames_scored"], timing["scoring_s"]
+        said.append(
+            f"The last run that scored anything scored {frames} frames in {seconds:.0f} s,"
+            f" {frames / seconds:.0f} a second from end to end (decode, perturb, crop, score, write)."
+        )
+    return " ".join(said)
 
 
 def _recipe(entry: Entry) -> Mapping[str, Any] | None:
@@ -283,7 +297,6 @@ def _auc_or_zero(row: Row) -> float:
     return row.metrics.get("auc") or 0.0
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    listed = list(values)
-    defined = [value for value in listed if value is not None]
-    return sum(defined) / len(defined) if defined and len(defined) == len(listed) else None
+def _rate(value: float | None) -> str:
+    """Frames a second, as it is printed."""
+    return number(value, 1) if value is None or value < MOST_PRINTED_RATE else "> 100k"

@@ -64,6 +64,17 @@ def one_draw_serves_the_whole_clip(entry: PerturbationEntry) -> None:
         )
 
 
+def each_frame_is_changed_by_itself(entry: PerturbationEntry) -> None:
+    """A frame comes out the same whichever other frames are shown with it."""
+    given = natural_frames(4, 96, 128, 4)
+    for severity in _severities(entry):
+        alone, together = _apply(entry, given[::2], severity), _apply(entry, given, severity)
+        require(
+            np.array_equal(together[::2], alone),
+            f"severity {severity} changes a frame by the frames that are shown beside it",
+        )
+
+
 def each_severity_changes_more(entry: PerturbationEntry) -> None:
     """Each severity changes the frames more than the one before, the first more than nothing."""
     given = natural_frames(2, 240, 320, 6)
@@ -104,6 +115,7 @@ PERTURBATION_CHECKS = (
     given_frames_are_left_alone,
     the_same_draw_gives_the_same_frames,
     one_draw_serves_the_whole_clip,
+    each_frame_is_changed_by_itself,
     each_severity_changes_more,
     colours_keep_their_channels,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from harness.files import writing
 from harness.standing import BASELINE, CROSS, headline
+from harness.store import read_predictions
 from harness.types import Board, HarnessError, Row
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 DPI = 130
 MARKERS = "osD^vPX<>*"
+PANELS_ACROSS = 3
 PLACES = ((9, 0), (9, 10), (9, -10), (-9, 0), (-9, 10), (-9, -10), (9, 20), (9, -20), (9, 30), (9, -30))
 """Where a point's name may stand, in typographic points from its middle, best first."""
 
@@ -131,28 +134,40 @@ def speed(board: Board, path: Path) -> None:
 
 def roc(board: Board, path: Path) -> None:
     """ROC curves of the clean cells from their stored predictions, a panel a test set, as a PNG."""
-    from sklearn.metrics import roc_curve
-
     _need("roc", board)
     plt, sns = _drawing()
     shown = _roc_rows(board)
     tests = list(dict.fromkeys(row.cell.tested_on for row in shown))
     entries = list(dict.fromkeys(row.cell.entry for row in shown))
     colours = dict(zip(entries, _colours(sns, len(entries)), strict=True))
-    figure, axes = plt.subplots(
-        1, len(tests), figsize=(4.4 * len(tests), 4.6), squeeze=False, layout="constrained"
-    )
-    for axis, tested in zip(axes[0], tests, strict=True):
-        for row in (row for row in shown if row.cell.tested_on == tested):
-            told = pd.read_parquet(board.predictions[str(row.cell)], columns=["label", "score"]).dropna()
-            false_alarms, caught, _ = roc_curve(told["label"], told["score"])
-            label = f"{row.cell.entry} ({row.metrics['auc']:.3f})"
-            axis.plot(false_alarms, caught, label=label, color=colours[row.cell.entry])
+    across = min(len(tests), PANELS_ACROSS)
+    down = -(-len(tests) // across)
+    size = (4.4 * across, 0.7 + down * (4.6 + 0.19 * len(entries)))
+    figure, axes = plt.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
+    for axis, tested in zip_longest(axes.flat, tests):
+        if tested is None:
+            axis.set_visible(False)
+            continue
+        here = [row for row in shown if row.cell.tested_on == tested]
+        for row in sorted(here, key=lambda row: row.metrics["auc"] or 0.0, reverse=True):
+            _roc_curve(axis, row, board.predictions[str(row.cell)], colours[row.cell.entry])
         axis.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1)
         axis.set(xlabel="reals called fake", ylabel="fakes caught", title=tested, aspect="equal")
-        axis.legend(fontsize=7, loc="lower right", frameon=False)
-    figure.suptitle(f"{board.matrix}: ROC on clean clips (AUC)", fontsize=11)
+        axis.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
+    title = f"{board.matrix}: ROC on clean clips (AUC)\n(dashed: forgeries trained on; dotted: guessing)"
+    figure.suptitle(title, fontsize=11)
     _save(figure, path)
+
+
+def _roc_curve(axis: Axes, row: Row, predictions: Path, colour: Any) -> None:
+    """One cell's curve; a dashed one is of forgeries its weights were trained on."""
+    from sklearn.metrics import roc_curve
+
+    told = read_predictions(predictions)[0][["label", "score"]].dropna()
+    false_alarms, caught, _ = roc_curve(told["label"], told["score"])
+    style, width = ("--", 1.0) if row.cell.regime == "in-dataset" else ("-", 1.8)
+    label = f"{row.cell.entry} ({row.metrics['auc']:.3f})"
+    axis.plot(false_alarms, caught, label=label, color=colour, linestyle=style, linewidth=width)
 
 
 def _drawing() -> tuple[Any, Any]:

@@ -89,7 +89,7 @@ def in_dataset_auc(rows: Iterable[Row]) -> float | None:
         if row.cell.tested_on == row.cell.trained_on:
             return row.metrics.get("auc")
     seen = [row for row in clean if row.cell.regime == "in-dataset" and ":" in row.cell.tested_on]
-    return _mean([row.metrics.get("auc") for row in seen])
+    return mean_of([row.metrics.get("auc") for row in seen])
 
 
 def gap_of(row: Row, rows: Iterable[Row]) -> tuple[float | None, str]:
@@ -113,7 +113,7 @@ def headline(entry: Entry) -> dict[str, float | None]:
     """
     unseen = [row.metrics.get("auc") for row in unseen_rows(entry)]
     perturbed = [row.metrics.get("auc") for row in entry.rows if row.cell.severity > 0]
-    seen, mean = in_dataset_auc(entry.rows), _mean(unseen)
+    seen, mean = in_dataset_auc(entry.rows), mean_of(unseen)
     failed = sum(row.failed > 0 for row in entry.rows)
     cost = entry.cost
     return {
@@ -121,7 +121,7 @@ def headline(entry: Entry) -> dict[str, float | None]:
         "auc_unseen_mean": mean,
         "auc_unseen_worst": None if mean is None else min(auc for auc in unseen if auc is not None),
         "auc_gap": None if seen is None or mean is None else seen - mean,
-        "auc_robust_mean": _mean(perturbed),
+        "auc_robust_mean": mean_of(perturbed),
         "fps": cost.frames_per_second if cost else None,
         "latency_p50_ms": cost.latency_ms_p50 if cost else None,
         "latency_p95_ms": cost.latency_ms_p95 if cost else None,
@@ -156,7 +156,8 @@ def _weights_of(row: Row) -> tuple[str, str | None, int]:
     return row.cell.detector, row.cell.trained_on, row.cell.seed
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """The mean, or None as soon as one value is None, or when there is none."""
     defined = [value for value in values if value is not None]
     return fmean(defined) if defined and len(defined) == len(values) else None
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.files import digest, file_digest
 from harness.standing import headline, rows_table
-from harness.types import PROTOCOL, Board, Entry, HarnessError, Row
+from harness.types import PROTOCOL, Board, Cell, Entry, HarnessError, Row
 
 Point = tuple[str, int, float]
 """(metric, step, value)."""
@@ -88,6 +88,11 @@ def track_entry(entry: Entry, board: Board) -> Tracked:
 def slug(name: str) -> str:
     """A name with only letters MLflow takes and no slash: `lab:gan` -> `lab.gan`."""
     return ILLEGAL.sub(".", name)
+
+
+def path_of(cell: Cell) -> str:
+    """A cell's name as MLflow takes it for a path: `a@lab#1/lab:gan/clean` -> `a@lab-s1/lab+gan/clean`."""
+    return str(cell).replace(":", "+").replace("#", "-s")
 
 
 def points_of(entry: Entry) -> Iterator[Point]:
@@ -172,7 +177,7 @@ def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None
     (folder / "environment.json").write_text(json.dumps(dict(board.environment), indent=1, sort_keys=True))
     (folder / "summary.html").write_text(_summary(entry, board))
     for row in entry.rows:
-        target = folder / "predictions" / (str(row.cell).replace(":", "+") + ".parquet")
+        target = folder / "predictions" / f"{path_of(row.cell)}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(board.predictions[str(row.cell)], target)
     for path in result_files(board.matrix, results):

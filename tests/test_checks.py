@@ -552,6 +552,11 @@ def perturbed(apply: Apply, parameters: Any = (0.2, 0.4, 0.6)) -> PerturbationEn
     return PerturbationEntry("p", apply, parameters)
 
 
+def blends_neighbours(frames: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    before = np.concatenate((frames[:1], frames[:-1]))
+    return (frames * (1 - amount) + before * amount).astype(np.uint8)
+
+
 def noise_of_every_frame(frames: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
     return (frames + rng.normal(0, 50 * amount, frames.shape)).clip(0, 255).astype(np.uint8)
 
@@ -610,6 +615,7 @@ BAD_PERTURBATIONS: list[tuple[PerturbationEntry, str]] = [
     (perturbed(writes), "given_frames_are_left_alone"),
     (perturbed(global_noise), "the_same_draw_gives_the_same_frames"),
     (perturbed(noise_of_every_frame), "one_draw_serves_the_whole_clip"),
+    (perturbed(blends_neighbours), "each_frame_is_changed_by_itself"),
     (perturbed(darken, (0.4, 0.2)), "each_severity_changes_more"),
     (perturbed(darken, (0.4, 0.4)), "each_severity_changes_more"),
     (perturbed(lambda frames, amount, rng: frames.copy()), "each_severity_changes_more"),

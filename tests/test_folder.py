@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from harness.registry import datasets
 from harness.types import FAKE, REAL, HarnessError
+from harness.video import read_frames
 
 
 def put(root: Path, *paths: str) -> None:
@@ -64,3 +67,12 @@ def test_a_missing_root_and_an_empty_one_are_errors_that_name_the_layout(tmp_pat
         listed(tmp_path / "nowhere")
     with pytest.raises(HarnessError, match=r"real/\*\* and fake/<manipulation>/\*\*"):
         listed(tmp_path)
+
+
+def test_a_tiff_is_listed_and_read(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    still = np.full((40, 60, 3), (10, 120, 200), np.uint8)
+    assert cv2.imwrite(str(tmp_path / "real" / "a.tiff"), still)
+    (path,) = (tmp_path / "real").iterdir()
+    (clip,) = [clip for clip in datasets.get("folder").clips(tmp_path) if clip.path == path]
+    assert np.array_equal(read_frames(clip.path, [1]).pixels[0], still[..., ::-1])

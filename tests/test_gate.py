@@ -11,7 +11,6 @@ import pytest
 from harness.gate import (
     Costs,
     Verdict,
-    accept,
     exit_code,
     judge,
     read_accepted,
@@ -57,8 +56,7 @@ def test_the_same_rows_are_the_same_and_the_gate_is_open() -> None:
 
 def test_rows_read_back_from_csv_are_the_same(tmp_path: Path) -> None:
     rows().to_csv(tmp_path / "now.csv", index=False)
-    assert accept(tmp_path / "now.csv", tmp_path / "accepted" / "smoke.csv") == 3
-    accepted = read_accepted(tmp_path / "accepted" / "smoke.csv")
+    accepted = read_accepted(tmp_path / "now.csv")
     assert outcomes(judge(rows(), accepted, TOLERANCES)) == ["same"] * 3
     assert outcomes(judge(read_rows(tmp_path / "now.csv"), accepted, TOLERANCES)) == ["same"] * 3
 
@@ -219,12 +217,3 @@ def test_a_word_where_a_number_belongs_is_refused(tmp_path: Path) -> None:
     changed(rows(), 1, auc="high").to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(HarnessError, match="auc holds something that is not a number"):
         read_rows(tmp_path / "rows.csv")
-
-
-def test_what_cannot_be_read_or_is_empty_is_not_accepted(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="cannot read"):
-        accept(tmp_path / "missing.csv", tmp_path / "accepted.csv")
-    rows().iloc[:0].to_csv(tmp_path / "empty.csv", index=False)
-    with pytest.raises(HarnessError, match="no row to accept"):
-        accept(tmp_path / "empty.csv", tmp_path / "accepted.csv")
-    assert not (tmp_path / "accepted.csv").exists()

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from harness import plots
 from harness.gate import read_rows
 from harness.leaderboard import cost_table, headline, markdown, rows_table, terminal, write_board
+from harness.store import SCHEMA, write_predictions
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Row
 
 PROVENANCE: dict[str, Any] = {
@@ -81,6 +83,21 @@ def cross_dataset() -> Board:
     about = "Procedurally rendered faces. These numbers say nothing about FaceForensics++ or Celeb-DF."
     absent = {"ffpp_c23": 'add ffpp_c23 = "FOLDER" to data.toml, or set GAPBENCH_DATA_FFPP_C23=FOLDER'}
     return Board("cross-dataset", "m" * 64, "", about, tuple(entries), absent)
+
+
+def with_predictions(board: Board, folder: Path, failed: int = 0) -> Board:
+    """The board with stored predictions of every cell; the scores of the first `failed` clips are missing."""
+    files = {}
+    for number, row in enumerate(board.rows):
+        rng = np.random.default_rng(number)
+        label = np.arange(60) % 2
+        score = 1 / (1 + np.exp(-rng.normal(1.5 * label - 0.75, 1)))
+        told = pd.DataFrame(dict.fromkeys(SCHEMA.names), index=range(60))
+        told = told.assign(clip_id=[f"c{k}" for k in range(60)], label=label, score=score)
+        told.loc[: failed - 1, "score"] = None
+        files[str(row.cell)] = folder / f"{board.matrix}-{number}.parquet"
+        write_predictions(files[str(row.cell)], told, {})
+    return dataclasses.replace(board, predictions=files)
 
 
 def leave_one_out() -> Board:
@@ -209,14 +226,15 @@ def test_an_unmeasured_board_is_still_a_page() -> None:
 
 
 def test_all_files_of_a_board_are_written_and_no_others(tmp_path: Path) -> None:
-    written = write_board(cross_dataset(), tmp_path)
-    kinds = (".md", ".csv", "-cost.csv", "-heatmap.png", "-robustness.png", "-speed.png")
+    results = tmp_path / "results"
+    written = write_board(with_predictions(cross_dataset(), tmp_path), results)
+    kinds = (".md", ".csv", "-cost.csv", "-heatmap.png", "-robustness.png", "-roc.png", "-speed.png")
     assert {path.name for path in written} == {f"cross-dataset{kind}" for kind in kinds}
-    assert sorted(written) == sorted(tmp_path.iterdir())
+    assert sorted(written) == sorted(results.iterdir())
     for path in written:
         if path.suffix == ".png":
             assert path.read_bytes().startswith(b"\x89PNG")
-    assert len(read_rows(tmp_path / "cross-dataset.csv")) == 14
+    assert len(read_rows(results / "cross-dataset.csv")) == 14
 
 
 def test_plots_without_numbers_are_not_drawn(tmp_path: Path) -> None:
@@ -229,13 +247,47 @@ def test_plots_without_numbers_are_not_drawn(tmp_path: Path) -> None:
         plots.speed(board, tmp_path / "speed.png")
 
 
-def test_roc_curves_are_drawn_from_stored_predictions(tmp_path: Path) -> None:
-    board = cross_dataset()
-    stored = tmp_path / "predictions.parquet"
-    pd.DataFrame({"label": [0, 1, 0, 1], "score": [0.1, 0.9, 0.4, None]}).to_parquet(stored)
-    clean = {str(row.cell): stored for row in board.rows if row.cell.severity == 0}
-    plots.roc(dataclasses.replace(board, predictions=clean), tmp_path / "roc.png")
-    assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
+@pytest.mark.parametrize("board", [cross_dataset(), leave_one_out()], ids=lambda board: board.matrix)
+def test_roc_curves_are_drawn_from_stored_predictions_without_failed_clips(
+    board: Board, tmp_path: Path
+) -> None:
+    drawn = {}
+    for failed in (0, 20):
+        plots.roc(with_predictions(board, tmp_path, failed), tmp_path / f"{failed}.png")
+        drawn[failed] = (tmp_path / f"{failed}.png").read_bytes()
+        assert drawn[failed].startswith(b"\x89PNG")
+    assert drawn[0] != drawn[20]
+
+
+def test_roc_curves_of_damaged_predictions_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    board = with_predictions(cross_dataset(), tmp_path)
+    next(iter(board.predictions.values())).write_bytes(b"damaged")
+    with pytest.raises(HarnessError, match=r"cross-dataset-0\.parquet cannot be read"):
+        plots.roc(board, tmp_path / "roc.png")
+    assert not (tmp_path / "roc.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("timing", "said", "unsaid"),
+    [
+        (None, (), ("Making", "Training", "scored anything")),
+        ({"training_s": 0.0}, (), ("Making", "Training", "scored anything")),
+        ({"training_s": 319.0}, ("Training took 319 s in all.",), ("Making", "scored anything")),
+        (
+            {"made_s": 44.0, "training_s": 319.0, "scoring_s": 46.0, "frames_scored": 14400},
+            ("Making the clips took 44 s.", "Training took 319 s", "14400 frames", "313 a second"),
+            (),
+        ),
+    ],
+)
+@pytest.mark.parametrize("render", [markdown, terminal])
+def test_the_time_a_run_took_is_said_as_far_as_it_is_known(
+    render: Any, timing: dict[str, float] | None, said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    environment = {} if timing is None else {"timing": timing}
+    text = " ".join(render(dataclasses.replace(cross_dataset(), environment=environment)).split())
+    assert all(words in text for words in said)
+    assert not any(words in text for words in unsaid)
 
 
 def test_equal_numbers_give_equal_files(tmp_path: Path) -> None:

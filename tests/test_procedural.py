@@ -56,6 +56,34 @@ def test_another_seed_gives_other_people_and_replaces_the_old_clips(tmp_path: Pa
     assert not set(before.values()) & set(after.values())
 
 
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "mine.mp4").write_bytes(b"mine")
+    with pytest.raises(HarnessError, match="is not empty and was not made by GapBench"):
+        make(tmp_path, LAB, FEW, workers=1)
+    assert [path.name for path in tmp_path.rglob("*")] == ["real", "mine.mp4"]
+
+
+def test_a_run_killed_while_it_removed_older_clips_is_cleared_up_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = Size({"test": (2, 1)}, frames=2)
+    make(tmp_path, LAB, size, seed=1, workers=1)
+    old = {clip.path for clip in listing(tmp_path)}
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path, LAB, size, seed=2, workers=1)
+    assert all(path.is_file() for path in old)
+    make(tmp_path, LAB, size, seed=2, workers=1)
+    assert {clip.path for clip in listing(tmp_path)} == set(tmp_path.rglob("*.mp4"))
+    assert not (tmp_path / making.MAKING).exists()
+
+
 def test_what_is_there_is_not_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "encode", lambda *_: pytest.fail("made again"))
     make(made, LAB, FEW, workers=1)

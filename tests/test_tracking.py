@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 
 from harness import tracking
 from harness.standing import rows_table
-from harness.tracked import campaign_of, points_of, track_entry
+from harness.tracked import campaign_of, path_of, points_of, track_entry
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Recipe, Row, Weights
 from harness.views import links_in, views_of
 
@@ -196,6 +196,32 @@ def test_a_run_holds_what_was_measured(tmp_path: Path, store: tuple[str, str]) -
     assert len([name for name in files if name.startswith("predictions/")]) == 5
     assert len(pd.read_parquet(folder / "cells.parquet")) == 5
     assert "About &lt;this&gt;." in (folder / "summary.html").read_text()
+
+
+def test_a_run_of_another_seed_is_published_with_its_predictions(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "seeded")
+    (entry,) = made.entries
+    rows = tuple(replace(row, cell=replace(row.cell, seed=1)) for row in entry.rows)
+    files = {
+        str(new.cell): made.predictions[str(old.cell)] for new, old in zip(rows, entry.rows, strict=True)
+    }
+    made = replace(made, entries=(replace(entry, seed=1, rows=rows),), predictions=files)
+    publish(made, store, tmp_path)
+    assert_one_complete_run_an_entry(made, store)
+    client = tracking.connect(store[0])
+    (run,) = runs(made, store)
+    folder = f"predictions/xception@{LAB}-s1"
+    listed = [file.path for file in client.list_artifacts(run.info.run_id, folder)]
+    assert listed == [f"{folder}/{test}" for test in (LAB, WILD, f"{WILD}+gan")]
+
+
+def test_every_cell_has_a_path_that_mlflow_takes() -> None:
+    from mlflow.utils.uri import validate_path_is_safe
+
+    for cell in (Cell("a", f"{LAB}-gan", f"{LAB}:gan", "blur", 3, 12), Cell("constant", None, WILD)):
+        assert validate_path_is_safe(path_of(cell)) == path_of(cell)
 
 
 def test_publishing_again_changes_nothing(tmp_path: Path, store: tuple[str, str]) -> None:

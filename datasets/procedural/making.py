@@ -57,11 +57,7 @@ def make(
     key = digest([GENERATOR, family.name, size, seed])
     if _key_of(root / MANIFEST) == key:
         return
-    if _key_of(root / MAKING) == key:
-        _sweep(root)
-    else:
-        _clear(root)
-        write_whole(root / MAKING, json.dumps({"key": key}))
+    _begin(root, key)
     scenes = plan(family, size, seed)
     entries: list[dict[str, Any]] = []
     clips = sum(1 + len(scene.forgeries) for scene in scenes)
@@ -88,10 +84,23 @@ def _key_of(file: Path) -> str | None:
     return str(read_json(file).get("key")) if file.is_file() else None
 
 
+def _begin(root: Path, key: str) -> None:
+    """Ready the folder: keep what a run of this key left, remove what one of another key made."""
+    if _key_of(root / MAKING) == key:
+        _sweep(root)
+        return
+    if root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
+        if not any((root / name).is_file() for name in (MANIFEST, MAKING)):
+            raise HarnessError(f"{root} is not empty and was not made by GapBench; it is left as it is")
+        _clear(root)
+    write_whole(root / MAKING, json.dumps({"key": key}))
+
+
 def _clear(root: Path) -> None:
     """Remove what another version, size or seed left; the manifest first, so that no half is believed."""
-    for name in (MANIFEST, MAKING):
-        (root / name).unlink(missing_ok=True)
+    # A key that no run has: should this be killed halfway, the next run knows the folder and starts again.
+    write_whole(root / MAKING, json.dumps({"key": None}))
+    (root / MANIFEST).unlink(missing_ok=True)
     for folder in ("real", "fake"):
         shutil.rmtree(root / folder, ignore_errors=True)
 

@@ -26,6 +26,11 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home(tmp_path: Path, tiny_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own that finds the tiny dataset made; the test's folder is the working directory."""
+    from harness import registry
+
+    for kind in (registry.detectors, registry.datasets, registry.perturbations):
+        kind.names()
+        monkeypatch.setattr(kind, "_entries", dict(kind._entries))  # a test's plug-ins end with it
     folder = tmp_path / "home"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / tiny_root.name).symlink_to(tiny_root, target_is_directory=True)

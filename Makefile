@@ -48,7 +48,8 @@ bench: $(VENV)/.installed ## run the benchmarks (decode, perturb, score, metrics
 ui: $(VENV)/.installed ## open the leaderboards in the MLflow UI (PORT=5000)
 	$(GAPBENCH) ui --port $(PORT)
 
-gate: $(VENV)/.installed ## compare a matrix with its accepted rows (MATRIX=cross-dataset)
+gate: $(VENV)/.installed ## compare a matrix with its accepted rows, run first if it never was
+	@test -f "$${GAPBENCH_HOME:-.gapbench}/runs/$(MATRIX).json" || $(GAPBENCH) eval $(MATRIX)
 	$(GAPBENCH) gate $(MATRIX)
 
 accept: $(VENV)/.installed ## accept the rows of a matrix as they are now (MATRIX=cross-dataset)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,28 @@ from sklearn.metrics import (
     average_precision_score,
     balanced_accuracy_score,
     brier_score_loss,
-    roc_auc_score,
     roc_curve,
 )
 
-from harness.intervals import auc_interval
+from harness.calibration import expected_calibration_error
+from harness.intervals import bounds, delong, resampled
+from harness.operating import (
+    DRIFT_RATES,
+    PREVALENCE,
+    RATES,
+    positive_predictive_value,
+    tpr_at_fpr,
+    why_no_tpr,
+)
+from harness.resampling import DRAWS, graph_of
 from harness.types import FAKE, REAL, HarnessError
+from harness.weighted import (
+    Curve,
+    Statistic,
+    auc_statistic,
+    balanced_accuracy_statistic,
+    mean_statistic,
+)
 
 COLUMNS = (
     "clip_id",
@@ -35,8 +52,38 @@ COLUMNS = (
 )
 """Columns of stored predictions that numbers are made from; one line a clip."""
 
-Numbers = dict[str, float | None]
-Reasons = dict[str, str]
+METRICS = (
+    *("auc", "ap", "eer", "accuracy", "balanced_accuracy", "accuracy_at_half", "tpr", "fpr", "ppv"),
+    *(f"tpr_at_fpr_{rate}" for rate in RATES),
+    *(f"fpr_at_val_{rate}" for rate in DRIFT_RATES),
+    *("brier", "ece", "frame_auc", "auc_failed_worst", "auc_failed_best"),
+)
+"""Names of the metrics of every cell."""
+
+KEPT_DRAWS = ("auc", "accuracy")
+OUTSIDE = -1
+"""Stands in for the label of a clip that a number leaves out."""
+
+FEW_FAILED = 0.01
+"""Share of failed clips above which the AUC is also given with them at their worst and best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the numbers of a cell rest on besides its predictions and its decision threshold."""
+
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Thresholds set on the validation split, by the names of `operating.DRIFT_RATES`."""
+    no_limits: Mapping[str, str] = field(default_factory=dict)
+    """Why one of them is missing."""
+    prevalence: float = PREVALENCE
+    """Share of fakes that the positive predictive value is stated for."""
+    world: str = ""
+    """Dataset the identities belong to: the same name in the same world is the same person."""
+    draws: int = DRAWS
+    """Repetitions drawn for the intervals."""
+    no_threshold: str = "no decision threshold"
+    """Why there is no decision threshold, where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +93,102 @@ class Measured:
     clips: int
     """Clips in the predictions, failed ones included."""
     failed: int
-    """Clips without a score; they are in no metric."""
+    """Clips without a score; they are in no metric but `auc_failed_worst` and `auc_failed_best`."""
     metrics: Mapping[str, float | None]
-    """`auc, ap, eer, accuracy, balanced_accuracy, accuracy_at_half, brier, frame_auc, auc:<manipulation>`."""
+    """`METRICS`, and `auc:<manipulation>`, `miss_at_val_<rate>:<manipulation>`."""
     intervals: Mapping[str, tuple[float, float]]
-    """Bounds of the 95 % interval of `auc` and each `auc:<manipulation>` that is defined."""
+    """Metric -> bounds of its 95 % interval; `auc_delong` is that of `auc` by DeLong."""
     reasons: Mapping[str, str]
     """Why a metric is None."""
-    interval_methods: Mapping[str, str] = field(default_factory=dict)
-    """How each interval was found: `node`, `cluster`, `clip` or `mixed`."""
+    method: str | None = None
+    """How the intervals were found: `node`, `cluster`, `clip` or `mixed`; None without a scored clip."""
+    identities: int = 0
+    """Things weighted independently: identities, and clips that name none."""
+    draws: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
+    """`auc` and `accuracy` under each draw, by weights that any other detector meets too."""
 
 
-def measure(predictions: pd.DataFrame, threshold: float | None) -> Measured:
+class _Numbers:
+    """Metrics as they are found, why some are not, and how each is found under other weights."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, float | None] = {}
+        self.reasons: dict[str, str] = {}
+        self.statistics: dict[str, Statistic] = {}
+
+    def add(
+        self,
+        name: str,
+        reason: str,
+        value: Callable[[], float | None],
+        statistic: Callable[[], Statistic] | None = None,
+    ) -> None:
+        """A number, or None and the reason; a number may be None of itself, without a reason."""
+        self.metrics[name] = None if reason else value()
+        if reason:
+            self.reasons[name] = reason
+        elif statistic is not None:
+            self.statistics[name] = statistic()
+
+
+def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | None = None) -> Measured:
     """Every number of one cell, from its stored predictions (columns `COLUMNS`, one line a clip).
 
     Video-level numbers are over `score`, one a clip; `frame_auc` is over all frames, each with its
     clip's label. `threshold` is P(fake) from the training dataset's validation split, at or above
-    which a clip is called fake; None leaves the accuracies undefined. `HarnessError` when a column is
+    which a clip is called fake; None leaves the decisions undefined. `HarnessError` when a column is
     missing, a clip appears twice, has neither score nor error, or a score is NaN or outside [0, 1].
     """
+    terms = terms or Terms()
     scored = _scored(predictions)
     label = scored["label"].to_numpy(dtype=np.int64)
     score = scored["score"].to_numpy(dtype=np.float64)
-    metrics: Numbers = {}
-    reasons: Reasons = {}
-    _video_level(label, score, threshold, metrics, reasons)
-    metrics["frame_auc"] = None
-    if reason := _why_no_frames(scored) or _why_undefined(label):
-        reasons["frame_auc"] = reason
-    else:
-        frames = [np.asarray(values, dtype=np.float64) for values in scored["frame_scores"]]
-        repeated = np.repeat(label, [len(values) for values in frames])
-        metrics["frame_auc"] = auc(repeated, np.concatenate(frames))
-    parts = {"auc": np.ones(len(scored), dtype=bool)}
-    for name in sorted(_manipulations(predictions)):
-        part = (label == REAL) | scored["manipulation"].eq(name).fillna(False).to_numpy(dtype=bool)
-        parts[f"auc:{name}"] = part
-        _define(f"auc:{name}", auc, label[part], score[part], metrics, reasons)
-    intervals, methods = {}, {}
-    for name, part in parts.items():
-        if metrics[name] is not None:
-            names = scored[["target", "source"]].to_numpy(dtype=object)[part]
-            found = auc_interval(label[part], score[part], names[:, 0], names[:, 1])
-            intervals[name], methods[name] = (found.low, found.high), found.method
+    parts = {name: _against_reals(scored, label, name) for name in sorted(_manipulations(predictions))}
+    found = _Numbers()
+    _add_ranking(found, label, score, parts)
+    _add_decisions(found, label, score, threshold, terms)
+    _add_drift(found, label, score, parts, terms)
+    no_clips = "" if len(label) else "no scored clip"
+    found.add("brier", no_clips, lambda: brier(label, score), lambda: mean_statistic((score - label) ** 2))
+    found.add("ece", no_clips, lambda: expected_calibration_error(label, score))
+    _add_frames(found, scored, label)
+    _add_coverage(found, predictions)
+    if not len(label):
+        return Measured(len(predictions), len(predictions), found.metrics, {}, found.reasons)
+    ids, target, source = (scored[name].to_numpy(dtype=object) for name in ("clip_id", "target", "source"))
+    graph = graph_of(label, target, source, ids, terms.world)
+    drawn = resampled(graph, found.statistics, terms.draws)
+    intervals = {name: _within(bounds(values)) for name, values in drawn.items()}
+    if min((label == REAL).sum(), (label == FAKE).sum()) > 1:
+        intervals["auc_delong"] = delong(label, score).interval()
+    kept = {name: drawn[name] for name in KEPT_DRAWS if name in drawn}
     failed = len(predictions) - len(scored)
-    return Measured(len(predictions), failed, metrics, intervals, reasons, methods)
+    facts = (found.metrics, intervals, found.reasons, graph.method, graph.identities, kept)
+    return Measured(len(predictions), failed, *facts)
+
+
+def auc_draws(predictions: pd.DataFrame, world: str, draws: int = DRAWS) -> tuple[float, np.ndarray]:
+    """(AUC, AUC under each draw `[draws]`) of scored predictions of both classes, as `measure` finds them."""
+    label = predictions["label"].to_numpy(dtype=np.int64)
+    score = predictions["score"].to_numpy(dtype=np.float64)
+    ids, target, source = (
+        predictions[name].to_numpy(dtype=object) for name in ("clip_id", "target", "source")
+    )
+    graph = graph_of(label, target, source, ids, world)
+    return auc(label, score), resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"]
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC: the share of real-fake pairs in the right order, ties counting half, in [0, 1]."""
-    return float(roc_auc_score(labels, scores))
+    """Area under the ROC: the share of real-fake pairs in the right order, ties counting half, in [0, 1].
+
+    Exact: pairs are counted in whole numbers, and divided once. `HarnessError` when a class is missing
+    or a score is NaN.
+    """
+    real, fake = np.sort(scores[labels == REAL]), np.sort(scores[labels == FAKE])
+    if not len(real) or not len(fake) or np.isnan(real[-1]) or np.isnan(fake[-1]):  # NaN sorts last
+        raise HarnessError("an AUC needs real clips, fake clips, and a number as the score of each")
+    halves = sum(int(np.searchsorted(real, fake, side=side).sum()) for side in ("left", "right"))
+    return halves / (2 * len(real) * len(fake))
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -131,42 +224,114 @@ def balanced_accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float) 
     return float(balanced_accuracy_score(labels, scores >= threshold))
 
 
-def _video_level(
-    label: np.ndarray, score: np.ndarray, threshold: float | None, metrics: Numbers, reasons: Reasons
+def _add_ranking(
+    found: _Numbers, label: np.ndarray, score: np.ndarray, parts: Mapping[str, np.ndarray]
 ) -> None:
-    for name, number in (("auc", auc), ("ap", average_precision), ("eer", equal_error_rate)):
-        _define(name, number, label, score, metrics, reasons)
+    """What the order of the scores alone decides."""
+    reason, curve = _why_undefined(label), Curve(label, score)
+    found.add("auc", reason, lambda: auc(label, score), lambda: auc_statistic(label, score))
+    found.add("ap", reason, lambda: average_precision(label, score), lambda: curve.average_precision)
+    found.add("eer", reason, lambda: equal_error_rate(label, score), lambda: curve.equal_error_rate)
+    for name, fpr in RATES.items():
+        why = reason or why_no_tpr(int((label == REAL).sum()), fpr)
+        found.add(
+            f"tpr_at_fpr_{name}", why, partial(tpr_at_fpr, label, score, fpr), partial(curve.tpr_at, fpr)
+        )
+    for name, part in parts.items():
+        only = np.where(part, label, OUTSIDE)
+        found.add(
+            f"auc:{name}",
+            _why_undefined(label[part]),
+            partial(auc, label[part], score[part]),
+            partial(auc_statistic, only, score),
+        )
+
+
+def _add_decisions(
+    found: _Numbers, label: np.ndarray, score: np.ndarray, threshold: float | None, terms: Terms
+) -> None:
+    """What is right and wrong at the decision threshold."""
+    no_threshold = "" if threshold is not None else terms.no_threshold
+    fake = score >= (0.5 if threshold is None else threshold)
+    both, right = no_threshold or _why_undefined(label), fake == (label == FAKE)
     no_clips = "" if len(label) else "no scored clip"
-    no_threshold = "" if threshold is not None else "no decision threshold"
-    limit = 0.5 if threshold is None else threshold
-    for name, reason, value in (
-        ("accuracy", no_threshold or no_clips, lambda: accuracy(label, score, limit)),
-        (
-            "balanced_accuracy",
-            no_threshold or _why_undefined(label),
-            lambda: balanced_accuracy(label, score, limit),
-        ),
-        ("accuracy_at_half", no_clips, lambda: accuracy(label, score, 0.5)),
-        ("brier", no_clips, lambda: brier(label, score)),
-    ):
-        metrics[name] = None if reason else value()
-        if reason:
-            reasons[name] = reason
+    caught = partial(_share, fake[label == FAKE])
+    false_alarms = partial(_share, fake[label == REAL])
+    found.add("accuracy", no_threshold or no_clips, partial(_share, right), lambda: mean_statistic(right))
+    found.add(
+        "balanced_accuracy",
+        both,
+        lambda: (caught() + 1 - false_alarms()) / 2,
+        lambda: balanced_accuracy_statistic(label, fake),
+    )
+    found.add("tpr", both, caught, lambda: mean_statistic(fake, label == FAKE))
+    found.add("fpr", both, false_alarms, lambda: mean_statistic(fake, label == REAL))
+    ppv = None if both else positive_predictive_value(caught(), false_alarms(), terms.prevalence)
+    found.add("ppv", both or ("nothing is called fake" if ppv is None else ""), lambda: ppv)
+    found.add("accuracy_at_half", no_clips, lambda: accuracy(label, score, 0.5))
 
 
-def _define(
-    name: str,
-    number: Callable[[np.ndarray, np.ndarray], float],
+def _add_drift(
+    found: _Numbers,
     label: np.ndarray,
     score: np.ndarray,
-    metrics: Numbers,
-    reasons: Reasons,
+    parts: Mapping[str, np.ndarray],
+    terms: Terms,
 ) -> None:
-    """Set a number that needs both classes, or None and why."""
+    """What the thresholds set on the validation split for an FPR really give on these clips."""
+    no_real = "" if (label == REAL).any() else "no scored real clip"
+    for rate in DRIFT_RATES:
+        why = "" if rate in terms.limits else terms.no_limits.get(rate, "no validation predictions")
+        fake = score >= terms.limits.get(rate, 0.5)
+        found.add(
+            f"fpr_at_val_{rate}",
+            why or no_real,
+            partial(_share, fake[label == REAL]),
+            partial(mean_statistic, fake, label == REAL),
+        )
+        for name, part in parts.items():
+            these = part & (label == FAKE)
+            no_fake = "" if these.any() else "no scored fake clip"
+            found.add(
+                f"miss_at_val_{rate}:{name}",
+                why or no_fake,
+                partial(_share, ~fake[these]),
+                partial(mean_statistic, ~fake, these),
+            )
+
+
+def _add_frames(found: _Numbers, scored: pd.DataFrame, label: np.ndarray) -> None:
+    def frame_auc() -> float:
+        frames = [np.asarray(values, dtype=np.float64) for values in scored["frame_scores"]]
+        return auc(np.repeat(label, [len(values) for values in frames]), np.concatenate(frames))
+
+    found.add("frame_auc", _why_no_frames(scored) or _why_undefined(label), frame_auc)
+
+
+def _add_coverage(found: _Numbers, predictions: pd.DataFrame) -> None:
+    """The AUC if every failed clip had been judged wrong, and right: how much the failures could hide."""
+    label = predictions["label"].to_numpy(dtype=np.int64)
+    given = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(dtype=np.float64)
+    failed = np.isnan(given)
     reason = _why_undefined(label)
-    metrics[name] = None if reason else number(label, score)
-    if reason:
-        reasons[name] = reason
+    if not reason and failed.mean() <= FEW_FAILED:
+        reason = f"no more than {100 * FEW_FAILED:g} % of the clips failed"
+    for name, guess in (("worst", label == REAL), ("best", label == FAKE)):
+        filled = np.where(failed, guess.astype(np.float64), given)
+        found.add(f"auc_failed_{name}", reason, partial(auc, label, filled))
+
+
+def _share(these: np.ndarray) -> float:
+    return float(these.mean())
+
+
+def _within(found: tuple[float, float]) -> tuple[float, float]:
+    return max(0.0, found[0]), min(1.0, found[1])
+
+
+def _against_reals(scored: pd.DataFrame, label: np.ndarray, manipulation: str) -> np.ndarray:
+    made = scored["manipulation"].eq(manipulation).fillna(False).to_numpy(dtype=bool)
+    return np.asarray((label == REAL) | made)
 
 
 def _why_undefined(label: np.ndarray) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from harness import metrics
-from harness.metrics import measure
+from harness.metrics import METRICS, Terms, auc_draws, measure
+from harness.operating import limits_of
 from harness.types import HarnessError
 
 LABELS = (0, 0, 0, 1, 1, 1)
@@ -38,23 +40,103 @@ def predictions(
 
 
 def test_every_number_of_six_clips_is_the_one_counted_by_hand() -> None:
-    found = measure(predictions(), threshold=0.35)
-    assert found.metrics == pytest.approx(
-        {
-            "auc": 6 / 9,  # pairs in order: 0.3 beats one real, 0.7 two, 0.9 three
-            "ap": (1 + 2 / 3 + 3 / 5) / 3,  # precision each time a fake is met from the top
-            "eer": 1 / 3,  # at 0.7: one real of three above, one fake of three below
-            "accuracy": 3 / 6,
-            "balanced_accuracy": 0.5,
-            "accuracy_at_half": 4 / 6,
-            "brier": (0.01 + 0.16 + 0.64 + 0.49 + 0.09 + 0.01) / 6,
-            "frame_auc": 6 / 9,
-            "auc:swap": 6 / 9,
-        }
+    found = measure(predictions(), 0.35, Terms(limits={"1pct": 0.85, "5pct": 0.75}, prevalence=0.2))
+    defined = {
+        "auc": 6 / 9,  # pairs in order: 0.3 beats one real, 0.7 two, 0.9 three
+        "ap": (1 + 2 / 3 + 3 / 5) / 3,  # precision each time a fake is met from the top
+        "eer": 1 / 3,  # at 0.7: one real of three above, one fake of three below
+        "accuracy": 3 / 6,
+        "balanced_accuracy": 0.5,
+        "accuracy_at_half": 4 / 6,
+        "tpr": 2 / 3,
+        "fpr": 2 / 3,
+        "ppv": 0.2,  # as many reals as fakes are called fake, so it is the prevalence
+        "fpr_at_val_1pct": 0.0,
+        "fpr_at_val_5pct": 1 / 3,
+        "brier": (0.01 + 0.16 + 0.64 + 0.49 + 0.09 + 0.01) / 6,
+        "ece": (0.1 + 0.4 + 0.8 + 0.7 + 0.3 + 0.1) / 6,  # each clip is a bin of its own
+        "frame_auc": 6 / 9,
+        "auc:swap": 6 / 9,
+        "miss_at_val_1pct:swap": 2 / 3,
+        "miss_at_val_5pct:swap": 2 / 3,
+    }
+    assert {name: found.metrics[name] for name in defined} == pytest.approx(defined)
+    assert set(found.metrics) - set(defined) == set(found.reasons)
+    assert found.reasons == {
+        "tpr_at_fpr_1pct": "3 scored reals; 1 % FPR needs 1000",
+        "tpr_at_fpr_0.1pct": "3 scored reals; 0.1 % FPR needs 10000",
+        "auc_failed_worst": "no more than 1 % of the clips failed",
+        "auc_failed_best": "no more than 1 % of the clips failed",
+    }
+    assert (found.clips, found.failed, found.method, found.identities) == (6, 0, "clip", 6)
+    without = {"ppv", "accuracy_at_half", "ece", "frame_auc"}
+    assert set(found.intervals) == set(defined) - without | {"auc_delong"}
+    assert set(found.metrics) >= set(METRICS)
+
+
+def test_each_interval_holds_its_number_and_stays_within_zero_and_one() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 2
+    scores = np.clip(rng.normal(0.4 + 0.25 * labels, 0.2), 0, 1)
+    people: list[Any] = [f"p{k}" for k in rng.integers(0, 40, 300)]
+    found = measure(predictions(labels, scores, target=people), 0.5, Terms(limits={"1pct": 0.9, "5pct": 0.8}))
+    assert (found.method, found.identities) == ("cluster", 40)
+    assert {"auc", "auc_delong", "eer", "ap", "tpr", "fpr_at_val_1pct", "miss_at_val_5pct:swap"} <= set(
+        found.intervals
     )
-    assert (found.clips, found.failed, found.reasons) == (6, 0, {})
-    assert set(found.intervals) == {"auc", "auc:swap"}
-    assert found.interval_methods["auc"] == "clip"
+    for name, (low, high) in found.intervals.items():
+        value = found.metrics["auc" if name == "auc_delong" else name]
+        assert value is not None and 0 <= low <= value <= high <= 1, name
+        assert high - low > 0.01, name
+
+
+def test_the_draws_of_two_detectors_weigh_the_same_people_alike_whatever_either_failed() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(200) % 2
+    people: list[Any] = [f"p{k}" for k in rng.integers(0, 30, 200)]
+    scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
+    nearly = np.clip(scores + rng.normal(0, 0.02, 200), 0, 1)
+    gone: list[float | None] = [None, None, *nearly[2:]]
+    one = measure(predictions(labels, scores, target=people), None, Terms(world="w")).draws["auc"]
+    other = measure(predictions(labels, gone, target=people), None, Terms(world="w")).draws["auc"]
+    elsewhere = measure(predictions(labels, gone, target=people), None, Terms(world="v")).draws["auc"]
+    assert len(one) == len(other) == 2000
+    assert np.std(one - other) < 0.25 * np.std(one - elsewhere)
+    assert abs(np.corrcoef(one, elsewhere)[0, 1]) < 0.1
+
+
+def test_the_auc_and_its_draws_are_those_of_the_whole_measurement() -> None:
+    table = predictions(target=["a", "b", "c", "a", "b", "c"])
+    value, drawn = auc_draws(table, "w", 50)
+    found = measure(table, None, Terms(world="w", draws=50))
+    assert value == found.metrics["auc"]
+    assert np.array_equal(drawn, found.draws["auc"])
+    assert set(found.draws) == {"auc"}  # there is no threshold, so no accuracy
+    assert set(measure(table, 0.5, Terms(draws=50)).draws) == {"auc", "accuracy"}
+
+
+def test_videos_of_four_manipulations_that_share_file_names_stay_apart() -> None:
+    """Three of four methods are found and one is missed: 0.75. Merged by name it would look like 1.0."""
+    methods = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+    reals = [f"ffpp/original/{name}" for name in ("000", "003")]
+    fakes = [f"ffpp/{method}/{name}" for method in methods for name in ("000_003", "003_000")]
+    labels = [0] * 2 + [1] * 8
+    scores = [0.4, 0.4] + [0.9] * 6 + [0.1] * 2
+    told: dict[str, Any] = {
+        "clip_id": reals + fakes,
+        "manipulation": [None, None, *np.repeat(methods, 2)],
+        "target": ["000", "003"] + ["000", "003"] * 4,
+        "source": [None, None] + ["003", "000"] * 4,
+    }
+    found = measure(predictions(labels, scores, **told), 0.5)
+    assert (found.clips, found.identities, found.method) == (10, 2, "node")
+    assert found.metrics["auc"] == 0.75
+    assert [found.metrics[f"auc:{method}"] for method in methods] == [1, 1, 1, 0]
+    names = [str(clip).rsplit("/", 1)[1] for clip in told["clip_id"]]
+    merged = pd.DataFrame({"name": names, "label": labels, "score": scores}).groupby("name").mean()
+    assert metrics.auc(merged["label"].to_numpy(), merged["score"].to_numpy()) == 1.0
+    with pytest.raises(HarnessError, match=r"000_003.*twice"):
+        measure(predictions(labels, scores, **{**told, "clip_id": names}), 0.5)
 
 
 def test_balanced_accuracy_is_the_mean_over_classes_not_over_clips() -> None:
@@ -74,6 +156,8 @@ def test_a_constant_score_is_guessing_in_every_number() -> None:
     found = measure(predictions(scores=[0.5] * 6), threshold=0.5).metrics
     for name in ("auc", "ap", "eer", "accuracy", "balanced_accuracy", "accuracy_at_half", "frame_auc"):
         assert found[name] == pytest.approx(0.5), name
+    assert (found["tpr"], found["fpr"], found["ece"]) == (1, 1, 0)
+    assert found["ppv"] == pytest.approx(0.01)
     assert found["brier"] == pytest.approx(0.25)
 
 
@@ -133,7 +217,34 @@ def test_each_manipulation_is_measured_against_all_reals() -> None:
 def test_a_failed_clip_is_counted_and_in_no_number() -> None:
     found = measure(predictions((*LABELS, 0), (*SCORES, None)), 0.35)
     assert (found.clips, found.failed) == (7, 1)
-    assert found.metrics == measure(predictions(), 0.35).metrics
+    whole = measure(predictions(), 0.35).metrics
+    outside = ("auc_failed_worst", "auc_failed_best")
+    assert {name: value for name, value in found.metrics.items() if name not in outside} == {
+        name: value for name, value in whole.items() if name not in outside
+    }
+    # all nine pairs of the scored clips, and three of the failed real with a fake: lost, or won
+    assert (found.metrics["auc_failed_worst"], found.metrics["auc_failed_best"]) == (6 / 12, 9 / 12)
+
+
+def test_failed_clips_of_both_classes_widen_the_band_both_ways() -> None:
+    found = measure(predictions((0, 0, 1, 1), (0.2, None, 0.8, None)), None).metrics
+    # at worst the failed real scores 1 and the failed fake 0: only 0.8 beats 0.2
+    assert (found["auc_failed_worst"], found["auc"], found["auc_failed_best"]) == (0.25, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("clips", "defined"), [(100, False), (99, True)])
+def test_the_band_is_given_once_more_than_one_percent_failed(clips: int, defined: bool) -> None:
+    labels = [k % 2 for k in range(clips)]
+    scores: list[float | None] = [0.2 + 0.6 * label for label in labels]
+    found = measure(predictions(labels, [None, *scores[1:]]), None)
+    assert (found.metrics["auc_failed_worst"] is not None) == defined
+    assert ("auc_failed_best" in found.reasons) != defined
+
+
+def test_a_class_whose_clips_all_failed_still_has_the_band_of_what_they_hide() -> None:
+    found = measure(predictions((0, 0, 1), (0.2, 0.3, None)), None).metrics
+    assert found["auc"] is None
+    assert (found["auc_failed_worst"], found["auc_failed_best"]) == (0, 1)
 
 
 def test_a_manipulation_whose_clips_all_failed_is_none_with_a_reason() -> None:
@@ -146,36 +257,99 @@ def test_a_manipulation_whose_clips_all_failed_is_none_with_a_reason() -> None:
 
 def test_without_a_threshold_the_accuracies_are_none_with_a_reason() -> None:
     found = measure(predictions(), None)
-    for name in ("accuracy", "balanced_accuracy"):
+    for name in ("accuracy", "balanced_accuracy", "tpr", "fpr", "ppv"):
         assert found.metrics[name] is None
         assert found.reasons[name] == "no decision threshold"
+        assert name not in found.intervals
     assert found.metrics["accuracy_at_half"] is not None
+    said = measure(predictions(), None, Terms(no_threshold="threshold: unknown")).reasons
+    assert said["accuracy"] == said["ppv"] == "threshold: unknown"
+
+
+def test_where_nothing_is_called_fake_nobody_can_say_how_much_of_it_is_fake() -> None:
+    found = measure(predictions(), 0.95)
+    assert (found.metrics["tpr"], found.metrics["fpr"], found.metrics["ppv"]) == (0, 0, None)
+    assert found.reasons["ppv"] == "nothing is called fake"
+    assert measure(predictions(), 0.85).metrics["ppv"] == 1.0
+
+
+@pytest.mark.parametrize(("prevalence", "threshold"), [(0.0, 0.85), (1.0, 0.95)])
+def test_no_fakes_to_be_met_or_none_called_leave_the_ppv_none_with_a_reason(
+    prevalence: float, threshold: float
+) -> None:
+    found = measure(predictions(), threshold, Terms(prevalence=prevalence))
+    assert found.metrics["ppv"] is None
+    assert "ppv" in found.reasons
+
+
+def test_drift_is_the_fpr_that_a_threshold_of_the_validation_split_really_gives() -> None:
+    rng = np.random.default_rng(0)
+    val = rng.random(1000) * 0.5
+    limits, why = limits_of(np.zeros(1000, dtype=int), val)
+    reals = np.concatenate([np.full(90, 0.1), np.full(10, 0.7)])  # a tenth of them looks like no val clip
+    fakes = np.repeat([0.3, 0.9], [5, 15])
+    labels = np.repeat([0, 1], [100, 20])
+    made: list[Any] = [None] * 100 + ["soft", "hard"] * 10
+    found = measure(
+        predictions(labels, np.concatenate([reals, fakes]), manipulation=made), 0.5, Terms(limits, why)
+    )
+    assert found.metrics["fpr_at_val_1pct"] == found.metrics["fpr_at_val_5pct"] == 0.1
+    low, high = found.intervals["fpr_at_val_1pct"]
+    assert 0.03 < low < 0.1 < high < 0.2
+    assert found.metrics["miss_at_val_1pct:soft"] == 3 / 10  # its clips 0, 2 and 4 score 0.3
+    assert found.metrics["miss_at_val_1pct:hard"] == 2 / 10
+
+
+def test_without_validation_predictions_drift_is_none_with_a_reason() -> None:
+    found = measure(predictions(), 0.5, Terms({"5pct": 0.7}, {"1pct": "60 scored reals"}))
+    assert found.metrics["fpr_at_val_5pct"] == pytest.approx(1 / 3)
+    for name in ("fpr_at_val_1pct", "miss_at_val_1pct:swap"):
+        assert (found.metrics[name], found.reasons[name]) == (None, "60 scored reals")
+    assert measure(predictions(), 0.5).reasons["fpr_at_val_5pct"] == "no validation predictions"
+
+
+def test_a_tpr_is_given_as_soon_as_there_are_reals_enough() -> None:
+    reals = np.linspace(0, 0.999, 1000)
+    fakes = np.array([0.5, 0.985, 0.9895, 0.995])  # ten reals may be above: the threshold is over 0.989
+    labels = np.repeat([0, 1], [1000, 4])
+    found = measure(predictions(labels, np.concatenate([reals, fakes])), None)
+    assert found.metrics["tpr_at_fpr_1pct"] == 2 / 4
+    assert found.metrics["tpr_at_fpr_0.1pct"] is None
+    low, high = found.intervals["tpr_at_fpr_1pct"]
+    assert low <= 0.5 <= high
 
 
 @pytest.mark.parametrize(("label", "missing"), [(0, "fake"), (1, "real")])
 def test_with_one_class_only_what_needs_both_is_none(label: int, missing: str) -> None:
     found = measure(predictions([label] * 3, [0.2, 0.4, 0.9]), 0.5)
-    for name in ("auc", "ap", "eer", "balanced_accuracy", "frame_auc"):
+    for name in ("auc", "ap", "eer", "balanced_accuracy", "tpr", "fpr", "ppv", "frame_auc"):
         assert found.metrics[name] is None
         assert found.reasons[name] == f"no scored {missing} clip"
+    for name in ("tpr_at_fpr_1pct", "auc_failed_worst"):
+        assert (found.metrics[name], found.reasons[name]) == (None, f"no scored {missing} clip")
     assert found.metrics["accuracy"] == pytest.approx(1 / 3 if label else 2 / 3)
     wrong = [0.8, 0.6, 0.1] if label else [0.2, 0.4, 0.9]
     assert found.metrics["brier"] == pytest.approx(np.mean(np.square(wrong)))
-    assert found.intervals == {}
+    assert set(found.intervals) == {"accuracy", "brier"}
 
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_with_no_scored_clip_every_number_is_none_with_a_reason(count: int) -> None:
     found = measure(predictions([0, 1, 1][:count], [None] * count), 0.5)
     assert (found.clips, found.failed) == (count, count)
-    assert set(found.metrics.values()) == {None}
-    assert set(found.reasons) == set(found.metrics)
-    assert set(found.reasons.values()) == {"no scored clip"}
+    undefined = {name for name, value in found.metrics.items() if value is None}
+    # clips that all failed could hide anything, and the band says so
+    assert set(found.metrics) - undefined == ({"auc_failed_worst", "auc_failed_best"} if count else set())
+    assert set(found.reasons) == undefined
+    drift = {name for name in undefined if "_at_val_" in name}
+    assert {found.reasons[name] for name in undefined - drift} == {"no scored clip"}
+    assert (found.intervals, found.method, found.draws) == ({}, None, {})
 
 
 def test_identities_reach_the_interval() -> None:
     names: dict[str, Any] = {"target": ["a", "b", "c", "a", "b", "c"], "source": [None] * 3 + ["b", "c", "a"]}
-    assert measure(predictions(**names), None).interval_methods == {"auc": "node", "auc:swap": "node"}
+    found = measure(predictions(**names), None)
+    assert (found.method, found.identities) == ("node", 3)
 
 
 def test_the_same_numbers_come_from_a_parquet_file(tmp_path: Any) -> None:
@@ -201,6 +375,24 @@ def test_the_same_numbers_come_from_a_parquet_file(tmp_path: Any) -> None:
 def test_what_no_number_may_be_made_from_is_refused(broken: dict[str, Any], said: str) -> None:
     with pytest.raises(HarnessError, match=said):
         measure(predictions(**broken), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores"), [((1, 1), (0.1, 0.2)), ((0,), (0.1,)), ((), ()), ((0, 1), (float("nan"), 0.2))]
+)
+def test_an_auc_of_one_class_or_of_no_number_is_refused(
+    labels: tuple[int, ...], scores: tuple[float, ...]
+) -> None:
+    with pytest.raises(HarnessError, match="AUC needs"):
+        metrics.auc(np.array(labels), np.array(scores))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_auc_is_that_of_scikit_learn_ties_included(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, 400)
+    scores = np.round(rng.random(400) + 0.2 * labels, 1 + seed)
+    assert metrics.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
 
 
 def test_a_missing_column_is_named() -> None:

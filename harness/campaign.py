@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,13 @@ from harness import registry
 from harness.cost import measure_cost
 from harness.data import Subset, content_of, how_to_bring, identity_of, list_clips, missing, root_of
 from harness.evaluation import Contestant, Job, TestSet, cell_file, preprocessing, score_dataset
-from harness.files import digest, file_digest, home, plain, read_json, revision, versions, write_whole
+from harness.files import digest, file_digest, home, read_json, revision, versions, write_whole
 from harness.matrix import Matrix
 from harness.progress import say
+from harness.record import Finished, Trained, earlier_timing, keep_record
 from harness.scoring import resolve_precision
-from harness.store import record_path
 from harness.training import TrainingJob, find_weights, train
 from harness.types import PROTOCOL, Cell, Clip, Cost, HarnessError, Runtime
-
-Trained = tuple[str, str | None, int]
-"""(detector, trained_on, seed): what carries one set of weights."""
 
 
 @dataclass
@@ -141,29 +136,20 @@ def run_plan(plan: Plan) -> Path:
     contestants = {trained: contestant(plan, trained) for trained in plan.trained}
     ready = time.monotonic()  # scoring starts
     scored, jobs = _score(plan, contestants)
+    checked, validations = _score_validation(plan, contestants)
+    scored += checked
     seconds = time.monotonic() - ready
     for found in contestants.values():
         found.release()  # so that the memory of a detector is measured without the others
     costs = {trained: _cost(found) for trained, found in contestants.items()}
-    timing = dict(_earlier_timing(plan.matrix))
+    timing = dict(earlier_timing(plan.matrix))
     if to_make:
         timing["made_s"] = made - started
     if scored:
         timing |= {"scoring_s": seconds, "frames_scored": scored}
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
-    return _keep_record(plan, contestants, costs, jobs, timing)
-
-
-def _earlier_timing(matrix: Matrix) -> Mapping[str, float]:
-    """The timing of the run that computed what this one found finished."""
-    path = record_path(matrix.name)
-    record = read_json(path) if path.is_file() else {}
-    return (
-        record.get("environment", {}).get("timing", {})
-        if record.get("matrix_sha256") == matrix.sha256
-        else {}
-    )
+    return keep_record(plan.matrix, plan.absent, Finished(contestants, costs, jobs, validations), timing)
 
 
 def training_job(plan: Plan, trained: Trained) -> TrainingJob:
@@ -208,6 +194,10 @@ def test_set(plan: Plan, name: str) -> TestSet:
     clips = subset.for_testing(plan.clips[subset.dataset])
     if not clips:
         raise HarnessError(f"{name} has no test clip")
+    return _shown_as(name, entry, clips)
+
+
+def _shown_as(name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:
     return TestSet(name, clips, entry.crop, identity_of(clips, entry), content_of(clips, entry))
 
 
@@ -233,6 +223,27 @@ def _score(plan: Plan, contestants: Mapping[Trained, Contestant]) -> tuple[int, 
     return scored, done
 
 
+def _score_validation(
+    plan: Plan, contestants: Mapping[Trained, Contestant]
+) -> tuple[int, dict[Trained, Job]]:
+    """Score the clean validation split of what each detector was trained on, to set operating points by."""
+    scored = 0
+    done: dict[Trained, Job] = {}
+    for name in dict.fromkeys(trained[1] for trained in contestants if trained[1] is not None):
+        subset = Subset.parse(name)
+        clips = tuple(clip for clip in subset.for_training(plan.clips[subset.dataset]) if clip.split == "val")
+        test = _shown_as(f"{name} (validation)", registry.datasets.get(subset.dataset), clips)
+        jobs = []
+        for trained, found in contestants.items():
+            if trained[1] == name:
+                cell = Cell(trained[0], name, name, seed=trained[2], runtime=plan.runtime)
+                file = cell_file(cell, found, test, home() / "validation")
+                jobs.append(Job(cell, found, file, _meta(plan, cell, found, test)))
+                done[trained] = jobs[-1]
+        scored += score_dataset(test, jobs)
+    return scored, done
+
+
 def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str, Any]:
     """What is stored with the predictions: the cell and its provenance."""
     commit, dirty = revision()
@@ -246,11 +257,18 @@ def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str,
         "recipe": asdict(found.recipe) if found.recipe else None,
         "recipe_sha256": digest([found.entry.name, found.recipe, _trained_identity(plan, cell)]),
         "preprocessing_sha256": digest(preprocessing(found, test.crop)),
-        "threshold": weights.threshold if weights else 0.5,
-        "threshold_source": weights.threshold_source if weights else "fixed",
+        **selection_of(found),
         "versions": versions(),
     }
     return {"cell": asdict(cell), "provenance": provenance}
+
+
+def selection_of(found: Contestant) -> dict[str, Any]:
+    """The decision threshold of a detector, and where it and the checkpoint came from."""
+    if found.weights is not None:
+        source = found.weights.threshold_source
+        return {"threshold": found.weights.threshold, "threshold_source": source, "checkpoint_source": source}
+    return registry.stated_selection(found.detector, found.entry.name)
 
 
 def _trained_identity(plan: Plan, cell: Cell) -> str | None:
@@ -280,50 +298,3 @@ def _cost(found: Contestant) -> Cost:
     found.release()
     write_whole(path, json.dumps(asdict(cost), indent=1))
     return cost
-
-
-def _keep_record(
-    plan: Plan,
-    contestants: Mapping[Trained, Contestant],
-    costs: Mapping[Trained, Cost],
-    jobs: Iterable[Job],
-    timing: Mapping[str, float],
-) -> Path:
-    matrix = plan.matrix
-    entries = [
-        {
-            "detector": trained[0],
-            "trained_on": trained[1],
-            "seed": trained[2],
-            "weights": plain(found.weights),
-            "cost": asdict(costs[trained]),
-            "cells": [_kept(job) for job in jobs if _of(job.cell) == trained],
-        }
-        for trained, found in contestants.items()
-    ]
-    record = {
-        "matrix": matrix.name,
-        "matrix_sha256": matrix.sha256,
-        "matrix_toml": matrix.toml,
-        "about": matrix.about,
-        "entries": entries,
-        "absent": plan.absent,
-        "environment": {"gapbench": version("gapbench"), **versions(), **machine(), "timing": dict(timing)},
-    }
-    path = record_path(matrix.name)
-    write_whole(path, json.dumps(record, indent=1))
-    return path
-
-
-def _of(cell: Cell) -> Trained:
-    return (cell.detector, cell.trained_on, cell.seed)
-
-
-def _kept(job: Job) -> dict[str, Any]:
-    """What the record says of a cell, so that its row can be derived from the predictions alone."""
-    return {"file": str(job.file.path.relative_to(home())), **job.meta}
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were computed on."""
-    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.findings import natural_frames, require
-from harness.registry import DetectorEntry
-from harness.types import FAKE, REAL, Recipe
+from harness.registry import DetectorEntry, stated_selection
+from harness.types import FAKE, REAL, HarnessError, Recipe
 
 SCORE_TOLERANCE = 1e-5
 """Largest difference between scores that ought to be equal (fp32)."""
@@ -210,6 +210,16 @@ def scores_are_probabilities(trial: DetectorTrial) -> None:
     )
 
 
+def threshold_says_where_it_came_from(trial: DetectorTrial) -> None:
+    """A fixed detector's threshold is within 0 and 1 or None; its checkpoint is fixed or unknown."""
+    if trial.entry.trainable:
+        return
+    try:
+        stated_selection(trial.detector, trial.entry.name)
+    except HarnessError as error:
+        require(False, str(error))
+
+
 def scores_repeat(trial: DetectorTrial) -> None:
     """The same clips get the same scores when they are scored again."""
     _require_equal(trial.scores, trial.score(trial.clips), "when scored again")
@@ -262,6 +272,7 @@ TRAINABLE_CHECKS = (
 DETECTOR_CHECKS = (
     scores_have_the_promised_shape,
     scores_are_probabilities,
+    threshold_says_where_it_came_from,
     scores_repeat,
     scores_do_not_depend_on_the_batch,
     scoring_leaves_the_clips_alone,

@@ -13,7 +13,8 @@ from typing import Any
 from harness import registry
 from harness.data import Subset
 from harness.files import digest
-from harness.gate import TOLERANCES
+from harness.gate import RULES
+from harness.operating import PREVALENCE
 from harness.types import Cell, HarnessError, Runtime, unknown
 
 CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
@@ -46,7 +47,9 @@ class Matrix:
     data: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> folder, for datasets that are not embedded."""
     gate: Mapping[str, float] = field(default_factory=dict)
-    """Tolerances of the regression gate, by metric."""
+    """Margins and budgets of the regression gate, by rule."""
+    prevalence: float = PREVALENCE
+    """Share of fakes that the positive predictive value is stated for, above 0 and below 1."""
     toml: str = ""
     """The file as text."""
 
@@ -152,8 +155,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
             raise HarnessError(f"{where} lacks {key!r}")
     said.setdefault("train", [])
     for key in said.get("gate", {}) if isinstance(said.get("gate"), dict) else ():
-        if key not in TOLERANCES:
-            raise unknown(f"tolerance of {where}", key, TOLERANCES)
+        if key not in RULES:
+            raise unknown(f"rule of the gate of {where}", key, RULES)
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
     if matrix.precision not in PRECISIONS:
         raise unknown(f"precision of {where}", matrix.precision, PRECISIONS)
@@ -166,6 +169,9 @@ def _checked(where: str, key: str, value: Any) -> Any:
     if key == "batch":
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
         return _expect(where, key, value, good, "a whole number above 0")
+    if key == "prevalence":
+        good = isinstance(value, float) and 0 < value < 1
+        return _expect(where, key, value, good, "a share above 0 and below 1")
     if key == "seeds":
         good = isinstance(value, list) and bool(value) and all(type(v) is int and v >= 0 for v in value)
         return tuple(
@@ -176,7 +182,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return _expect(where, key, value, good, "a table of folders")
     if key == "gate":
         good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
-        return _expect(where, key, value, good, "a table of tolerances, 0 or more")
+        return _expect(where, key, value, good, "a table of margins and budgets, 0 or more")
     good = isinstance(value, list) and all(isinstance(v, str) and v for v in value)
     good = good and len(set(value)) == len(value) and (bool(value) or key in ("train", "perturbations"))
     return tuple(_expect(where, key, value, good, "a list of different names"))

@@ -227,6 +227,23 @@ def perturbation(name: str, *, parameters: tuple[Any, ...], version: str = "1") 
     return register
 
 
+def stated_selection(detector: Any, name: str) -> dict[str, Any]:
+    """`threshold`, `threshold_source` and `checkpoint_source` of a fixed detector, which may state them.
+
+    `threshold` is within [0, 1], 0.5 unless stated, None where there is none; `checkpoint_source` is
+    `fixed` unless it is stated as `unknown`: on what its weights were chosen nobody knows. Anything
+    else is a `HarnessError`.
+    """
+    threshold = getattr(detector, "threshold", 0.5)
+    checkpoint = getattr(detector, "checkpoint_source", "fixed")
+    if threshold is not None and not (isinstance(threshold, (int, float)) and 0 <= threshold <= 1):
+        raise HarnessError(f"{name}: threshold must be None or a number from 0 to 1, not {threshold!r}")
+    if checkpoint not in ("fixed", "unknown"):
+        raise HarnessError(f"{name}: checkpoint_source must be 'fixed' or 'unknown', not {checkpoint!r}")
+    source = "unknown" if threshold is None else "fixed"
+    return {"threshold": threshold, "threshold_source": source, "checkpoint_source": checkpoint}
+
+
 def load_file(path: Path) -> None:
     """Import a plug-in file from outside the checkout; whatever it registers is then known by name."""
     if not path.is_file():

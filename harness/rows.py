@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from harness.files import home, read_json
-from harness.metrics import measure
+from harness.metrics import Terms, measure
+from harness.operating import DRIFT_RATES, PREVALENCE, limits_of
 from harness.store import read_predictions, record_path, weights_from
-from harness.types import Board, Cell, Cost, Entry, HarnessError, Row, Runtime
+from harness.types import RANKED, Board, Cell, Cost, Entry, HarnessError, Row, Runtime, parts_of
 
 MADE_BY = ("commit", "dirty", "versions")
 """Provenance of the predictions themselves: what scored them, not what reads them now."""
 
 
-def row_of(path: Path, said: Mapping[str, Any]) -> Row:
+def row_of(path: Path, said: Mapping[str, Any], terms: Terms | None = None) -> Row:
     """The numbers of a finished cell: its stored predictions, and what the record says of the cell."""
     predictions, stored = read_predictions(path)
     cell = Cell(**{**said["cell"], "runtime": Runtime(**said["cell"]["runtime"])})
-    found = measure(predictions, said["provenance"]["threshold"])
     made = {name: value for name, value in stored.get("provenance", {}).items() if name in MADE_BY}
-    provenance = {**said["provenance"], **made, "interval_method": found.interval_methods.get("auc")}
-    return Row(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons, provenance)
+    return made_row(cell, predictions, {**said["provenance"], **made}, terms or Terms())
+
+
+def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any], terms: Terms) -> Row:
+    """The row of a cell from its predictions; `provenance` holds its threshold and where that came from.
+
+    Unless checkpoint and threshold are known to come from elsewhere than the test clips, the threshold
+    is not used: an accuracy at a threshold of unknown origin promises what nobody can check.
+    """
+    row = Row(cell, 0, 0, {}, provenance=provenance)
+    known = row.selection in RANKED
+    threshold = provenance.get("threshold") if known else None
+    unsaid = "no decision threshold" if known else f"checkpoint or threshold: {row.selection}"
+    world = parts_of(cell.tested_on)[0]
+    found = measure(predictions, threshold, dataclasses.replace(terms, world=world, no_threshold=unsaid))
+    told = {"interval_method": found.method, "identities": found.identities}
+    return Row(
+        *(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons),
+        provenance={**provenance, **told},
+        draws=found.draws,
+    )
+
+
+def terms_from(validation: pd.DataFrame | None, prevalence: float) -> Terms:
+    """What rows of an entry rest on besides their predictions; `validation` are those of its val split."""
+    if validation is None:
+        why = dict.fromkeys(DRIFT_RATES, "no validation predictions")
+        return Terms(no_limits=why, prevalence=prevalence)
+    scored = validation[validation["score"].notna()]
+    label, score = (scored[name].to_numpy() for name in ("label", "score"))
+    limits, why = limits_of(label, score)
+    return Terms(limits, why, prevalence)
 
 
 def load_board(matrix: str) -> Board:
@@ -32,7 +65,8 @@ def load_board(matrix: str) -> Board:
         raise HarnessError(f"nothing was measured for matrix {matrix!r} here; run: gapbench eval {matrix}")
     record = read_json(path)
     files: dict[str, Path] = {}
-    entries = [_entry(said, files) for said in record["entries"]]
+    prevalence = record.get("prevalence", PREVALENCE)
+    entries = [_entry(said, files, prevalence) for said in record["entries"]]
     return Board(
         matrix=record["matrix"],
         matrix_sha256=record["matrix_sha256"],
@@ -45,13 +79,16 @@ def load_board(matrix: str) -> Board:
     )
 
 
-def _entry(said: dict[str, Any], files: dict[str, Path]) -> Entry:
+def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> Entry:
+    validation = home() / said["validation"]["file"] if said.get("validation") else None
+    terms = terms_from(read_predictions(validation)[0] if validation else None, prevalence)
     rows = []
     for kept in said["cells"]:
         path = home() / kept["file"]
-        row = row_of(path, kept)
+        row = row_of(path, kept, terms)
         files[str(row.cell)] = path
         rows.append(row)
     weights = weights_from(said["weights"]) if said["weights"] else None
     cost = Cost(**said["cost"]) if said["cost"] else None
-    return Entry(said["detector"], said["trained_on"], said["seed"], tuple(rows), cost, weights)
+    facts = (said["detector"], said["trained_on"], said["seed"], tuple(rows))
+    return Entry(*facts, cost, weights, validation)

@@ -25,6 +25,13 @@ class HarnessError(Exception):
     """What a user can mend, said in one line: what is wrong, what is known, what is nearest."""
 
 
+SELECTIONS = ("source-val", "fixed", "oracle", "unknown")
+"""Where a checkpoint or a threshold came from: the validation split of the training dataset; given with the
+detector, before any test; chosen on the test clips; nobody says."""
+RANKED = SELECTIONS[:2]
+"""Those that are ranked."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     """The error for a name nobody knows: names it, the nearest known one, and the known ones."""
     names = sorted(known)
@@ -248,11 +255,21 @@ class Row:
     """Why a metric is None."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """commit, dirty, weights_sha256, clips_sha256, recipe_sha256, threshold, threshold_source ..."""
+    draws: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """`auc` and `accuracy` under each draw of the bootstrap, as arrays: draw k of any two rows weighs the
+    identities of a dataset alike, so differences of rows have draws too."""
+
+    @property
+    def selection(self) -> str:
+        """Where checkpoint and threshold came from, the less trustworthy of the two; one of `SELECTIONS`."""
+        said = [self.provenance.get(name) for name in ("checkpoint_source", "threshold_source")]
+        known = [source if source in SELECTIONS else "unknown" for source in said]
+        return str(max(known, key=SELECTIONS.index))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the leaderboard: a detector, what it was trained on, and all its cells."""
+    """The cells of one detector, trained on one set from one seed."""
 
     detector: str
     trained_on: str | None
@@ -260,6 +277,8 @@ class Entry:
     rows: tuple[Row, ...]
     cost: Cost | None = None
     weights: Weights | None = None
+    validation: Path | None = None
+    """Stored predictions for the validation split of what it was trained on; None for a fixed detector."""
 
     @property
     def name(self) -> str:

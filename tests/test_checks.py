@@ -319,14 +319,31 @@ class Dims(HalfFloats):
         return clips.mean((2, 3, 4)) / 255
 
 
+class ThresholdOfLogits(HalfFloats):
+    threshold = 2.5
+
+
+class ChosenOnTheTest(HalfFloats):
+    checkpoint_source = "best on Celeb-DF"
+
+
+class OriginUnknown(HalfFloats):
+    threshold = None
+    checkpoint_source = "unknown"
+
+
+BAD_FIXED: list[tuple[type, str]] = [
+    (ListScores, "scores_have_the_promised_shape"),
+    (OneForAll, "scores_have_the_promised_shape"),
+    (Dims, "scoring_leaves_the_clips_alone"),
+    (ThresholdOfLogits, "threshold_says_where_it_came_from"),
+    (ChosenOnTheTest, "threshold_says_where_it_came_from"),
+]
+
+
 @pytest.mark.parametrize(
     ("build", "caught"),
-    [
-        (HalfFloats, set()),
-        (ListScores, {"scores_have_the_promised_shape"}),
-        (OneForAll, {"scores_have_the_promised_shape"}),
-        (Dims, {"scoring_leaves_the_clips_alone"}),
-    ],
+    [(HalfFloats, set()), (OriginUnknown, set()), *((build, {check}) for build, check in BAD_FIXED)],
 )
 def test_a_fixed_detector_is_checked_in_numpy(build: type, caught: set[str]) -> None:
     findings = check_detector(DetectorEntry("fixed", build))
@@ -671,8 +688,11 @@ def all_checks() -> list[Callable[..., Any]]:
     ]
 
 
+BAD_TABLES = (BAD_DETECTORS, BAD_FIXED, BAD_DATASETS, BAD_PERTURBATIONS)
+
+
 def test_every_check_has_a_liar_it_catches() -> None:
-    caught = {check for table in (BAD_DETECTORS, BAD_DATASETS, BAD_PERTURBATIONS) for _, check in table}
+    caught = {check for table in BAD_TABLES for _, check in table}
     assert caught == {check.__name__ for check in all_checks()}
 
 

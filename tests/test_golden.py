@@ -114,6 +114,29 @@ def test_smoke_gives_every_clip_the_score_it_gave_before(home: Path, tiny_root: 
         assert differences[worst] <= tolerance, f"{cell}: {worst} moved by {differences[worst]:.5f}"
 
 
+def test_the_validation_split_is_scored_to_set_operating_points_by(home: Path) -> None:
+    place_weights(home)
+    assert main(["eval", "smoke", "--no-publish", "--device", "cpu"]) == 0
+    constant, airl = load_board("smoke").entries
+    assert constant.validation is None
+    assert airl.validation is not None
+    told, _ = read_predictions(airl.validation)
+    listed = list_clips(datasets.get("procedural_tiny"), home / "data" / pixels_folder())
+    assert set(told["clip_id"]) == {clip.id for clip in listed if clip.split == "val"}
+    assert told["score"].between(0, 1).all()
+    clean = airl.rows[0]
+    assert clean.selection == "fixed"
+    assert clean.metrics["fpr_at_val_5pct"] is None
+    assert "12 scored reals" in clean.reasons["fpr_at_val_5pct"]
+    assert constant.rows[0].reasons["fpr_at_val_5pct"] == "no validation predictions"
+
+
+def pixels_folder() -> str:
+    """Folder name of the tiny dataset in a home."""
+    entry = datasets.get("procedural_tiny")
+    return f"{entry.name}-v{entry.version}"
+
+
 def test_the_golden_scores_would_show_a_mistake(home: Path) -> None:
     golden = json.loads(SCORES.read_text())["scores"]
     clean, perturbed = (

@@ -1,0 +1,347 @@
+"""Comparison: who can be told apart, by known answers and by leaderboards whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import metrics
+from harness.compare import (
+    Difference,
+    compared,
+    detectable,
+    detectable_on,
+    differences,
+    holm,
+    ranks,
+    two_sided,
+)
+from harness.intervals import resampled
+from harness.lines import Line, line_of, lines_of
+from harness.resampling import graph_of
+from harness.rows import made_row, terms_from
+from harness.store import write_predictions
+from harness.types import Board, Cell, Entry, Row
+from harness.weighted import auc_statistic
+
+LAB, WILD, FAR = "procedural_lab", "procedural_wild", "far_away"
+TRUSTED = {"threshold": 0.5, "threshold_source": "source-val", "checkpoint_source": "source-val"}
+Scored = Mapping[Cell, pd.DataFrame]
+
+
+def board_of(scored: Scored, folder: Path) -> Board:
+    """The board of those predictions, which are kept in the folder."""
+    files, grouped = {}, {}
+    for number, (cell, predictions) in enumerate(scored.items()):
+        files[str(cell)] = folder / f"{number}.parquet"
+        write_predictions(files[str(cell)], predictions, {})
+        row = made_row(cell, predictions, TRUSTED, terms_from(None, 0.01))
+        grouped.setdefault((cell.detector, cell.trained_on, cell.seed), []).append(row)
+    entries = tuple(Entry(*of, tuple(rows)) for of, rows in grouped.items())
+    return Board("m", "", "", "", entries, predictions=files)
+
+
+def line(name: str, auc: float | None, source: str = "fixed") -> Line:
+    """A line with that mean unseen AUC and no draws."""
+    provenance = {"checkpoint_source": source, "threshold_source": source}
+    return line_of(
+        [Entry(name, None, 0, (Row(Cell(name, None, WILD), 9, 0, {"auc": auc}, {}, {}, provenance),))]
+    )
+
+
+def told_apart(*pairs: str) -> list[Difference]:
+    """Differences of the lines a, b, c, d, of which only the `pairs` are separated."""
+    return [
+        Difference(one, other, 0.1, 0, 0, 0, 0.01 if one + other in pairs else 0.9, True)
+        for one, other in combinations("abcd", 2)
+    ]
+
+
+def without(predictions: pd.DataFrame, failed: Sequence[int]) -> pd.DataFrame:
+    """Predictions in which some clips could not be scored."""
+    gone = predictions.index.isin(failed)
+    return predictions.assign(
+        score=predictions["score"].mask(gone),
+        error=np.where(gone, "unreadable", None),
+        frame_scores=[
+            [] if is_gone else values
+            for is_gone, values in zip(gone, predictions["frame_scores"], strict=True)
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.02], [0.02]),
+        ([0.5, 0.9, 0.4], [1.0, 1.0, 1.0]),
+        ([0.01, 0.011, 0.9], [0.03, 0.03, 0.9]),
+        ([0.0, 0.0], [0.0, 0.0]),
+        ([], []),
+    ],
+)
+def test_p_values_adjusted_by_holm_are_those_worked_out_by_hand(
+    values: list[float], wanted: list[float]
+) -> None:
+    assert holm(values) == pytest.approx(wanted)
+
+
+def test_a_p_value_is_normal_and_certain_where_nothing_varies() -> None:
+    assert two_sided(1.959964, 1.0) == pytest.approx(0.05, abs=1e-6)
+    assert two_sided(-0.0257583, 0.01) == pytest.approx(0.01, abs=1e-6)
+    assert (two_sided(0.0, 0.0), two_sided(0.1, 0.0)) == (1.0, 0.0)
+
+
+def test_a_difference_is_taken_draw_by_draw() -> None:
+    rng = np.random.default_rng(0)
+    shared, own = rng.normal(0, 0.05, (2, 4000))
+    one, other = (0.80, 0.8 + shared), (0.75, 0.75 + shared + 0.2 * own)
+    found = differences([("one", "other")], [(one, other)])[0]
+    assert (found.one, found.other, found.paired) == ("one", "other", True)
+    assert found.value == pytest.approx(0.05)
+    assert found.error == pytest.approx(0.01, rel=0.05)  # what they share is gone
+    assert (found.low, found.high) == pytest.approx((0.05 - 0.0196, 0.05 + 0.0196), abs=0.001)
+    assert found.adjusted == pytest.approx(two_sided(0.05, found.error))
+    assert found.separated
+
+
+def test_more_comparisons_ask_for_more() -> None:
+    rng = np.random.default_rng(0)
+    values = [(0.8, 0.8 + rng.normal(0, 0.01, 4000)), (0.77, np.full(4000, 0.77))]
+    alone = differences([("a", "b")], [(values[0], values[1])])
+    equal = (0.7, np.full(4000, 0.7))
+    among = differences(
+        [("a", "b"), *[(f"c{k}", f"d{k}") for k in range(30)]],
+        [(values[0], values[1])] + [(equal, equal)] * 30,
+    )
+    assert alone[0].separated
+    assert not among[0].separated
+    assert among[0].adjusted == pytest.approx(31 * alone[0].adjusted)
+
+
+def test_the_detectable_difference_is_two_point_eight_standard_errors() -> None:
+    assert detectable([0.01]) == pytest.approx(0.0280, abs=1e-4)
+    assert detectable([0.01, 0.03, 0.02]) == pytest.approx(2 * 0.0280, abs=1e-4)  # the median
+    assert detectable([0.0, 0.01]) == detectable([0.01])
+    assert detectable([]) is detectable([0.0]) is None
+
+
+def test_the_detectable_difference_of_a_test_set_leaves_out_what_does_not_vary() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(0.8, 0.01, (2, 4000))
+    rows = [Row(Cell(str(k), LAB, WILD), 9, 0, {}, draws={"auc": one}) for k, one in enumerate(drawn)]
+    constant = Row(Cell("constant", None, WILD), 9, 0, {}, draws={"auc": np.full(4000, 0.5)})
+    undefined = Row(Cell("absent", LAB, WILD), 9, 0, {"auc": None})
+    wanted = detectable([0.01 * np.sqrt(2)])
+    assert detectable_on([*rows, constant, undefined]) == pytest.approx(wanted, rel=0.05)
+    assert detectable_on([rows[0], constant]) is None
+
+
+@pytest.mark.parametrize(
+    ("separated", "wanted"),
+    [
+        ((), ["1", "1", "1", "1"]),
+        (("ac", "ad", "bc", "bd", "cd"), ["1", "1", "3", "4"]),
+        (("ac", "ad"), ["1", "1", "3", "3"]),
+        (("ab", "ac", "ad", "bd"), ["1", "2", "2", "4"]),
+        (("ab", "ac", "ad", "bc", "bd", "cd"), ["1", "2", "3", "4"]),
+        (("bd", "bc", "cd"), ["1", "1", "1", "1"]),  # all of them tie with the best
+    ],
+)
+def test_a_line_that_cannot_be_told_apart_from_the_best_of_a_group_shares_its_rank(
+    separated: tuple[str, ...], wanted: list[str]
+) -> None:
+    lines = [line(name, auc) for name, auc in zip("abcd", (0.9, 0.88, 0.85, 0.8), strict=True)]
+    assert ranks(lines, told_apart(*separated)) == wanted
+
+
+def test_a_line_without_a_rank_takes_no_place() -> None:
+    lines = [line("a", 0.9), line("x", 0.99, "oracle"), line("b", 0.88), line("c", 0.8), line("y", None)]
+    assert ranks(lines, told_apart("ac", "bc")) == ["1", "-", "1", "3", "-"]
+    assert ranks([line("x", 0.9, "unknown"), line("a", 0.8)], []) == ["-", "1"]
+    assert ranks([], []) == []
+
+
+def test_two_detectors_are_compared_on_the_clips_that_both_scored(worlds: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    faces = worlds.swaps(rng, 30, 80, 80)
+    scores = worlds.scores(rng, faces, [0.8, 0.8], 0.2, 0.5)
+    # One cannot read the reals it would have got most wrong: that must not make it better.
+    reals = np.flatnonzero(faces.label == 0)
+    hard = reals[np.argsort(-scores[0][reals])][:20]
+    tables = [without(faces.predictions(scores[0]), hard), faces.predictions(scores[1])]
+    cells = [Cell(name, LAB, WILD) for name in ("one", "other")]
+    board = board_of(dict(zip(cells, tables, strict=True)), tmp_path)
+    lines = lines_of(board)
+    found = compared(board, lines)[0]
+    kept = ~np.isin(np.arange(160), hard)
+    both = [metrics.auc(faces.label[kept], each[kept]) for each in scores]
+    assert found.value == pytest.approx(both[0] - both[1])
+    assert found.paired
+    alone = [each.numbers["auc_unseen_mean"] for each in lines]
+    assert alone[0] - alone[1] > found.value + 0.02  # type: ignore[operator]
+
+
+def test_what_failed_in_one_seed_or_one_test_set_is_left_out_there_for_both(
+    worlds: Any, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    scored: dict[Cell, pd.DataFrame] = {}
+    kept: dict[Cell, np.ndarray] = {}
+    wanted: dict[str, list[float]] = {"one": [], "other": []}
+    for test, gone in ((WILD, [3, 90]), (FAR, [])):
+        faces = worlds.swaps(rng, 30, 60, 60)
+        for detector, seed in (("one", 0), ("one", 1), ("other", 0)):
+            scores = worlds.scores(rng, faces, [0.8], 0.2)[0]
+            cell = Cell(detector, LAB, test, seed=seed)
+            failed = gone if (detector, seed) == ("one", 1) else []
+            scored[cell] = without(faces.predictions(scores), failed)
+            kept[cell] = ~np.isin(np.arange(120), gone)
+            wanted[detector].append(metrics.auc(faces.label[kept[cell]], scores[kept[cell]]))
+    board = board_of(scored, tmp_path)
+    found = compared(board, lines_of(board))[0]
+    assert found.value == pytest.approx(np.mean(wanted["one"]) - np.mean(wanted["other"]))
+
+
+def test_where_the_common_clips_are_of_one_class_each_keeps_its_own(worlds: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    faces = worlds.swaps(rng, 10, 4, 20)
+    scores = worlds.scores(rng, faces, [0.8, 0.8], 0.2)
+    gone = ([0, 1], [2, 3])  # each reads two of the four reals, and no real is read by both
+    cells = [Cell(name, LAB, WILD) for name in ("one", "other")]
+    tables = [without(faces.predictions(s), which) for s, which in zip(scores, gone, strict=True)]
+    board = board_of(dict(zip(cells, tables, strict=True)), tmp_path)
+    lines = lines_of(board)
+    values = [each.numbers["auc_unseen_mean"] for each in lines]
+    assert compared(board, lines)[0].value == pytest.approx(values[0] - values[1])  # type: ignore[operator]
+
+
+def test_detectors_are_compared_on_the_test_sets_that_are_unseen_to_both(worlds: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    faces = {test: worlds.swaps(rng, 30, 60, 60) for test in (LAB, WILD, FAR)}
+    cells = [
+        *(Cell("one", LAB, WILD), Cell("one", LAB, FAR)),
+        *(Cell("two", WILD, LAB), Cell("two", WILD, FAR)),
+        Cell("three", FAR, LAB),
+        *(Cell("rule", None, LAB), Cell("rule", None, WILD), Cell("rule", None, FAR)),
+    ]
+    scored = {
+        cell: faces[cell.tested_on].predictions(worlds.scores(rng, faces[cell.tested_on], [0.8], 0.2)[0])
+        for cell in cells
+    }
+    board = board_of(scored, tmp_path)
+    lines = lines_of(board)
+    aucs = {(row.cell.detector, row.cell.tested_on): row.metrics["auc"] for row in board.rows}
+    found = {(each.one[:3], each.other[:3]): each for each in compared(board, lines)}
+    for one, other, tests in (("one", "two", (FAR,)), ("two", "rule", (LAB, FAR)), ("three", "rule", (LAB,))):
+        each = found[one[:3], other[:3]]
+        values = [np.mean([aucs[name, test] for test in tests]) for name in (one, other)]
+        assert each.value == pytest.approx(values[0] - values[1])
+        assert each.paired
+    # No set is unseen to both: each stands as it is, and nobody is told that they met the same clips.
+    apart, means = found["one", "thr"], [lines[k].numbers["auc_unseen_mean"] for k in (0, 2)]
+    assert not apart.paired
+    assert apart.value == pytest.approx(means[0] - means[1])  # type: ignore[operator]
+
+
+def test_a_detector_compared_with_itself_is_the_same(worlds: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    faces = worlds.swaps(rng, 30, 60, 60)
+    table = faces.predictions(worlds.scores(rng, faces, [0.8], 0.2)[0])
+    board = board_of({Cell("one", LAB, WILD): table, Cell("twin", LAB, WILD): table}, tmp_path)
+    lines = lines_of(board)
+    found = compared(board, lines)
+    assert (found[0].value, found[0].error, found[0].adjusted) == (0, 0, 1)
+    assert ranks(lines, found) == ["1", "1"]
+
+
+def leaderboards(
+    worlds: Any, aucs: Sequence[float], correlation: float, *, number: int = 200, draws: int = 400
+) -> list[list[Difference]]:
+    """Comparisons of detectors with these true AUCs: 1,000 clips of 100 people, drawn anew each time."""
+    found = []
+    for seed in range(number):
+        rng = np.random.default_rng(seed)
+        faces = worlds.swaps(rng, 100, 500, 500)
+        scores = worlds.scores(rng, faces, aucs, 0.2, correlation)
+        graph = graph_of(faces.label, *faces.names(), world=f"leaderboard {seed}")
+        statistics = {str(k): auc_statistic(faces.label, each) for k, each in enumerate(scores)}
+        drawn = resampled(graph, statistics, draws)
+        values = [(metrics.auc(faces.label, each), drawn[str(k)]) for k, each in enumerate(scores)]
+        named = list(combinations(statistics, 2))
+        found.append(differences(named, list(combinations(values, 2))))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("detectors", "correlation"), [(2, 0.0), (2, 0.8), (4, 0.0)], ids=["independent", "alike", "four"]
+)
+def test_equal_detectors_are_separated_in_at_most_five_of_a_hundred_leaderboards(
+    worlds: Any, detectors: int, correlation: float
+) -> None:
+    found = leaderboards(worlds, [0.88] * detectors, correlation)
+    assert sum(any(each.separated for each in board) for board in found) <= 10
+
+
+def test_five_points_are_found_in_nine_of_ten_leaderboards(worlds: Any) -> None:
+    found = leaderboards(worlds, [0.90, 0.85], 0.8)
+    assert sum(board[0].separated and board[0].value > 0 for board in found) >= 180
+
+
+def test_five_points_are_found_among_six_comparisons_too(worlds: Any) -> None:
+    found = leaderboards(worlds, [0.90, 0.90, 0.85, 0.85], 0.8, number=100)
+    unequal = [[each for each in board if (each.one in "01") != (each.other in "01")] for board in found]
+    assert np.mean([each.separated for board in unequal for each in board]) >= 0.9
+    equal = [[each for each in board if (each.one in "01") == (each.other in "01")] for board in found]
+    assert sum(any(each.separated for each in board) for board in equal) <= 5
+
+
+def test_a_difference_as_large_as_the_detectable_one_is_found_at_least_as_often_as_promised(
+    worlds: Any,
+) -> None:
+    errors = [board[0].error for board in leaderboards(worlds, [0.88, 0.85], 0.8, number=40)]
+    reach = detectable(errors)
+    assert reach is not None
+    found = leaderboards(worlds, [0.85 + reach, 0.85], 0.8)
+    assert 0.8 <= np.mean([board[0].separated for board in found]) < 0.98
+
+
+def test_whole_leaderboards_rank_a_better_detector_first_and_its_equals_together(
+    worlds: Any, tmp_path: Path
+) -> None:
+    shared, apart = 0, 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        faces = worlds.swaps(rng, 100, 500, 500)
+        scores = worlds.scores(rng, faces, [0.90, 0.90, 0.82], 0.2, 0.8)
+        cells = [Cell(name, LAB, WILD) for name in ("one", "twin", "lesser")]
+        tables = [faces.predictions(each) for each in scores]
+        board = board_of(dict(zip(cells, tables, strict=True)), tmp_path)
+        lines = sorted(lines_of(board), key=lambda each: -(each.numbers["auc_unseen_mean"] or 0))
+        found = ranks(lines, compared(board, lines))
+        assert lines[2].name == f"lesser@{LAB}"
+        shared += found[:2] == ["1", "1"]
+        apart += found[2] == "3"
+    assert (shared, apart) == (3, 3)
+
+
+def test_a_line_that_beats_the_best_on_common_clips_is_not_ranked_below_it() -> None:
+    """The one above may have the higher mean only because it was tested on another, easier set."""
+    said = {"checkpoint_source": "fixed", "threshold_source": "fixed"}
+
+    def line(name: str, auc: float) -> Line:
+        row = Row(Cell(name, None, "wild"), 9, 0, {"auc": auc}, provenance=said)
+        return line_of([Entry(name, None, 0, (row,))])
+
+    lines = [line("a", 0.80), line("b", 0.78)]
+    better, worse = (Difference("a", "b", v, v - 0.04, v + 0.04, 0.02, 0.001, True) for v in (-0.08, 0.08))
+    assert ranks(lines, [better]) == ["1", "1"]
+    assert ranks(lines, [worse]) == ["1", "2"]

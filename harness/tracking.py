@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.accepted import kept_of, lacking, read_accepted
 from harness.address import alone, ask, check_location, location, shown, sqlite_file
-from harness.gate import judge, read_accepted
+from harness.gate import judge
 from harness.progress import Progress
-from harness.standing import rows_table
 from harness.tracked import Tracked, campaign_of, track_entry, write_files
 from harness.types import Board, Entry, HarnessError
 from harness.views import MATRIX_TAG, links_in, provide_views, ui_command
@@ -218,15 +218,16 @@ def _dataset_inputs(inputs: Sequence[tuple[str, str, str]]) -> list[Any]:
 
 
 def _verdicts(board: Board, results: Path) -> dict[str, str]:
-    """Entry -> its worst verdict against the accepted rows, or `nothing accepted`."""
-    accepted = read_accepted(results / "accepted" / f"{board.matrix}.csv")
-    if accepted.empty:
+    """Entry -> its worst verdict, those of its leaderboard line included, or `nothing accepted`."""
+    if lacking(results, board.matrix) is not None:
         return {entry.name: "nothing accepted" for entry in board.entries}
-    tolerances = tomllib.loads(board.matrix_toml).get("gate", {})
-    verdicts = judge(rows_table(board.rows), accepted, tolerances)
+    margins = tomllib.loads(board.matrix_toml).get("gate", {})
+    verdicts = judge(kept_of(board), read_accepted(results, board.matrix), margins)
     found: dict[str, str] = {}
     for entry in board.entries:
-        said = {verdict.outcome for verdict in verdicts if verdict.row.startswith(f"{entry.name}/")}
+        line = entry.name.partition("#")[0]
+        mine = (one for one in verdicts if one.row == line or one.row.startswith(f"{entry.name}/"))
+        said = {verdict.outcome for verdict in mine}
         found[entry.name] = next(outcome for outcome in OUTCOMES if outcome in said)
     return found
 

@@ -1,4 +1,4 @@
-"""The command line: `gapbench COMMAND`. Every command is a function of `harness.commands`."""
+"""The command line: `gapbench COMMAND`. Each command is a function `run_<command>` of this floor."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from harness import __version__
 from harness.types import HarnessError, unknown
 
-EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input; 4 incomparable or nothing
-accepted; 5 results are safe, publishing failed; 70 a bug; 130 interrupted"""
+EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input; 3 inconclusive;
+4 incomparable or nothing accepted; 5 results are safe, publishing failed; 70 a bug; 130 interrupted"""
 
+
+ROOMS = {"gate": "gating", "accept": "gating", "metrics": "reading", "predictions": "reading"}
+"""Module of a command's function, where it is not `commands`."""
 
 Adder = Callable[[str, str, str], argparse.ArgumentParser]
 """(name, what it does, example) -> the parser of that command."""
@@ -79,6 +83,7 @@ def _add_running(command: Adder) -> None:
     evaluate.add_argument("matrix", help="name of a matrix, or a .toml file")
     evaluate.add_argument("--dry-run", action="store_true", help="only say what would be done")
     evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")
+    _add_oracle(evaluate)
     _add_device(evaluate)
     _add_results(evaluate)
     _add_tracking(evaluate)
@@ -109,14 +114,33 @@ def _add_running(command: Adder) -> None:
 
 
 def _add_reading(command: Adder) -> None:
-    metrics = command("metrics", "recompute every number from stored predictions", "gapbench metrics smoke")
-    metrics.add_argument("matrix")
+    _add_metrics(command)
+    predictions = command(
+        "predictions",
+        "write stored predictions as a table that anyone reads",
+        "gapbench predictions export cross-dataset --to scores.csv",
+    )
+    predictions.add_argument("action", choices=("export",))
+    predictions.add_argument("matrix")
+    predictions.add_argument(
+        "--cell", help="only this cell, e.g. xception@procedural_lab/procedural_wild/clean"
+    )
+    predictions.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help="a .csv or .parquet file to write"
+    )
 
-    gate = command("gate", "compare a matrix with its accepted rows", "gapbench gate smoke")
+    gate = command("gate", "compare a matrix with what was accepted", "gapbench gate smoke --junit gate.xml")
     gate.add_argument("matrix")
+    gate.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML")
+    gate.add_argument(
+        "--summary", type=Path, metavar="FILE", help="append the verdicts as Markdown, for a CI job page"
+    )
+    gate.add_argument(
+        "--allow-inconclusive", action="store_true", help="exit with 0 where too few clips decide"
+    )
     _add_results(gate)
 
-    accept = command("accept", "accept the rows of a matrix as they are now", "gapbench accept smoke")
+    accept = command("accept", "accept a matrix as it is now, for the gate", "gapbench accept smoke")
     accept.add_argument("matrix")
     _add_results(accept)
 
@@ -124,6 +148,7 @@ def _add_reading(command: Adder) -> None:
         "report", "write tables and plots again from stored predictions", "gapbench report smoke"
     )
     report.add_argument("matrix")
+    _add_oracle(report)
     _add_results(report)
 
     publish = command("publish", "publish a finished matrix to MLflow", "gapbench publish smoke")
@@ -134,6 +159,37 @@ def _add_reading(command: Adder) -> None:
     ui = command("ui", "open the leaderboards in the MLflow UI", "gapbench ui --port 5000")
     ui.add_argument("--port", type=_natural, default=5000)
     _add_tracking(ui)
+
+
+def _add_metrics(command: Adder) -> None:
+    metrics = command(
+        "metrics",
+        "every number from stored predictions, or from a file of scores of any detector",
+        "gapbench metrics --predictions scores.csv --map score=prob --threshold 0.5",
+    )
+    metrics.add_argument("matrix", nargs="?", help="a matrix that was run here")
+    metrics.add_argument(
+        "--predictions", type=Path, metavar="FILE", help="CSV or Parquet: clip_id, label, score, ..."
+    )
+    metrics.add_argument(
+        "--map", action="append", default=[], metavar="OURS=THEIRS", help="a column that has another name"
+    )
+    metrics.add_argument(
+        "--labels", metavar="REAL,FAKE", help="what the file calls them (default: 0 and 1, real and fake)"
+    )
+    metrics.add_argument("--name", help="name of the detector and the test set where no column says it")
+    metrics.add_argument(
+        "--threshold", type=_share, help="decision threshold on the score, fixed before the test"
+    )
+    metrics.add_argument("--prevalence", type=_share, help="share of fakes that PPV is stated for")
+    metrics.add_argument("--csv", action="store_true", help="print the rows as CSV, not the tables")
+    metrics.add_argument("--results", type=Path, metavar="FOLDER", help="write tables and plots there too")
+
+
+def _add_oracle(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--oracle", action="store_true", help="also print what choosing on the test clips would have claimed"
+    )
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
@@ -167,6 +223,16 @@ def _natural(text: str) -> int:
     return number
 
 
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number
+
+
 def _box(text: str) -> list[float]:
     try:
         box = [float(part) for part in text.split(",")]
@@ -182,11 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = _parsed(given)
-        from harness import commands, registry
+        from harness import registry
 
         for file in options.plugin:
             registry.load_file(Path(file))
-        return int(getattr(commands, f"run_{options.command}")(options))
+        room = import_module(f"harness.{ROOMS.get(options.command, 'commands')}")
+        return int(getattr(room, f"run_{options.command}")(options))
     except HarnessError as error:
         print(f"gapbench: {error}", file=sys.stderr)
         return 2

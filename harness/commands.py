@@ -84,9 +84,10 @@ def run_train(options: Namespace) -> int:
 def run_eval(options: Namespace) -> int:
     """Run a matrix: plan, train, score, cost, tables, MLflow."""
     from harness.matrix import load_matrix
+    from harness.runs import last_run, usable
 
     matrix = load_matrix(options.matrix)
-    _usable(options.results)
+    usable(options.results)
     from harness.campaign import plan_matrix, run_plan
     from harness.listing import describe_plan
 
@@ -98,8 +99,8 @@ def run_eval(options: Namespace) -> int:
     if not plan.cells:
         raise HarnessError(f"matrix {matrix.name}: every cell is absent")
     run_plan(plan)
-    board = _board(matrix)
-    _write_report(board, options.results)
+    board = last_run(options.matrix)
+    _write_report(board, options)
     return 0 if options.no_publish else _publish(board, options)
 
 
@@ -118,10 +119,11 @@ def run_predict(options: Namespace) -> int:
     else:
         for one in said:
             verdict = _judged(one, facts["threshold"])["verdict"]
-            said_of_it = one.error if one.score is None else f"{verdict}  P(fake) {one.score:.4f}"
+            said_of_it = one.error if one.score is None else f"{verdict or '-'}  P(fake) {one.score:.4f}"
             print(f"{one.clip_id}: {said_of_it}")
         shown = f"crop {crop}, {found.frames} frames of {found.size} px"
-        print(f"threshold {facts['threshold']:.4f} ({facts['threshold_source']}); {shown}")
+        threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:.4f}"
+        print(f"threshold {threshold} ({facts['threshold_source']}); {shown}")
         if found.weights:
             print(f"weights {found.weights.path}")
     for warning in facts["warnings"]:
@@ -136,9 +138,12 @@ def run_predict(options: Namespace) -> int:
 
 def _facts(found: Any, crop: str) -> dict[str, Any]:
     """What a judgement rests on, and what makes it doubtful."""
+    from harness.registry import stated_selection
+
     weights = found.weights
     if weights is None:
-        return {"threshold": 0.5, "threshold_source": "fixed", "crop": crop, "weights": None, "warnings": []}
+        stated = stated_selection(found.detector, found.entry.name)
+        return {**stated, "crop": crop, "weights": None, "warnings": []}
     warnings = []
     trained_crop = weights.provenance.get("crop", crop)
     if trained_crop != crop:
@@ -157,8 +162,10 @@ def _facts(found: Any, crop: str) -> dict[str, Any]:
     }
 
 
-def _judged(said: Prediction, threshold: float) -> dict[str, Any]:
-    verdict = None if said.score is None else "fake" if said.score >= threshold else "real"
+def _judged(said: Prediction, threshold: float | None) -> dict[str, Any]:
+    verdict = None
+    if said.score is not None and threshold is not None:
+        verdict = "fake" if said.score >= threshold else "real"
     return {
         "file": said.clip_id,
         "verdict": verdict,
@@ -212,67 +219,21 @@ def run_cost(options: Namespace) -> int:
     return 0
 
 
-def run_metrics(options: Namespace) -> int:
-    """Print every number of a matrix, derived from its stored predictions."""
-    from harness.leaderboard import rows_table
-
-    print(rows_table(_board_of(options).rows).to_csv(index=False), end="")
-    return 0
-
-
 def run_report(options: Namespace) -> int:
     """Write the tables and plots of a matrix again."""
-    _usable(options.results)
-    _write_report(_board_of(options), options.results)
+    from harness.runs import last_run, usable
+
+    usable(options.results)
+    _write_report(last_run(options.matrix), options)
     return 0
 
 
 def run_publish(options: Namespace) -> int:
     """Publish a finished matrix to MLflow."""
-    _usable(options.results)
-    return _publish(_board_of(options), options)
+    from harness.runs import last_run, usable
 
-
-def run_gate(options: Namespace) -> int:
-    """Compare a matrix with its accepted rows; the exit code says the worst verdict."""
-    from harness import gate
-    from harness.leaderboard import cost_table, rows_table
-    from harness.matrix import load_matrix
-
-    _usable(options.results)
-    matrix = load_matrix(options.matrix)
-    board = _board(matrix)
-    judged = ["", "-cost"] if {"fps", "vram"} & matrix.gate.keys() else [""]
-    for accepted in (_accepted(options.results, matrix.name, kind) for kind in judged):
-        if not accepted.is_file():
-            print(f"nothing is accepted: {accepted} is missing; to accept: gapbench accept {options.matrix}")
-            return 4
-    costs = None
-    if "-cost" in judged:
-        before = gate.read_costs(_accepted(options.results, matrix.name, "-cost"))
-        costs = gate.Costs(cost_table(board), before)
-    before_rows = gate.read_rows(_accepted(options.results, matrix.name))
-    verdicts = gate.judge(rows_table(board.rows), before_rows, matrix.gate, costs)
-    print(gate.verdict_table(verdicts))
-    return gate.exit_code(verdicts)
-
-
-def run_accept(options: Namespace) -> int:
-    """Write the rows of a matrix as the accepted ones."""
-    from harness.files import write_whole
-    from harness.leaderboard import cost_table, rows_table
-
-    _usable(options.results)
-    board = _board_of(options)
-    for kind, table in (("", rows_table(board.rows)), ("-cost", cost_table(board))):
-        path = _accepted(options.results, board.matrix, kind)
-        write_whole(path, table.to_csv(index=False, lineterminator="\n"))
-        print(f"accepted: {path}")
-    return 0
-
-
-def _accepted(results: Path, matrix: str, kind: str = "") -> Path:
-    return results / "accepted" / f"{matrix}{kind}.csv"
+    usable(options.results)
+    return _publish(last_run(options.matrix), options)
 
 
 def run_ui(options: Namespace) -> int:
@@ -285,27 +246,11 @@ def run_ui(options: Namespace) -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
-def _board_of(options: Namespace) -> Any:
-    from harness.matrix import load_matrix
-
-    return _board(load_matrix(options.matrix))
-
-
-def _board(matrix: Any) -> Any:
-    """The last run of a matrix, if it was a run of the matrix as it is now."""
-    from harness.rows import load_board
-
-    board = load_board(matrix.name)
-    if board.matrix_sha256 != matrix.sha256:
-        raise HarnessError(f"{matrix.name} has changed since its last run; run: gapbench eval {matrix.name}")
-    return board
-
-
-def _write_report(board: Any, results: Path) -> None:
+def _write_report(board: Any, options: Namespace) -> None:
     from harness.leaderboard import terminal, write_board
 
-    files = write_board(board, results)
-    print("\n" + terminal(board) + "\n")
+    files = write_board(board, options.results)
+    print("\n" + terminal(board, oracle=options.oracle) + "\n")
     print("\n".join(f"wrote {file}" for file in files), flush=True)
 
 
@@ -320,11 +265,6 @@ def _publish(board: Any, options: Namespace) -> int:
     where = f"; make ui serves it, the leaderboard is at {links[0]}" if links else ""
     print(f"published to MLflow{where}")
     return 0
-
-
-def _usable(results: Path) -> None:
-    if results.exists() and not results.is_dir():
-        raise HarnessError(f"the results path {results} is a file, not a folder")
 
 
 def _device(name: str) -> str:

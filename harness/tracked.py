@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import digest, file_digest
+from harness.lines import line_of
 from harness.standing import headline, rows_table
 from harness.types import PROTOCOL, Board, Cell, Entry, HarnessError, Row
 
@@ -22,10 +23,12 @@ Point = tuple[str, int, float]
 DIGITS = 4
 DIGEST = 36
 """Longest digest of a dataset input that MLflow takes."""
-CELL_METRICS = {"auc": "auc", "acc": "accuracy", "eer": "eer"}
+CELL_METRICS = {"auc": "auc", "acc": "accuracy", "eer": "eer", "fpr": "fpr", "ece": "ece"}
+BOUNDED = ("auc_unseen_mean", "auc_gap")
+"""Headline numbers whose interval is sent."""
 CURVES = {"curve": "auc", "curve_acc": "accuracy"}
 TRAINING = {"train/loss": "train_loss", "val/auc": "val_auc"}
-PLOTS = ("heatmap", "robustness", "speed", "roc")
+PLOTS = ("forest", "heatmap", "robustness", "speed", "roc", "reliability", "domains")
 ILLEGAL = re.compile(r"[^A-Za-z0-9_\-. ]")
 
 
@@ -99,6 +102,10 @@ def points_of(entry: Entry) -> Iterator[Point]:
     """Every metric point of an entry; what is undefined or not finite is left out."""
     for name, value in headline(entry).items():
         yield from _point(name, 0, value)
+    line = line_of([entry])
+    for name in BOUNDED:
+        for end, bound in zip(("lo", "hi"), line.interval(name) or (), strict=False):
+            yield from _point(f"{name}_{end}", 0, bound)
     for row in entry.rows:
         if row.cell.severity == 0:
             yield from _clean_points(row)
@@ -151,6 +158,7 @@ def _params(entry: Entry, board: Board) -> dict[str, str]:
         "protocol": PROTOCOL,
         "threshold": said.get("threshold"),
         "threshold_source": said.get("threshold_source"),
+        "checkpoint_source": said.get("checkpoint_source"),
     }
     return {name: str(value) for name, value in params.items() if value is not None}
 
@@ -188,8 +196,9 @@ def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None
 
 def result_files(matrix: str, results: Path) -> list[Path]:
     """The finished tables and plots of a matrix that exist."""
-    names = [f"{matrix}.md", f"{matrix}.csv", *(f"{matrix}-{plot}.png" for plot in PLOTS)]
-    return [results / name for name in names if (results / name).is_file()]
+    tables = [f"{matrix}.md", f"{matrix}.csv", f"{matrix}-cost.csv", f"{matrix}-domains.csv"]
+    plots = [f"{matrix}-{plot}.png" for plot in PLOTS]
+    return [results / name for name in (*tables, *plots) if (results / name).is_file()]
 
 
 def _summary(entry: Entry, board: Board) -> str:

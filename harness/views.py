@@ -29,6 +29,8 @@ RUN_NAME = "attributes.`Run Name`"
 COLUMNS = {
     LEADERBOARD: (
         "auc_unseen_mean",
+        "auc_unseen_mean_lo",
+        "auc_unseen_mean_hi",
         "auc_unseen_worst",
         "auc_in_dataset",
         "auc_gap",

@@ -23,23 +23,31 @@ FLOORS: dict[str, int] = {
             ("registry", "files", "progress"),
             (
                 *("video", "decoding", "scoring", "augmentation", "data"),
-                *("metrics", "intervals", "tables"),
+                *("metrics", "intervals", "resampling", "weighted", "operating", "calibration", "tables"),
                 *("findings", "checks", "detector_checks", "dataset_checks", "perturbation_checks"),
             ),
             (
                 *("matrix", "campaign", "footage", "learning", "training", "evaluation", "cost", "store"),
-                *("rows", "standing", "leaderboard", "plots", "gate", "listing"),
+                *("record", "rows", "runs", "standing", "lines", "compare", "domains", "oracle", "elsewhere"),
+                *("foreign", "leaderboard", "ranking", "sections", "testsets", "trust", "circumstances"),
+                *("shown", "plots", "drawing", "grids", "curves", "forest"),
+                *("gate", "accepted", "paired", "budgets", "verdicts", "listing"),
                 *("address", "tracked", "tracking", "views"),
             ),
-            ("commands", "cli"),
+            ("commands", "gating", "reading", "cli"),
         )
     )
     for name in names
 }
 WITHOUT_TORCH = frozenset(
     {name for name, floor in FLOORS.items() if floor < 2}
-    | {f"harness.{name}" for name in ("metrics", "intervals", "tables", "standing", "leaderboard", "plots")}
-    | {f"harness.{name}" for name in ("gate", "store", "rows")}
+    | {f"harness.{name}" for name in ("metrics", "intervals", "resampling", "weighted", "operating")}
+    | {f"harness.{name}" for name in ("calibration", "tables", "standing", "lines", "compare", "domains")}
+    | {f"harness.{name}" for name in ("oracle", "elsewhere", "leaderboard", "plots", "store", "rows", "runs")}
+    | {f"harness.{name}" for name in ("gate", "accepted", "paired", "budgets", "verdicts", "foreign")}
+    | {f"harness.{name}" for name in ("ranking", "sections", "testsets", "trust", "circumstances", "shown")}
+    | {f"harness.{name}" for name in ("drawing", "grids", "curves", "forest", "matrix", "data")}
+    | {f"harness.{name}" for name in ("gating", "reading", "cli")}
 )
 MLFLOW_ROOMS = frozenset({"harness.tracking", "harness.views"})
 

@@ -20,7 +20,6 @@ import pytest
 from sqlalchemy import Engine, event
 
 from harness import tracking
-from harness.standing import rows_table
 from harness.tracked import campaign_of, path_of, points_of, track_entry
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Recipe, Row, Weights
 from harness.views import links_in, views_of
@@ -268,22 +267,17 @@ def test_another_commit_is_another_run_and_only_the_last_is_current(
 
 
 def test_a_verdict_reached_later_is_told_to_the_run_that_is_there(
-    tmp_path: Path, store: tuple[str, str]
+    tmp_path: Path, store: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = board(tmp_path, "judged", ("xception", "airl"))
     publish(made, store, tmp_path)
     before = {run.info.run_id for run in runs(made, store)}
-    accepted = rows_table(made.rows)
-    accepted.loc[accepted.detector == "airl", "auc"] = 0.99
-    (tmp_path / "accepted").mkdir()
-    accepted.to_csv(tmp_path / "accepted" / "judged.csv", index=False)
+    reached = {f"xception@{LAB}": "same", f"airl@{LAB}": "worse"}
+    monkeypatch.setattr(tracking, "_verdicts", lambda board, results: reached)
     publish(made, store, tmp_path)
     after = runs(made, store)
     assert {run.info.run_id for run in after} == before
-    assert {run.info.run_name: run.data.tags["gate"] for run in after} == {
-        f"xception@{LAB}": "same",
-        f"airl@{LAB}": "worse",
-    }
+    assert {run.info.run_name: run.data.tags["gate"] for run in after} == reached
 
 
 def test_a_publish_killed_anywhere_and_run_again_leaves_one_complete_run(

@@ -1,0 +1,141 @@
+"""The tables of what results rest on: clips that failed, costs, recipes, what was absent, time and code."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.metrics import FEW_FAILED
+from harness.ranking import Standings
+from harness.resampling import DRAWS
+from harness.shown import rate, without_empty
+from harness.tables import Table, number
+from harness.types import Board, Cost, Entry, Row
+
+MOST_CELLS = 20
+"""Cells with failed clips that are listed."""
+
+
+def failed(standings: Standings) -> Iterator[Table]:
+    """Clips without a score in each cell, and what they could hide."""
+    board = standings.board
+    rows = sorted((row for row in board.rows if row.failed), key=lambda row: row.failed, reverse=True)
+    if not rows:
+        return
+    names = {entry.name: standings.entry_name(entry) for entry in board.entries}
+    body = tuple(
+        (
+            *(names[row.cell.entry], f"{row.cell.tested_on}/{row.cell.condition}"),
+            *(f"{row.failed} of {row.clips}", number(row.metrics.get("auc")), _band(row)),
+        )
+        for row in rows[:MOST_CELLS]
+    )
+    note = (
+        "Clips that could not be scored. They are in no other number. Where more than"
+        f" {100 * FEW_FAILED:g} % failed, the AUC if all of them had been judged wrong, and right."
+    )
+    if len(rows) > MOST_CELLS:
+        note += f" {len(rows) - MOST_CELLS} more cells with failed clips are in the CSV."
+    header = ("detector", "cell", "failed", "AUC", "wrong to right")
+    yield without_empty(Table("Failed clips", header, body, note))
+
+
+def _band(row: Row) -> str:
+    worst, best = (row.metrics.get(f"auc_failed_{end}") for end in ("worst", "best"))
+    return "-" if worst is None or best is None else f"{worst:.3f} to {best:.3f}"
+
+
+def costs_of(board: Board) -> list[Cost]:
+    """What its detectors cost, equal costs once."""
+    return list(dict.fromkeys(entry.cost for entry in board.entries if entry.cost is not None))
+
+
+def cost(board: Board) -> Iterator[Table]:
+    """Speed, latency and memory, a table a device."""
+    costs = costs_of(board)
+    for device in dict.fromkeys(cost.device for cost in costs):
+        lines = tuple(
+            (
+                *(cost.detector, cost.precision, str(cost.size), str(cost.frames), str(cost.batch)),
+                *(rate(cost.frames_per_second), number(cost.latency_ms_p50, 1)),
+                *(number(cost.latency_ms_p95, 1), number(cost.peak_vram_allocated_mib, 0)),
+                number(cost.parameters / 1e6, 2),
+            )
+            for cost in costs
+            if cost.device == device
+        )
+        header = ("detector", "precision", "size", "frames", "batch", "fps", "p50", "p95", "VRAM", "params")
+        note = (
+            "Scoring alone, without decoding: frames/s at the best batch (clips); latency of one clip in ms;"
+            " peak VRAM in MiB (none on a CPU); parameters in millions."
+        )
+        yield Table(f"Cost on {device}", header, lines, note)
+
+
+def recipes(board: Board) -> Iterator[Table]:
+    """How the trained detectors were trained."""
+    fields = {"size": "size", "frames": "frames", "clips": "clips", "epochs": "epochs", "batch": "batch"}
+    lines = []
+    for entry in board.entries:
+        recipe = _recipe(entry)
+        if recipe is not None:
+            cells = ["all" if recipe.get(key) is None else str(recipe[key]) for key in fields.values()]
+            lines.append((entry.detector, *cells, "ImageNet" if recipe.get("pretrained") else "random"))
+    if lines:
+        note = (
+            "Input side in pixels, frames of a clip, training clips and epochs at most, clips a step, and"
+            " what the weights started from. Where these are below the detector's published recipe, the"
+            " matrix shrank them; the architecture and the loss are never changed."
+        )
+        yield Table("Trained with", ("detector", *fields, "start"), tuple(dict.fromkeys(lines)), note)
+
+
+def absent(board: Board) -> Iterator[Table]:
+    """Sets that the matrix names and this machine has not."""
+    if board.absent:
+        lines = tuple(
+            (name if k == 0 else "", text)
+            for name, how in board.absent.items()
+            for k, text in enumerate(textwrap.wrap(how, 60) or [""])
+        )
+        note = "Sets this matrix names that are not on this machine; their cells were left out."
+        yield Table("Absent", ("set", "what would make it present"), lines, note)
+
+
+def footer(board: Board) -> str:
+    """What the numbers were made of and by, and where they are explained."""
+    lost = sum(row.failed for row in board.rows)
+    commits = sorted(
+        {str(row.provenance["commit"])[:10] for row in board.rows if row.provenance.get("commit")}
+    )
+    return (
+        f"{len(board.rows)} cells, {lost} failed predictions; intervals from {DRAWS} draws; code"
+        f" {', '.join(commits) or 'unknown'}. Every number and every column of `{board.matrix}.csv` is"
+        " explained in [README.md](README.md)."
+    )
+
+
+def timing(board: Board) -> str:
+    """Where the time of the runs went, and what scoring gave from end to end, as far as it is known."""
+    known = board.environment.get("timing", {})
+    said = []
+    if "made_s" in known:
+        said.append(f"Making the clips took {known['made_s']:.0f} s.")
+    if known.get("training_s"):
+        said.append(f"Training took {known['training_s']:.0f} s in all.")
+    if "scoring_s" in known:
+        frames, seconds = known["frames_scored"], known["scoring_s"]
+        said.append(
+            f"The last run that scored anything scored {frames} frames in {seconds:.0f} s,"
+            f" {frames / seconds:.0f} a second from end to end (decode, perturb, crop, score, write)."
+        )
+    return " ".join(said)
+
+
+def _recipe(entry: Entry) -> Mapping[str, Any] | None:
+    for row in entry.rows:
+        if row.provenance.get("recipe"):
+            return dict(row.provenance["recipe"])
+    return dataclasses.asdict(entry.weights.recipe) if entry.weights else None

@@ -15,7 +15,7 @@ import pandas as pd
 from harness.intervals import bounds
 from harness.lines import Line, one_of
 from harness.metrics import auc_draws
-from harness.standing import drawn_auc, mean_of, unseen_rows
+from harness.standing import BASELINE, drawn_auc, mean_of, unseen_rows
 from harness.store import read_predictions
 from harness.types import Board, HarnessError, Row, parts_of
 
@@ -127,12 +127,14 @@ def ranks(lines: Sequence[Line], found: Sequence[Difference]) -> list[str]:
 
     Going down, a line begins a new group when the best of the group above is shown to be better than it
     on the clips both met; else it shares that one's rank. A group's rank is the place of its best: 1, 1, 3.
+    Where only the row to beat could have a rank, nobody has one.
     """
     beaten = {(e.one, e.other) if e.value > 0 else (e.other, e.one) for e in found if e.separated}
     said: list[str] = []
     place, rank, best = 0, 0, ""
+    alone = all(line.entries[0].detector == BASELINE for line in lines if line.ranked)
     for line in lines:
-        if not line.ranked:
+        if alone or not line.ranked:
             said.append("-")
             continue
         place += 1

@@ -345,3 +345,9 @@ def test_a_line_that_beats_the_best_on_common_clips_is_not_ranked_below_it() -> 
     better, worse = (Difference("a", "b", v, v - 0.04, v + 0.04, 0.02, 0.001, True) for v in (-0.08, 0.08))
     assert ranks(lines, [better]) == ["1", "1"]
     assert ranks(lines, [worse]) == ["1", "2"]
+
+
+def test_the_row_to_beat_is_not_the_first_of_nobody() -> None:
+    said = {"checkpoint_source": "fixed", "threshold_source": "fixed"}
+    row = Row(Cell("constant", None, "wild"), 9, 0, {"auc": 0.5}, provenance=said)
+    assert ranks([line_of([Entry("constant", None, 0, (row,))])], []) == ["-"]

@@ -26,6 +26,10 @@ POWER = 0.80
 """Chance that a true difference as large as the minimal detectable one is found."""
 
 
+STILL = 1e-9
+"""Differences below this are of the arithmetic, not of the clips."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How much better one detector is than another, by draws that weigh the same clips alike."""
@@ -54,44 +58,65 @@ Values = tuple[float, np.ndarray]
 """A number, and the number under each draw."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two numbers to be compared, each with its draws."""
+
+    one: Values
+    other: Values
+    paired: bool = True
+    """Whether both are over the same clips."""
+    clips: int | None = None
+    """Clips they are over; None where that is not known."""
+
+
 def compared(board: Board, lines: Sequence[Line]) -> list[Difference]:
-    """Every two lines with a mean unseen AUC against each other, in the order of `lines`."""
+    """Every two lines with a mean unseen AUC against each other, in the order of `lines`.
+
+    Two that met the same test sets but share no scored clips of both classes cannot be compared, and
+    are left out.
+    """
     usable = [line for line in lines if "auc_unseen_mean" in line.draws]
-    pairs = list(combinations(usable, 2))
-    values = [_pair(board, one, other) for one, other in pairs]
-    return _differences([(one.name, other.name) for one, other in pairs], values, pairs)
+    found = {(one.name, other.name): _pair(board, one, other) for one, other in combinations(usable, 2)}
+    pairs = {names: pair for names, pair in found.items() if pair is not None}
+    return _differences(list(pairs), list(pairs.values()))
 
 
 def differences(
     named: Sequence[tuple[str, str]], values: Sequence[tuple[Values, Values]]
 ) -> list[Difference]:
     """The differences of pairs of numbers with draws, p-values adjusted for all of them."""
-    return _differences(named, values, None)
+    return _differences(named, [Pair(*pair) for pair in values])
 
 
-def _differences(
-    named: Sequence[tuple[str, str]],
-    values: Sequence[tuple[Values, Values]],
-    pairs: Sequence[tuple[Line, Line]] | None,
-) -> list[Difference]:
-    gaps = [one[0] - other[0] for one, other in values]
-    drawn = [one[1] - other[1] for one, other in values]
+def _differences(named: Sequence[tuple[str, str]], pairs: Sequence[Pair]) -> list[Difference]:
+    gaps = [pair.one[0] - pair.other[0] for pair in pairs]
+    drawn = [pair.one[1] - pair.other[1] for pair in pairs]
     errors = [float(np.std(each, ddof=1)) for each in drawn]
-    raw = [two_sided(gap, error) for gap, error in zip(gaps, errors, strict=True)]
-    adjusted = holm(raw)
-    same = [pairs is None or bool(set(pairs[k][0].tests) & set(pairs[k][1].tests)) for k in range(len(gaps))]
+    raw = [
+        max(two_sided(gap, error), least_p(pair.clips))
+        for gap, error, pair in zip(gaps, errors, pairs, strict=True)
+    ]
     found = []
-    for number, (one, other) in enumerate(named):
+    for number, (adjusted, (one, other)) in enumerate(zip(holm(raw), named, strict=True)):
         low, high = bounds(drawn[number])
-        facts = (gaps[number], low, high, errors[number], adjusted[number], same[number])
+        facts = (gaps[number], low, high, errors[number], adjusted, pairs[number].paired)
         found.append(Difference(one, other, *facts))
     return found
 
 
+def least_p(clips: int | None) -> float:
+    """The lowest p-value that so many clips can give: that of a permutation test, two-sided.
+
+    Where few clips are in perfect order their draws do not vary, and would claim certainty.
+    """
+    return 0.0 if clips is None else min(1.0, 2 / math.comb(clips, clips // 2))
+
+
 def two_sided(value: float, error: float) -> float:
     """p-value of a normal estimate under the hypothesis that it is zero."""
-    if error <= 1e-12:
-        return 1.0 if abs(value) <= 1e-12 else 0.0
+    if error <= STILL:
+        return 1.0 if abs(value) <= STILL else 0.0
     return math.erfc(abs(value) / error / math.sqrt(2))
 
 
@@ -110,15 +135,20 @@ def detectable(errors: Sequence[float]) -> float | None:
 
     From the median standard error of the differences, for one comparison; None where there is none.
     """
-    known = [error for error in errors if error > 1e-12]
+    known = [error for error in errors if error > STILL]
     normal = NormalDist()
     reach = normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
     return reach * median(known) if known else None
 
 
+def varies(drawn: np.ndarray) -> bool:
+    """Whether a number depends on which clips were drawn; that of a constant score does not."""
+    return bool(np.ptp(drawn) > STILL)
+
+
 def detectable_on(rows: Sequence[Row]) -> float | None:
     """The minimal detectable difference among rows of one test set and condition."""
-    drawn = [draws for draws in map(drawn_auc, rows) if draws is not None and np.ptp(draws) > 0]
+    drawn = [draws for draws in map(drawn_auc, rows) if draws is not None and varies(draws)]
     return detectable([float(np.std(one - other, ddof=1)) for one, other in combinations(drawn, 2)])
 
 
@@ -144,34 +174,42 @@ def ranks(lines: Sequence[Line], found: Sequence[Difference]) -> list[str]:
     return said
 
 
-def _pair(board: Board, one: Line, other: Line) -> tuple[Values, Values]:
+def _pair(board: Board, one: Line, other: Line) -> Pair | None:
     """Mean unseen AUC of both on the test sets that are unseen to both, on the clips that both scored.
 
-    Two that share no such test set are compared as they stand.
+    Two that share no such test set are compared as they stand; None where they share one, but no clips.
     """
     tests = [test for test in one.tests if test in other.tests]
     if not tests:
-        return _whole(one), _whole(other)
-    kept: dict[str, set[str]] | None = None
-    rows = [row for line in (one, other) for row in _rows(line, tests)]
-    if any(row.failed for row in rows):
-        kept = {}
-        for row in rows:
-            scored = set(_scored(board, row)["clip_id"])
-            kept[row.cell.tested_on] = kept.get(row.cell.tested_on, scored) & scored
-        if not all(_of_both_classes(board, one, test, clips) for test, clips in kept.items()):
-            kept = None
-    return _on(board, one, tests, kept), _on(board, other, tests, kept)
+        return Pair(_whole(one), _whole(other), paired=False)
+    rows = {test: [row for line in (one, other) for row in _rows(line, test)] for test in tests}
+    if all(_alike(these) for these in rows.values()):
+        clips = sum(these[0].clips for these in rows.values())
+        return Pair(_on(board, one, tests, None), _on(board, other, tests, None), clips=clips)
+    kept = {test: _shared(board, these) for test, these in rows.items()}
+    if any(part is None for part in kept.values()):
+        return None
+    known = {test: part for test, part in kept.items() if part is not None}
+    clips = sum(len(part) for part in known.values())
+    return Pair(_on(board, one, tests, known), _on(board, other, tests, known), clips=clips)
 
 
-def _rows(line: Line, tests: Sequence[str]) -> list[Row]:
-    return [row for entry in line.entries for row in unseen_rows(entry) if row.cell.tested_on in tests]
+def _rows(line: Line, test: str) -> list[Row]:
+    return [row for entry in line.entries for row in unseen_rows(entry) if row.cell.tested_on == test]
 
 
-def _of_both_classes(board: Board, line: Line, test: str, clips: set[str]) -> bool:
-    row = next(row for row in unseen_rows(line.entries[0]) if row.cell.tested_on == test)
-    scored = _scored(board, row)
-    return scored.loc[scored["clip_id"].isin(clips), "label"].nunique() == 2
+def _alike(rows: Sequence[Row]) -> bool:
+    """Whether all rows of a test set are over the same clips, none of which failed."""
+    lists = {row.provenance.get("clips_sha256") for row in rows}
+    return len(lists) == 1 and not any(row.failed for row in rows)
+
+
+def _shared(board: Board, rows: Sequence[Row]) -> set[str] | None:
+    """The clips that all rows scored; None unless they are of both classes."""
+    scored = [_scored(board, row) for row in rows]
+    shared = set.intersection(*(set(table["clip_id"]) for table in scored))
+    first = scored[0]
+    return shared if first.loc[first["clip_id"].isin(shared), "label"].nunique() == 2 else None
 
 
 def _whole(line: Line) -> Values:

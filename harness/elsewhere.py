@@ -187,7 +187,17 @@ def _left_out(table: pd.DataFrame) -> list[str]:
     """A line for detectors that have no test row."""
     tested = table[table["split"] == "test"]["detector"].unique()
     others = [name for name in table["detector"].unique() if name not in tested]
-    return [f"without a row of split test: {', '.join(others)}"] if others else []
+    notes = [f"without a row of split test: {', '.join(others)}"] if others else []
+    validated, measured = (
+        {tuple(key) for key in table.loc[table["split"] == split, ENTRY].itertuples(index=False)}
+        for split in ("val", "test")
+    )
+    lost = [key for key in validated - measured if key[0] not in others]
+    if lost:
+        detector, trained_on, seed = min(lost)
+        named = f"{detector} trained on {trained_on or 'nothing named'}, seed {seed}"
+        notes.append(f"rows of split val that no test rows belong to set no threshold: {named}")
+    return notes
 
 
 def _doubtful(table: pd.DataFrame) -> str:
@@ -213,6 +223,11 @@ def _validation(rows: pd.DataFrame, test: pd.DataFrame, notes: list[str]) -> pd.
     first = rows.iloc[0]
     trained_on = first["trained_on"]
     found = every[every["severity"] == 0]
+    if not trained_on:
+        notes.append(
+            f"the file does not say what {first['detector']} was trained on; its rows of split val are"
+            " taken as validation clips of that, not of a test set"
+        )
     if trained_on and not found.empty:
         found = found[found["tested_on"] == trained_on]
     if found.empty:

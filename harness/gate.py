@@ -54,6 +54,9 @@ SURE = 1.6448536269514722
 POWER = 0.8416212335729143
 """80 percent point: how often the stated number of clips would do."""
 
+FEWEST = 6
+"""Clips below which no order of them is surer than 95 %: 3 and 3 have 20 orders."""
+
 EXACT = 1e-9
 """Differences below this are of the arithmetic, not of the detectors."""
 
@@ -112,6 +115,8 @@ class Change:
     def outcome(self, margin: float) -> str:
         """`better`, `same`, `worse` or `inconclusive` at a margin of 0 or more."""
         low, high = self.bounds
+        if abs(self.gain) > margin + EXACT and self.clips < FEWEST:
+            return "inconclusive"
         if high < -margin - EXACT:
             return "worse"
         if low > margin + EXACT:
@@ -154,6 +159,8 @@ def _incomparable(now: Row | None, before: Row | None) -> str:
         return "accepted before, missing now" if now is None else "not accepted yet"
     one, other = now.provenance, before.provenance
     changed = [what for name, what in COMPARABLE.items() if str(one.get(name)) != str(other.get(name))]
+    if now.selection != before.selection:
+        changed.append(f"origin of checkpoint and threshold ({before.selection}, now {now.selection})")
     return f"not the same {', '.join(changed)} as when it was accepted" if changed else ""
 
 

@@ -51,17 +51,25 @@ class Line:
 
 
 def lines_of(board: Board) -> list[Line]:
-    """The lines of a board, in the order of its entries."""
-    grouped: dict[tuple[str, str | None], list[Entry]] = {}
+    """The lines of a board, in the order of its entries.
+
+    Seeds that were not measured in the same cells are lines of their own, named with their seeds: their
+    mean would be over different tests.
+    """
+    grouped: dict[Any, list[Entry]] = {}
     for entry in board.entries:
-        grouped.setdefault((entry.detector, entry.trained_on), []).append(entry)
-    return [line_of(entries) for entries in grouped.values()]
+        cells = frozenset((row.cell.tested_on, row.cell.condition) for row in entry.rows)
+        grouped.setdefault((entry.detector, entry.trained_on, cells), []).append(entry)
+    trained = [key[:2] for key in grouped]
+    return [line_of(entries, trained.count(key[:2]) > 1) for key, entries in grouped.items()]
 
 
-def line_of(entries: Sequence[Entry]) -> Line:
-    """The line of the entries of one detector and training set, one entry a seed."""
+def line_of(entries: Sequence[Entry], named_by_seed: bool = False) -> Line:
+    """The line of the entries of one detector and training set, one entry a seed, all with the same cells."""
     first = entries[0]
     name = first.detector + (f"@{first.trained_on}" if first.trained_on else "")
+    if named_by_seed:
+        name += "#" + ",".join(str(entry.seed) for entry in entries)
     said = [headline(entry) for entry in entries]
     numbers: dict[str, float | None] = {key: mean_of([one[key] for one in said]) for key in said[0]}
     spreads = {key: _spread([one[key] for one in said]) for key in said[0]}

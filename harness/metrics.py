@@ -20,7 +20,7 @@ from sklearn.metrics import (
 )
 
 from harness.calibration import expected_calibration_error
-from harness.intervals import bounds, delong, resampled
+from harness.intervals import LEVEL, bounds, delong, resampled
 from harness.operating import (
     DRIFT_RATES,
     PREVALENCE,
@@ -82,8 +82,8 @@ class Terms:
     """Dataset the identities belong to: the same name in the same world is the same person."""
     draws: int = DRAWS
     """Repetitions drawn for the intervals."""
-    no_threshold: str = "no decision threshold"
-    """Why there is no decision threshold, where there is none."""
+    no_decisions: str = ""
+    """Why nothing is to be decided at any threshold, not even a stated one; empty when it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ class _Numbers:
         self.metrics: dict[str, float | None] = {}
         self.reasons: dict[str, str] = {}
         self.statistics: dict[str, Statistic] = {}
+        self.among: dict[str, int] = {}
 
     def add(
         self,
@@ -129,6 +130,28 @@ class _Numbers:
             self.reasons[name] = reason
         elif statistic is not None:
             self.statistics[name] = statistic()
+
+    def share(self, name: str, reason: str, hits: np.ndarray, part: np.ndarray) -> None:
+        """The share of the clips of `part` that are `hits` (bool `[N]` both)."""
+        self.add(name, reason, lambda: float(hits[part].mean()), lambda: mean_statistic(hits, part))
+        if not reason:
+            self.among[name] = int(part.sum())
+
+    def bounds(self, drawn: Mapping[str, np.ndarray], identities: int) -> dict[str, tuple[float, float]]:
+        """The interval of each number that has draws.
+
+        A share that is 0 or 1 does not vary with the weights; it gets the exact bound of as many
+        independent clips as there are identities (Clopper and Pearson 1934).
+        """
+        found = {}
+        for name, values in drawn.items():
+            low, high = bounds(values)
+            if name in self.among and self.metrics[name] in (0.0, 1.0):
+                far = (1 - LEVEL) / 2
+                reach = far ** (1 / min(self.among[name], identities))
+                low, high = (0.0, 1 - reach) if self.metrics[name] == 0.0 else (reach, 1.0)
+            found[name] = (max(0.0, low), min(1.0, high))
+        return found
 
 
 def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | None = None) -> Measured:
@@ -158,7 +181,7 @@ def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | N
     ids, target, source = (scored[name].to_numpy(dtype=object) for name in ("clip_id", "target", "source"))
     graph = graph_of(label, target, source, ids, terms.world)
     drawn = resampled(graph, found.statistics, terms.draws)
-    intervals = {name: _within(bounds(values)) for name, values in drawn.items()}
+    intervals = found.bounds(drawn, graph.identities)
     if min((label == REAL).sum(), (label == FAKE).sum()) > 1:
         intervals["auc_delong"] = delong(label, score).interval()
     kept = {name: drawn[name] for name in KEPT_DRAWS if name in drawn}
@@ -251,24 +274,20 @@ def _add_decisions(
     found: _Numbers, label: np.ndarray, score: np.ndarray, threshold: float | None, terms: Terms
 ) -> None:
     """What is right and wrong at the decision threshold."""
-    no_threshold = "" if threshold is not None else terms.no_threshold
+    why = terms.no_decisions or ("" if threshold is not None else "no decision threshold")
     fake = score >= (0.5 if threshold is None else threshold)
-    both, right = no_threshold or _why_undefined(label), fake == (label == FAKE)
-    no_clips = "" if len(label) else "no scored clip"
-    caught = partial(_share, fake[label == FAKE])
-    false_alarms = partial(_share, fake[label == REAL])
-    found.add("accuracy", no_threshold or no_clips, partial(_share, right), lambda: mean_statistic(right))
-    found.add(
-        "balanced_accuracy",
-        both,
-        lambda: (caught() + 1 - false_alarms()) / 2,
-        lambda: balanced_accuracy_statistic(label, fake),
-    )
-    found.add("tpr", both, caught, lambda: mean_statistic(fake, label == FAKE))
-    found.add("fpr", both, false_alarms, lambda: mean_statistic(fake, label == REAL))
-    ppv = None if both else positive_predictive_value(caught(), false_alarms(), terms.prevalence)
+    real, forged = label == REAL, label == FAKE
+    both, no_clips = why or _why_undefined(label), "" if len(label) else "no scored clip"
+    found.share("accuracy", why or no_clips, fake == forged, real | forged)
+    found.share("tpr", both, fake, forged)
+    found.share("fpr", both, fake, real)
+    tpr, fpr = found.metrics["tpr"] or 0.0, found.metrics["fpr"] or 0.0  # not used where undefined
+    balanced = partial(balanced_accuracy_statistic, label, fake)
+    found.add("balanced_accuracy", both, lambda: (tpr + 1 - fpr) / 2, balanced)
+    ppv = positive_predictive_value(tpr, fpr, terms.prevalence)
     found.add("ppv", both or ("nothing is called fake" if ppv is None else ""), lambda: ppv)
-    found.add("accuracy_at_half", no_clips, lambda: accuracy(label, score, 0.5))
+    at_half = terms.no_decisions or no_clips
+    found.add("accuracy_at_half", at_half, lambda: accuracy(label, score, 0.5))
 
 
 def _add_drift(
@@ -281,23 +300,14 @@ def _add_drift(
     """What the thresholds set on the validation split for an FPR really give on these clips."""
     no_real = "" if (label == REAL).any() else "no scored real clip"
     for rate in DRIFT_RATES:
-        why = "" if rate in terms.limits else terms.no_limits.get(rate, "no validation predictions")
+        unset = "" if rate in terms.limits else terms.no_limits.get(rate, "no validation predictions")
+        why = terms.no_decisions or unset
         fake = score >= terms.limits.get(rate, 0.5)
-        found.add(
-            f"fpr_at_val_{rate}",
-            why or no_real,
-            partial(_share, fake[label == REAL]),
-            partial(mean_statistic, fake, label == REAL),
-        )
+        found.share(f"fpr_at_val_{rate}", why or no_real, fake, label == REAL)
         for name, part in parts.items():
             these = part & (label == FAKE)
             no_fake = "" if these.any() else "no scored fake clip"
-            found.add(
-                f"miss_at_val_{rate}:{name}",
-                why or no_fake,
-                partial(_share, ~fake[these]),
-                partial(mean_statistic, ~fake, these),
-            )
+            found.share(f"miss_at_val_{rate}:{name}", why or no_fake, ~fake, these)
 
 
 def _add_frames(found: _Numbers, scored: pd.DataFrame, label: np.ndarray) -> None:
@@ -319,14 +329,6 @@ def _add_coverage(found: _Numbers, predictions: pd.DataFrame) -> None:
     for name, guess in (("worst", label == REAL), ("best", label == FAKE)):
         filled = np.where(failed, guess.astype(np.float64), given)
         found.add(f"auc_failed_{name}", reason, partial(auc, label, filled))
-
-
-def _share(these: np.ndarray) -> float:
-    return float(these.mean())
-
-
-def _within(found: tuple[float, float]) -> tuple[float, float]:
-    return max(0.0, found[0]), min(1.0, found[1])
 
 
 def _against_reals(scored: pd.DataFrame, label: np.ndarray, manipulation: str) -> np.ndarray:

@@ -34,11 +34,10 @@ def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any
     is not used: an accuracy at a threshold of unknown origin promises what nobody can check.
     """
     row = Row(cell, 0, 0, {}, provenance=provenance)
-    known = row.selection in RANKED
-    threshold = provenance.get("threshold") if known else None
-    unsaid = "no decision threshold" if known else f"checkpoint or threshold: {row.selection}"
+    unsaid = "" if row.selection in RANKED else f"checkpoint or threshold: {row.selection}"
     world = parts_of(cell.tested_on)[0]
-    found = measure(predictions, threshold, dataclasses.replace(terms, world=world, no_threshold=unsaid))
+    terms = dataclasses.replace(terms, world=world, no_decisions=unsaid)
+    found = measure(predictions, provenance.get("threshold"), terms)
     told = {"interval_method": found.method, "identities": found.identities}
     return Row(
         *(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons),
@@ -58,15 +57,18 @@ def terms_from(validation: pd.DataFrame | None, prevalence: float) -> Terms:
     return Terms(limits, why, prevalence)
 
 
-def load_board(matrix: str) -> Board:
-    """The last run of a matrix, every number recomputed from its stored predictions."""
+def load_board(matrix: str, prevalence: float | None = None) -> Board:
+    """The last run of a matrix, every number recomputed from its stored predictions.
+
+    `prevalence` replaces the share of fakes that the run was to state the PPV for.
+    """
     path = record_path(matrix)
     if not path.is_file():
         raise HarnessError(f"nothing was measured for matrix {matrix!r} here; run: gapbench eval {matrix}")
     record = read_json(path)
     files: dict[str, Path] = {}
-    prevalence = record.get("prevalence", PREVALENCE)
-    entries = [_entry(said, files, prevalence) for said in record["entries"]]
+    stated = prevalence or record.get("prevalence", PREVALENCE)
+    entries = [_entry(said, files, stated) for said in record["entries"]]
     return Board(
         matrix=record["matrix"],
         matrix_sha256=record["matrix_sha256"],

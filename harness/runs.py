@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from harness.matrix import load_matrix
@@ -12,10 +13,11 @@ from harness.types import Board, HarnessError
 def last_run(name: str) -> Board:
     """The last run of a matrix (a name or a `.toml` file), if it was a run of the matrix as it is now."""
     matrix = load_matrix(name)
-    board = load_board(matrix.name)
+    board = load_board(matrix.name, matrix.prevalence)
     if board.matrix_sha256 != matrix.sha256:
         raise HarnessError(f"{matrix.name} has changed since its last run; run: gapbench eval {matrix.name}")
-    return board
+    # What only derived numbers depend on (prevalence, margins, wording) is as the file says now.
+    return dataclasses.replace(board, matrix_toml=matrix.toml, about=matrix.about)
 
 
 def usable(results: Path) -> None:

@@ -99,10 +99,10 @@ def _leaderboard_note(standings: Standings, header: Sequence[str]) -> str:
     least = detectable([each.error for each in standings.differences])
     return (
         _explained(standings)
-        + "; ".join(meant)
-        + ". Equal rank (#): not told apart from the best of the group. "
+        + ("; ".join(meant) + ". " if meant else "")
+        + "Equal rank (#): not told apart from the best of the group. "
         + ("Not all met the same tests; those that did are compared below. " if _unlike(standings) else "")
-        + detectable_note(least, "on these clips (80 % chance at the 5 % level).")
+        + detectable_note(least, "on these clips (one comparison, 5 % level).")
     )
 
 
@@ -171,7 +171,7 @@ def seeds(standings: Standings) -> Iterator[Table]:
 
 def detector_means(standings: Standings) -> list[Line]:
     """The mean over the training sets of each detector, best first; empty where each has but one."""
-    lines = [line for line in standings.lines if line.ranked]
+    lines = [line for line in standings.lines if counted(line)]
     names = dict.fromkeys(line.entries[0].detector for line in lines)
     if len(names) == len(lines):
         return []

@@ -94,7 +94,7 @@ def counts(values: Sequence[int]) -> str:
 
 
 def detectable_note(least: float | None, where: str) -> str:
-    """What difference is too small to be seen `where`; empty where nothing is compared."""
+    """How large a difference must be to be seen `where`; empty where nothing is compared."""
     if least is None:
         return ""
-    return f"Differences below about {least:.2g} AUC cannot be told apart {where}"
+    return f"A difference must be about {least:.2g} AUC to be found with 80 % chance {where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ def plain(table: Table) -> str:
 
 def markdown_table(table: Table) -> str:
     """The table for a Markdown file, aligned so that it also reads as text."""
+    safe = tuple(tuple(cell.replace("|", "\\|") for cell in line) for line in table.lines)
+    table = dataclasses.replace(table, lines=safe)  # a bar in a name would end its cell
     parts = [f"## {table.title}", ""]
     if table.note:
         parts += [wrapped(table.note), ""]

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from harness.compare import detectable
+from harness.compare import detectable, varies
 from harness.ranking import Standings, Tested, counted
 from harness.shown import Body, by_test_set, counts, detectable_note, first_that_fits, with_interval
 from harness.standing import CROSS
@@ -73,8 +73,8 @@ def clips_note(rows: Sequence[Row]) -> str:
     known = [METHODS[name] for name in methods if name in METHODS]
     people = f" of {counts(identities)} identities" if identities and "clip" not in methods else ""
     found = said + people + (f"; intervals by {', '.join(known)}." if known else ".")
-    few = bool(people) and min(identities) < ENOUGH
-    return found + (" With so few identities the intervals are too narrow." if few else "")
+    few = bool(identities) and min(identities) < ENOUGH
+    return found + (" With so few of them the intervals are too narrow." if few else "")
 
 
 def _by_manipulation(standings: Standings, on: str, shown: Sequence[Tested]) -> Iterator[Table]:
@@ -142,5 +142,5 @@ def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: boo
 def _errors(shown: Sequence[Tested]) -> list[float]:
     """Standard errors of the differences of every two lines; what never varies is left out."""
     known = [drawn for drawn in (tested.drawn() for tested in shown) if drawn is not None]
-    varied = [drawn for drawn in known if np.ptp(drawn) > 0]
+    varied = [drawn for drawn in known if varies(drawn)]
     return [float(np.std(one - other, ddof=1)) for one, other in combinations(varied, 2)]

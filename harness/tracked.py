@@ -15,7 +15,7 @@ from typing import Any
 from harness.files import digest, file_digest
 from harness.lines import line_of
 from harness.standing import headline, rows_table
-from harness.types import PROTOCOL, Board, Cell, Entry, HarnessError, Row
+from harness.types import PROTOCOL, RANKED, Board, Cell, Entry, HarnessError, Row
 
 Point = tuple[str, int, float]
 """(metric, step, value)."""
@@ -26,6 +26,15 @@ DIGEST = 36
 CELL_METRICS = {"auc": "auc", "acc": "accuracy", "eer": "eer", "fpr": "fpr", "ece": "ece"}
 BOUNDED = ("auc_unseen_mean", "auc_gap")
 """Headline numbers whose interval is sent."""
+UNRANKED = (
+    "auc_unseen_mean",
+    "auc_unseen_worst",
+    "auc_gap",
+    "auc_gap_relative",
+    "auc_robust_mean",
+    "auc_robust_worst",
+)
+"""Headline numbers that an entry has only if nothing of it was chosen on test clips."""
 CURVES = {"curve": "auc", "curve_acc": "accuracy"}
 TRAINING = {"train/loss": "train_loss", "val/auc": "val_auc"}
 PLOTS = ("forest", "heatmap", "robustness", "speed", "roc", "reliability", "domains")
@@ -100,10 +109,12 @@ def path_of(cell: Cell) -> str:
 
 def points_of(entry: Entry) -> Iterator[Point]:
     """Every metric point of an entry; what is undefined or not finite is left out."""
-    for name, value in headline(entry).items():
-        yield from _point(name, 0, value)
     line = line_of([entry])
-    for name in BOUNDED:
+    hidden = () if line.selection in RANKED else UNRANKED  # so that no view can rank it
+    for name, value in headline(entry).items():
+        if name not in hidden:
+            yield from _point(name, 0, value)
+    for name in (name for name in BOUNDED if name not in hidden):
         for end, bound in zip(("lo", "hi"), line.interval(name) or (), strict=False):
             yield from _point(f"{name}_{end}", 0, bound)
     for row in entry.rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.compare import (
     detectable_on,
     differences,
     holm,
+    least_p,
     ranks,
     two_sided,
 )
@@ -211,7 +213,7 @@ def test_what_failed_in_one_seed_or_one_test_set_is_left_out_there_for_both(
     assert found.value == pytest.approx(np.mean(wanted["one"]) - np.mean(wanted["other"]))
 
 
-def test_where_the_common_clips_are_of_one_class_each_keeps_its_own(worlds: Any, tmp_path: Path) -> None:
+def test_detectors_that_share_no_clips_of_both_classes_are_not_compared(worlds: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     faces = worlds.swaps(rng, 10, 4, 20)
     scores = worlds.scores(rng, faces, [0.8, 0.8], 0.2)
@@ -220,8 +222,31 @@ def test_where_the_common_clips_are_of_one_class_each_keeps_its_own(worlds: Any,
     tables = [without(faces.predictions(s), which) for s, which in zip(scores, gone, strict=True)]
     board = board_of(dict(zip(cells, tables, strict=True)), tmp_path)
     lines = lines_of(board)
-    values = [each.numbers["auc_unseen_mean"] for each in lines]
-    assert compared(board, lines)[0].value == pytest.approx(values[0] - values[1])  # type: ignore[operator]
+    assert compared(board, lines) == []
+    assert ranks(lines, []) == ["1", "1"]
+
+
+def test_clips_that_a_file_leaves_out_count_like_failed_ones(worlds: Any, tmp_path: Path) -> None:
+    """Else leaving out the hard clips would win the ranking."""
+    rng = np.random.default_rng(3)
+    faces = worlds.swaps(rng, 30, 60, 60)
+    scores = worlds.scores(rng, faces, [0.7], 0.2)[0]
+    whole = faces.predictions(scores)
+    hard = ((scores > np.median(scores)) != (faces.label == 1)).nonzero()[0]
+    easy = whole.drop(index=whole.index[hard])
+    board = board_of({Cell("honest", LAB, WILD): whole, Cell("choosy", LAB, WILD): easy}, tmp_path)
+    rows = [replace(row, provenance=dict(row.provenance, clips_sha256=str(row.clips))) for row in board.rows]
+    entries = tuple(replace(e, rows=(row,)) for e, row in zip(board.entries, rows, strict=True))
+    lines = lines_of(replace(board, entries=entries))
+    assert abs(lines[0].numbers["auc_unseen_mean"] - lines[1].numbers["auc_unseen_mean"]) > 0.1  # type: ignore[operator]
+    assert compared(board, lines)[0].value == pytest.approx(0)
+
+
+def test_a_few_clips_in_perfect_order_prove_nothing() -> None:
+    assert least_p(2) == 1.0
+    assert least_p(6) == pytest.approx(0.1)
+    assert least_p(240) < 1e-60
+    assert least_p(None) == 0.0
 
 
 def test_detectors_are_compared_on_the_test_sets_that_are_unseen_to_both(worlds: Any, tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def test_without_a_threshold_the_accuracies_are_none_with_a_reason() -> None:
         assert found.reasons[name] == "no decision threshold"
         assert name not in found.intervals
     assert found.metrics["accuracy_at_half"] is not None
-    said = measure(predictions(), None, Terms(no_threshold="threshold: unknown")).reasons
+    said = measure(predictions(), None, Terms(no_decisions="threshold: unknown")).reasons
     assert said["accuracy"] == said["ppv"] == "threshold: unknown"
 
 
@@ -407,3 +407,28 @@ def test_numbers_tables_and_gate_import_neither_torch_nor_a_plotting_library() -
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_share_of_none_or_all_gets_the_exact_bound_not_an_interval_of_no_width() -> None:
+    table = predictions((0,) * 20 + (1,) * 20, [0.1] * 20 + [0.9] * 20)
+    found = measure(table, 0.5)
+    assert found.metrics["fpr"] == 0.0 and found.metrics["tpr"] == 1.0
+    low, high = found.intervals["fpr"]
+    assert low == 0.0
+    assert (1 - high) ** 20 == pytest.approx(0.025)  # so high an FPR would show no false alarm this rarely
+    assert found.intervals["tpr"] == pytest.approx((1 - high, 1.0))
+
+
+def test_shares_of_few_people_are_as_sure_as_the_people_are_many() -> None:
+    names: dict[str, Any] = {"target": ["a", "b", "a", "c", "c", "c"], "source": [None] * 6}
+    table = predictions((0, 0, 0, 1, 1, 1), (0.1, 0.1, 0.1, 0.9, 0.9, 0.9), **names)
+    assert measure(table, 0.5).intervals["accuracy"][0] == pytest.approx(0.025 ** (1 / 3))
+
+
+def test_where_nobody_knows_how_it_was_chosen_nothing_is_decided_at_any_threshold() -> None:
+    found = measure(predictions(), 0.35, Terms(limits={"5pct": 0.6}, no_decisions="nobody knows"))
+    for name in ("accuracy", "accuracy_at_half", "tpr", "fpr", "ppv", "fpr_at_val_5pct"):
+        assert found.metrics[name] is None
+        assert found.reasons[name] == "nobody knows"
+    assert found.reasons["miss_at_val_5pct:swap"] == "nobody knows"
+    assert found.metrics["auc"] is not None

@@ -200,11 +200,11 @@ def test_the_leaderboard_shows_intervals_and_the_least_difference_that_can_be_se
     shown = f"{best.numbers['auc_unseen_mean']:.3f} [{low:.3f}, {high:.3f}]".replace("[0.", "[.")
     assert column(lines, "unseen [95 %]")[0] == shown.replace(", 0.", ", .")
     assert "All that is trained was trained on lab." in note
-    assert "80 % chance at the 5 % level" in note
+    assert "80 % chance on these clips (one comparison, 5 % level)" in note
     note, _ = section(markdown(board), "Tested on wild")
     assert "120 clean clips of 20 identities" in note
     assert "node bootstrap" in note
-    assert "Differences below about" in note
+    assert "A difference must be about" in note
 
 
 def test_names_say_the_training_set_where_there_are_several(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ PROVENANCE = {
     "preprocessing_sha256": "d" * 64,
     "threshold": 0.5,
     "threshold_source": "source-val",
+    "checkpoint_source": "source-val",
     "protocol": 1,
 }
 
@@ -151,6 +152,16 @@ def test_names_are_legal_and_values_finite(tmp_path: Path) -> None:
     assert {f"auc/{LAB}", f"auc_lo/{WILD}", f"acc/{WILD}.gan", "fps", "auc_robust_mean"} <= names
     assert f"auc/{WILD}.gan" not in names
     assert "vram_peak_mib" not in names
+
+
+def test_what_nobody_knows_the_origin_of_has_no_number_to_be_ranked_by(tmp_path: Path) -> None:
+    (entry,) = board(tmp_path).entries
+    unknown = {**PROVENANCE, "checkpoint_source": "unknown"}
+    doubtful = replace(entry, rows=tuple(replace(row, provenance=unknown) for row in entry.rows))
+    trusted, left = ({name for name, _, _ in points_of(each)} for each in (entry, doubtful))
+    assert "auc_robust_mean" in trusted
+    assert not {name for name in left if name.startswith(("auc_unseen", "auc_gap", "auc_robust"))}
+    assert f"auc/{WILD}" in left
 
 
 def test_a_perturbation_is_a_curve_whose_steps_are_severities(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def _add_reading(command: Adder) -> None:
 def _add_metrics(command: Adder) -> None:
     metrics = command(
         "metrics",
-        "every number from stored predictions, or from a file of scores of any detector",
+        "every number of a matrix as CSV, or the report on a file of scores of any detector",
         "gapbench metrics --predictions scores.csv --map score=prob --threshold 0.5",
     )
     metrics.add_argument("matrix", nargs="?", help="a matrix that was run here")

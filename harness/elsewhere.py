@@ -25,6 +25,7 @@ from harness.store import write_predictions
 from harness.types import (
     FAKE,
     PROTOCOL,
+    RANKED,
     REAL,
     Board,
     Cell,
@@ -57,6 +58,8 @@ def board_of(
     if not (table["split"] == "test").any():
         raise HarnessError(f"{scores.file} has no row of split test, and only those are measured")
     notes += _left_out(table)
+    _agreed(table, scores.file)
+    table = _completed(table, notes)
     if said := _doubtful(table):
         notes.append(said)
     folder = home() / "elsewhere" / scores.key[:16]
@@ -66,6 +69,7 @@ def board_of(
         for _, rows in table.groupby(ENTRY, sort=False)
         if (rows["split"] == "test").any()
     ]
+    notes += _to_be_ranked(entries)
     backwards = _backwards([row for entry in entries for row in entry.rows])
     if backwards:
         notes.append(backwards)
@@ -88,7 +92,7 @@ def _about(scores: Scores) -> str:
     return (
         f"Scores from {scores.file} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured only the"
         " numbers: what the detectors are, what they were trained on and how their checkpoints were chosen is"
-        " what the file says."
+        " what the file says; where it does not say what one was trained on, every set counts as unseen."
     )
 
 
@@ -181,6 +185,52 @@ def _twice(table: pd.DataFrame, twice: pd.DataFrame, place: Sequence[str], file:
     if 2 * len(twice) >= len(table):
         return f"{said}; if a row is a frame, average the frame scores to one score a clip first"
     return f"{said} ({len(twice)} rows like it); a clip has one score"
+
+
+def _agreed(table: pd.DataFrame, file: str) -> None:
+    """Refuse a clip that is real for one detector and fake for another."""
+    labels = table.groupby(["tested_on", "clip_id"], sort=False)["label"].nunique()
+    torn = labels[labels > 1]
+    for tested_on, clip in torn.index[:1]:
+        raise HarnessError(
+            f"clip {clip!r} of {tested_on} in {file} is real in some rows and fake in others"
+            f" ({len(torn)} such)"
+        )
+
+
+def _completed(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """The rows with a failed one for each clip that only other detectors have in the same cell.
+
+    Else a detector could leave out what it gets wrong, and lead.
+    """
+    test = table[table["split"] == "test"]
+    added = []
+    for place, here in test.groupby(CELL[3:], sort=False):
+        clips = here.drop_duplicates("clip_id")
+        for _, mine in here.groupby(ENTRY, sort=False):
+            gone = clips[~clips["clip_id"].isin(mine["clip_id"])]
+            if len(gone):
+                detector, trained_on, seed = mine.iloc[0][ENTRY]
+                lacking = gone.assign(detector=detector, trained_on=trained_on, seed=seed)
+                added.append(lacking.assign(score=float("nan"), error="not in the file for this detector"))
+                notes.append(
+                    f"{detector} lacks {len(gone)} clips of {place[0]} that others have; they count as failed"
+                )
+    return pd.concat([table, *added], ignore_index=True) if added else table
+
+
+def _to_be_ranked(entries: Sequence[Entry]) -> list[str]:
+    """What is missing of what a rank, and an AUC, need."""
+    rows = [row for entry in entries for row in entry.rows]
+    notes = [
+        f"the AUC of {row.cell} is undefined: {row.reasons['auc']}" for row in rows if "auc" in row.reasons
+    ]
+    if any(row.selection not in RANKED for row in rows):
+        notes.append(
+            "to be ranked and compared, a detector needs --threshold X, fixed before the test, or rows of"
+            " split val and the set it was trained on"
+        )
+    return notes
 
 
 def _left_out(table: pd.DataFrame) -> list[str]:

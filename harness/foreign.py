@@ -96,6 +96,11 @@ def read_scores(path: Path, said: Wording | None = None) -> Scores:
             raise HarnessError(
                 f"row {int(gone.argmax()) + 1} of {path.name} has no {name} ({gone.sum()} such)"
             )
+    for name, values in texts.items():
+        if name != "error" and (strange := [v for v in set(values) if v and not str(v).isprintable()]):
+            raise HarnessError(
+                f"{name} {strange[0]!r} in {path.name} holds characters that cannot be printed"
+            )
     found = pd.DataFrame({name: texts.get(name) for name in COLUMNS}, dtype=object)
     found["label"] = _labels(path.name, texts["label"], said.labels)
     found["score"] = _scores(path.name, table.column(chosen["score"]), texts["clip_id"])

@@ -142,15 +142,21 @@ class Change:
         return f"{text}; {self.settled(margin)}" if self.outcome(margin) == "inconclusive" else text
 
     def settled(self, margin: float) -> str:
-        """How many clips, of as many more identities, would find equal detectors `same` 4 times in 5."""
+        """How many clips, of as many more identities, would decide 4 times in 5."""
+        if self.bounds[1] < 0:  # a loss: as many as show on which side of the margin it lies
+            beyond = max(abs(abs(self.gain) - margin), EXACT)
+            told = f"about {self._needed(beyond):,.0f} clips would tell, here {self.clips:,}"
+            return f"a loss, perhaps within the margin; {told}"
         if margin == 0:
-            return "no number of clips settles a margin of 0"
-        needed = float(f"{self.clips * ((SURE + POWER) * self.error / margin) ** 2:.1e}")
+            return "no number of clips finds equal detectors within a margin of 0"
+        needed = self._needed(margin)
         text = f"about {needed:,.0f} clips would settle it, here {self.clips:,}"
-        if self.bounds[1] < 0:
-            return f"a loss, perhaps within the margin; {text}"
         enough = f"about {needed:,.0f} clips settle equal detectors, here {self.clips:,}: perhaps a loss"
         return text if needed > self.clips else enough
+
+    def _needed(self, distance: float) -> float:
+        """Clips that tell a gain from one so far off, to two digits."""
+        return float(f"{self.clips * ((SURE + POWER) * self.error / distance) ** 2:.1e}")
 
 
 def _incomparable(now: Row | None, before: Row | None) -> str:

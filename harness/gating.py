@@ -30,8 +30,11 @@ def run_gate(options: Namespace) -> int:
         why = f"nothing is accepted: {missing} is missing; to accept: gapbench accept {options.matrix}"
         verdicts = [Verdict(board.matrix, "accepted", "incomparable", why)]
         print(why)
-    _report(board.matrix, verdicts, options)
-    return exit_code(verdicts, options.allow_inconclusive)
+    code = exit_code(verdicts, options.allow_inconclusive)
+    unwritten = _report(board.matrix, verdicts, options)
+    for reason in unwritten:
+        say(f"gapbench: {reason}")
+    return code or (2 if unwritten else 0)  # a verdict is not lost with its report
 
 
 def run_accept(options: Namespace) -> int:
@@ -64,11 +67,15 @@ def _judged(board: Board, margins: Mapping[str, float], results: Path) -> list[V
     return verdicts + judge_costs(costs, before, margins)
 
 
-def _report(matrix: str, verdicts: Sequence[Verdict], options: Namespace) -> None:
-    """Write what was asked for: JUnit XML, whole; Markdown, added to what is there."""
+def _report(matrix: str, verdicts: Sequence[Verdict], options: Namespace) -> list[str]:
+    """Write what was asked for: JUnit XML, whole; Markdown, added to what is there. What could not be."""
     allowed = options.allow_inconclusive
+    failed = []
     if options.junit:
-        write_whole(options.junit, junit(matrix, verdicts, allowed))
+        try:
+            write_whole(options.junit, junit(matrix, verdicts, allowed))
+        except HarnessError as error:
+            failed.append(str(error))
     if options.summary:
         try:
             options.summary.parent.mkdir(parents=True, exist_ok=True)
@@ -76,4 +83,5 @@ def _report(matrix: str, verdicts: Sequence[Verdict], options: Namespace) -> Non
                 before = "\n" if file.tell() else ""
                 file.write(before + markdown_summary(matrix, verdicts, allowed))
         except OSError as error:
-            raise HarnessError(f"cannot write {options.summary}: {error.strerror}") from error
+            failed.append(f"cannot write {options.summary}: {error.strerror}")
+    return failed

@@ -19,6 +19,8 @@ from harness.types import Cell, HarnessError, Runtime, unknown
 
 CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+BUDGETS = ("fps_min", "vram_max_mib")
+"""Rules of the gate that are amounts, not margins."""
 PRECISIONS = ("fp32", "bf16", "auto")
 
 
@@ -182,7 +184,11 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return _expect(where, key, value, good, "a table of folders")
     if key == "gate":
         good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
-        return _expect(where, key, value, good, "a table of margins and budgets, 0 or more")
+        _expect(where, key, value, good, "a table of margins and budgets, 0 or more")
+        for rule, margin in value.items():
+            if rule not in BUDGETS and not margin < 1:
+                raise HarnessError(f"{where}: the margin of {rule} is a share below 1, not {margin}")
+        return value
     good = isinstance(value, list) and all(isinstance(v, str) and v for v in value)
     good = good and len(set(value)) == len(value) and (bool(value) or key in ("train", "perturbations"))
     return tuple(_expect(where, key, value, good, "a list of different names"))

@@ -46,11 +46,13 @@ def run_metrics(options: Namespace) -> int:
         usable(options.results)
     scores = read_scores(options.predictions, wording(options.map, options.labels, options.name))
     board, notes = board_of(scores, options.threshold, prevalence)
+    if options.results is not None:
+        _spare_matrices(board.matrix, options.results)
+        _spare_the_file(options.predictions, board.matrix, options.results)
     for note in notes:
         say(f"note: {note}")
     written = []
     if options.results is not None:
-        _spare_matrices(board.matrix, options.results)
         written = leaderboard.write_board(board, options.results)
     print(_csv(board) if options.csv else leaderboard.terminal(board) + "\n", end="")
     for file in written:
@@ -134,6 +136,14 @@ def _told(path: Path, cell: Cell, split: str) -> pd.DataFrame:
 
 def _csv(board: Board) -> str:
     return rows_table(board.rows).to_csv(index=False, lineterminator="\n")
+
+
+def _spare_the_file(predictions: Path, name: str, results: Path) -> None:
+    """Refuse to write tables over the very scores they are of."""
+    if predictions.resolve().parent == results.resolve() and predictions.name.startswith(name):
+        raise HarnessError(
+            f"the tables in {results} would stand in for {predictions.name}; give --results another folder"
+        )
 
 
 def _spare_matrices(name: str, results: Path) -> None:

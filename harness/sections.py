@@ -53,8 +53,8 @@ def leaderboard(standings: Standings) -> Iterator[Table]:
             for line in below
         )
         note = ("" if lines else _explained(standings)) + (
-            "Not ranked, because nobody says on what checkpoint or threshold was chosen (`unknown`), or"
-            " because it was chosen on the test clips (`oracle`). No number that needs a threshold is given."
+            "Not ranked, because nobody says on which clips checkpoint or threshold was chosen (`unknown`),"
+            " or because it was on the test clips (`oracle`). No number that needs a threshold is given."
         )
         yield Table("Not ranked", ("detector", "unseen [95 %]", "seen", "why"), body, note)
 

@@ -331,15 +331,60 @@ def test_a_detector_without_a_test_row_is_named_and_not_measured() -> None:
     assert "without a row of split test: old" in notes
 
 
+def beyond_ranks(notes: Sequence[str]) -> list[str]:
+    """The notes besides the one on what a rank needs."""
+    return [note for note in notes if not note.startswith("to be ranked")]
+
+
+def test_a_file_without_threshold_or_validation_rows_is_told_what_a_rank_needs() -> None:
+    assert any(note.startswith("to be ranked") for note in board_of(read(scored()))[1])
+    assert beyond_ranks(board_of(read(scored()), threshold=0.5)[1]) == list(
+        board_of(read(scored()), threshold=0.5)[1]
+    )
+
+
+def test_a_clip_that_only_another_detector_has_counts_as_failed() -> None:
+    """Else leaving out the hard clips would win."""
+    whole = scored(detector="honest")
+    wrong = (whole["score"] >= whole["score"].median()) != (whole["label"] == 1)
+    choosy = whole[~wrong].assign(detector="choosy")
+    board, notes = board_of(read(pd.concat([whole, choosy])), threshold=0.5)
+    rows = {row.cell.detector: row for row in board.rows}
+    assert rows["honest"].failed == 0
+    assert (rows["choosy"].clips, rows["choosy"].failed) == (len(whole), int(wrong.sum()))
+    assert rows["choosy"].metrics["auc_failed_worst"] < rows["honest"].metrics["auc"]  # type: ignore[operator]
+    assert any(note.startswith(f"choosy lacks {int(wrong.sum())} clips of") for note in notes)
+
+
+def test_a_clip_that_is_real_for_one_detector_and_fake_for_another_is_refused() -> None:
+    one = scored(detector="one")
+    other = one.assign(detector="other", label=1 - one["label"])
+    with pytest.raises(HarnessError, match=r"is real in some rows and fake in others \("):
+        board_of(read(pd.concat([one, other])))
+
+
+def test_the_file_of_scores_is_never_overwritten_by_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    kept(scored(), "mine.csv")
+    before = Path("mine.csv").read_bytes()
+    assert main(["metrics", "--predictions", "mine.csv", "--results", "."]) == 2
+    refused("would stand in for mine.csv", capsys.readouterr().err.removesuffix("\n"))
+    assert Path("mine.csv").read_bytes() == before
+
+
+def test_a_name_that_cannot_be_printed_is_refused() -> None:
+    with pytest.raises(HarnessError, match="cannot be printed"):
+        read(scored(detector="\x1b[31mred"))
+
+
 def test_scores_that_point_the_wrong_way_are_pointed_out_and_never_flipped() -> None:
     table = scored()
     right, backwards = only(table), table.assign(score=1 - table["score"])
     found, notes = board_of(read(backwards))
     assert found.rows[0].metrics["auc"] == pytest.approx(1 - right.metrics["auc"])  # type: ignore[operator]
-    (note,) = notes
+    (note,) = beyond_ranks(notes)
     refused("scores may be P(real)", note)
     assert "nothing was flipped" in found.about
-    assert board_of(read(table))[1] == ()
+    assert beyond_ranks(board_of(read(table))[1]) == []
 
 
 def test_a_file_of_one_class_has_no_auc_and_says_why() -> None:
@@ -394,7 +439,7 @@ def test_a_set_read_as_a_part_of_another_is_pointed_out() -> None:
     parts = [scored(tested_on=name, trained_on="DFDC") for name in ("DFDC", "DFDC-P")]
     assert any("read 'DFDC-P' as 'DFDC' without 'P'" in note for note in board_of(read(pd.concat(parts)))[1])
     parts = [scored(tested_on=name, trained_on="Celeb-DF") for name in ("Celeb-DF", "DFDC")]
-    assert board_of(read(pd.concat(parts)))[1] == ()
+    assert beyond_ranks(board_of(read(pd.concat(parts)))[1]) == []
 
 
 def test_people_numbered_as_fractions_are_the_same_people() -> None:
@@ -504,7 +549,7 @@ def test_what_is_exported_is_measured_as_before(suffix: str) -> None:
     path = Path(f"export{suffix}")
     write_scores(exported(before), path)
     after, notes = board_of(read_scores(path))
-    assert notes == ()
+    assert beyond_ranks(notes) == []
     assert [str(row.cell) for row in after.rows] == [str(row.cell) for row in before.rows]
     for was, now in zip(before.rows, after.rows, strict=True):
         assert (now.clips, now.failed, now.cell.regime) == (was.clips, was.failed, was.cell.regime)

@@ -149,12 +149,12 @@ def test_inconclusive_says_how_many_clips_would_settle_it() -> None:
     wanted = 1000 * ((NormalDist().inv_cdf(0.95) + NormalDist().inv_cdf(0.8)) * 0.01 / 0.01) ** 2
     assert round(wanted, -2) == 6200
     assert "margin 0.01; about 6,200 clips would settle it, here 1,000" in change.said(0.01)
-    assert "no number of clips settles a margin of 0" in change.said(0.0)
+    assert "no number of clips finds equal detectors within a margin of 0" in change.said(0.0)
 
 
 def test_a_loss_that_may_be_within_the_margin_is_called_a_loss() -> None:
     said = Change(0.9, 0.892, -0.008, 0.004, 1000).said(0.01)
-    assert said.endswith("a loss, perhaps within the margin; about 990 clips would settle it, here 1,000")
+    assert said.endswith("a loss, perhaps within the margin; about 25,000 clips would tell, here 1,000")
     perhaps = Change(0.9, 0.8937, -0.0063, 0.004, 1000).said(0.01)
     assert perhaps.endswith("about 990 clips settle equal detectors, here 1,000: perhaps a loss")
 

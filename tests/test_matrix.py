@@ -112,3 +112,15 @@ def test_leaving_a_manipulation_out_and_taking_only_it_are_complements() -> None
     assert {c.id for c in tested} == {"test/None", "test/x"}
     with pytest.raises(HarnessError, match="no manipulation 'z'"):
         Subset.parse("a:z").for_testing(clips)
+
+
+def test_a_margin_that_lets_everything_pass_is_refused() -> None:
+    with pytest.raises(HarnessError, match="margin of auc is a share below 1, not 5"):
+        parse_matrix(GOOD + "[gate]\nauc = 5\n", "mine")
+    assert parse_matrix(GOOD + "[gate]\nfps_min = 100\n", "mine").gate == {"fps_min": 100}
+
+
+@pytest.mark.parametrize("prevalence", ["0.0", "1.0", "1", "'few'"])
+def test_a_prevalence_is_a_share_above_0_and_below_1(prevalence: str) -> None:
+    with pytest.raises(HarnessError, match="prevalence must be a share above 0 and below 1"):
+        parse_matrix(f"prevalence = {prevalence}\n" + GOOD, "mine")

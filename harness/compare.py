@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from statistics import NormalDist, median
 
 import numpy as np
-import pandas as pd
 
 from harness.intervals import bounds
 from harness.lines import Line, one_of
 from harness.metrics import auc_draws
 from harness.standing import BASELINE, drawn_auc, mean_of, unseen_rows
-from harness.store import read_predictions
+from harness.store import scored_of
 from harness.types import Board, HarnessError, Row, parts_of
 
 LEVEL = 0.05
@@ -141,15 +139,13 @@ def detectable(errors: Sequence[float]) -> float | None:
     return reach * median(known) if known else None
 
 
-def varies(drawn: np.ndarray) -> bool:
-    """Whether a number depends on which clips were drawn; that of a constant score does not."""
-    return bool(np.ptp(drawn) > STILL)
+def errors_among(drawn: Iterable[np.ndarray | None]) -> list[float]:
+    """Standard errors of the differences of every two numbers, each by its draws.
 
-
-def detectable_on(rows: Sequence[Row]) -> float | None:
-    """The minimal detectable difference among rows of one test set and condition."""
-    drawn = [draws for draws in map(drawn_auc, rows) if draws is not None and varies(draws)]
-    return detectable([float(np.std(one - other, ddof=1)) for one, other in combinations(drawn, 2)])
+    One that does not depend on which clips were drawn, like that of a constant score, is left out.
+    """
+    known = [draws for draws in drawn if draws is not None and np.ptp(draws) > STILL]
+    return [float(np.std(one - other, ddof=1)) for one, other in combinations(known, 2)]
 
 
 def ranks(lines: Sequence[Line], found: Sequence[Difference]) -> list[str]:
@@ -206,7 +202,7 @@ def _alike(rows: Sequence[Row]) -> bool:
 
 def _shared(board: Board, rows: Sequence[Row]) -> set[str] | None:
     """The clips that all rows scored; None unless they are of both classes."""
-    scored = [_scored(board, row) for row in rows]
+    scored = [scored_of(board, row) for row in rows]
     shared = set.intersection(*(set(table["clip_id"]) for table in scored))
     first = scored[0]
     return shared if first.loc[first["clip_id"].isin(shared), "label"].nunique() == 2 else None
@@ -236,15 +232,7 @@ def _auc_of(board: Board, row: Row, clips: set[str] | None) -> Values:
     auc, draws = row.metrics.get("auc"), drawn_auc(row)
     if clips is None and auc is not None and draws is not None:
         return auc, draws
-    scored = _scored(board, row)
+    scored = scored_of(board, row)
     if clips is not None:
         scored = scored[scored["clip_id"].isin(clips)]
     return auc_draws(scored, parts_of(row.cell.tested_on)[0])
-
-
-def _scored(board: Board, row: Row) -> pd.DataFrame:
-    path: Path | None = board.predictions.get(str(row.cell))
-    if path is None:
-        raise HarnessError(f"the predictions of {row.cell} are not there to compare")
-    predictions, _ = read_predictions(path)
-    return predictions[predictions["score"].notna()]

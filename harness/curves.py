@@ -12,9 +12,9 @@ import pandas as pd
 
 from harness import calibration
 from harness.drawing import GUESSING, colours, drawing, headed, nothing_for, panels, save
-from harness.resampling import graph_of
+from harness.resampling import graph_of_clips
 from harness.standing import clean_auc
-from harness.store import read_predictions
+from harness.store import scored_of
 from harness.tables import number
 from harness.types import Board, Row, parts_of
 from harness.weighted import Curve
@@ -59,7 +59,7 @@ def roc(board: Board, path: Path) -> None:
 
     def panel(axis: Axes, here: list[Row], colour: dict[str, Any]) -> None:
         for row in here:
-            _roc_curve(axis, row, _scored(board, row), colour[row.cell.entry], row in _banded(here))
+            _roc_curve(axis, row, scored_of(board, row), colour[row.cell.entry], row in _banded(here))
         axis.set(xlabel="reals called fake", ylabel="fakes caught")
 
     counts = Counter(row.cell.tested_on for row in rows)
@@ -83,7 +83,7 @@ def reliability(board: Board, path: Path) -> None:
 
     def panel(axis: Axes, here: list[Row], colour: dict[str, Any]) -> None:
         for row in here:
-            _reliability_curve(axis, row, _scored(board, row), colour[row.cell.entry])
+            _reliability_curve(axis, row, scored_of(board, row), colour[row.cell.entry])
         axis.set(xlabel="mean P(fake) of a bin", ylabel="share of fakes in it")
 
     lines = (
@@ -129,8 +129,7 @@ def _roc_curve(axis: Axes, row: Row, clips: pd.DataFrame, colour: Any, band: boo
 def roc_band(row: Row, clips: pd.DataFrame, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The middle 95 % of the TPR at each FPR of the rising `grid`, from the scored clips of a row."""
     label, score = clips["label"].to_numpy(dtype=np.int64), clips["score"].to_numpy(dtype=np.float64)
-    target, source, ids = (clips[name].to_numpy(dtype=object) for name in ("target", "source", "clip_id"))
-    graph, curve = graph_of(label, target, source, ids, parts_of(row.cell.tested_on)[0]), Curve(label, score)
+    graph, curve = graph_of_clips(clips, parts_of(row.cell.tested_on)[0]), Curve(label, score)
     drawn = np.concatenate([curve.on_grid(weights, grid) for weights in graph.weights(BAND_DRAWS)])
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return low, high
@@ -156,8 +155,3 @@ def _style(row: Row) -> dict[str, Any]:
     """A dashed line is of forgeries that the weights were trained on."""
     seen = row.cell.regime == "in-dataset"
     return {"linestyle": "--", "linewidth": 1.0} if seen else {"linestyle": "-", "linewidth": 1.8}
-
-
-def _scored(board: Board, row: Row) -> pd.DataFrame:
-    predictions, _ = read_predictions(board.predictions[str(row.cell)])
-    return predictions[predictions["score"].notna()]

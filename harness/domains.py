@@ -10,15 +10,12 @@ import pandas as pd
 
 from harness.intervals import bounds, resampled
 from harness.metrics import auc
-from harness.resampling import Graph, graph_of
-from harness.store import read_predictions
+from harness.resampling import Graph, graph_of_clips
+from harness.store import scored_of
 from harness.types import FAKE, REAL, Board, Entry, Row, parts_of
-from harness.weighted import auc_statistic
+from harness.weighted import OUTSIDE, auc_statistic
 
 COLUMNS = ("entry", "reals_of", "fakes_of", "auc", "auc_lo", "auc_hi")
-
-OUTSIDE = -1
-"""Stands in for the label of a clip that a pair leaves out."""
 
 Numbers = tuple[float | None, float | None, float | None]
 """An AUC and the bounds of its interval."""
@@ -51,7 +48,7 @@ def comparable(entry: Entry, board: Board) -> list[Row]:
 
 def _lines(entry: Entry, board: Board) -> list[tuple[object, ...]]:
     rows = comparable(entry, board)
-    across = _across({row.cell.tested_on: _scored(row, board) for row in rows})
+    across = _across({row.cell.tested_on: scored_of(board, row) for row in rows})
     found: list[tuple[object, ...]] = []
     for row in rows:
         for other in rows:
@@ -78,7 +75,7 @@ def _across(sets: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], Numbers]:
         reals, fakes = (owner == one) & (label == REAL), (owner == other) & (label == FAKE)
         if reals.any() and fakes.any():
             parts[one, other] = reals | fakes
-    graph = _together([_graph(one, name) for name, one in sets.items()])
+    graph = _together([graph_of_clips(one, name) for name, one in sets.items()])
     only = {pair: np.where(part, label, OUTSIDE) for pair, part in parts.items()}
     drawn = resampled(graph, {"\n".join(pair): auc_statistic(of, score) for pair, of in only.items()})
     found: dict[tuple[str, str], Numbers] = {}
@@ -86,11 +83,6 @@ def _across(sets: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], Numbers]:
         low, high = bounds(drawn["\n".join(pair)])
         found[pair] = auc(label[part], score[part]), max(0.0, low), min(1.0, high)
     return found
-
-
-def _graph(clips: pd.DataFrame, world: str) -> Graph:
-    target, source, ids = (clips[name].to_numpy(dtype=object) for name in ("target", "source", "clip_id"))
-    return graph_of(clips["label"].to_numpy(dtype=np.int64), target, source, ids, world)
 
 
 def _together(graphs: Sequence[Graph]) -> Graph:
@@ -103,8 +95,3 @@ def _together(graphs: Sequence[Graph]) -> Graph:
         np.concatenate([np.where(graph.second < 0, -1, graph.second + start) for graph, start in each]),
         "mixed" if len({graph.method for graph in graphs}) > 1 else graphs[0].method,
     )
-
-
-def _scored(row: Row, board: Board) -> pd.DataFrame:
-    predictions, _ = read_predictions(board.predictions[str(row.cell)])
-    return predictions[predictions["score"].notna()]

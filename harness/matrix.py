@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.budgets import ABSOLUTE
 from harness.data import Subset
 from harness.files import digest
 from harness.gate import RULES
@@ -19,8 +20,6 @@ from harness.types import Cell, HarnessError, Runtime, unknown
 
 CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-BUDGETS = ("fps_min", "vram_max_mib")
-"""Rules of the gate that are amounts, not margins."""
 PRECISIONS = ("fp32", "bf16", "auto")
 
 
@@ -186,7 +185,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
         good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
         _expect(where, key, value, good, "a table of margins and budgets, 0 or more")
         for rule, margin in value.items():
-            if rule not in BUDGETS and not margin < 1:
+            if rule not in ABSOLUTE and not margin < 1:
                 raise HarnessError(f"{where}: the margin of {rule} is a share below 1, not {margin}")
         return value
     good = isinstance(value, list) and all(isinstance(v, str) and v for v in value)

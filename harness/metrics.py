@@ -29,9 +29,10 @@ from harness.operating import (
     tpr_at_fpr,
     why_no_tpr,
 )
-from harness.resampling import DRAWS, graph_of
+from harness.resampling import DRAWS, graph_of_clips
 from harness.types import FAKE, REAL, HarnessError
 from harness.weighted import (
+    OUTSIDE,
     Curve,
     Statistic,
     auc_statistic,
@@ -61,9 +62,6 @@ METRICS = (
 """Names of the metrics of every cell."""
 
 KEPT_DRAWS = ("auc", "accuracy")
-OUTSIDE = -1
-"""Stands in for the label of a clip that a number leaves out."""
-
 FEW_FAILED = 0.01
 """Share of failed clips above which the AUC is also given with them at their worst and best."""
 
@@ -178,8 +176,7 @@ def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | N
     _add_coverage(found, predictions)
     if not len(label):
         return Measured(len(predictions), len(predictions), found.metrics, {}, found.reasons)
-    ids, target, source = (scored[name].to_numpy(dtype=object) for name in ("clip_id", "target", "source"))
-    graph = graph_of(label, target, source, ids, terms.world)
+    graph = graph_of_clips(scored, terms.world)
     drawn = resampled(graph, found.statistics, terms.draws)
     intervals = found.bounds(drawn, graph.identities)
     if min((label == REAL).sum(), (label == FAKE).sum()) > 1:
@@ -194,10 +191,7 @@ def auc_draws(predictions: pd.DataFrame, world: str, draws: int = DRAWS) -> tupl
     """(AUC, AUC under each draw `[draws]`) of scored predictions of both classes, as `measure` finds them."""
     label = predictions["label"].to_numpy(dtype=np.int64)
     score = predictions["score"].to_numpy(dtype=np.float64)
-    ids, target, source = (
-        predictions[name].to_numpy(dtype=object) for name in ("clip_id", "target", "source")
-    )
-    graph = graph_of(label, target, source, ids, world)
+    graph = graph_of_clips(predictions, world)
     return auc(label, score), resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"]
 
 
@@ -275,15 +269,16 @@ def _add_decisions(
 ) -> None:
     """What is right and wrong at the decision threshold."""
     why = terms.no_decisions or ("" if threshold is not None else "no decision threshold")
-    fake = score >= (0.5 if threshold is None else threshold)
+    limit = 0.5 if threshold is None else threshold  # not used where there is none
+    fake = score >= limit
     real, forged = label == REAL, label == FAKE
     both, no_clips = why or _why_undefined(label), "" if len(label) else "no scored clip"
     found.share("accuracy", why or no_clips, fake == forged, real | forged)
     found.share("tpr", both, fake, forged)
     found.share("fpr", both, fake, real)
+    balanced = partial(balanced_accuracy, label, score, limit)
+    found.add("balanced_accuracy", both, balanced, partial(balanced_accuracy_statistic, label, fake))
     tpr, fpr = found.metrics["tpr"] or 0.0, found.metrics["fpr"] or 0.0  # not used where undefined
-    balanced = partial(balanced_accuracy_statistic, label, fake)
-    found.add("balanced_accuracy", both, lambda: (tpr + 1 - fpr) / 2, balanced)
     ppv = positive_predictive_value(tpr, fpr, terms.prevalence)
     found.add("ppv", both or ("nothing is called fake" if ppv is None else ""), lambda: ppv)
     at_half = terms.no_decisions or no_clips

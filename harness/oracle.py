@@ -9,7 +9,7 @@ import numpy as np
 from harness.ranking import Standings, Tested, standings_of
 from harness.shown import by_test_set, why_undefined
 from harness.standing import headline
-from harness.store import read_predictions
+from harness.store import scored_of
 from harness.tables import Table, number
 from harness.types import FAKE, Board, Row
 
@@ -70,11 +70,9 @@ def _threshold(standings: Standings, tested: Tested) -> tuple[str, ...]:
 
 def _best_on(board: Board, row: Row) -> tuple[float, float] | None:
     """None where the cell has no stored predictions, or none with a score."""
-    path = board.predictions.get(str(row.cell))
-    if path is None:
+    if str(row.cell) not in board.predictions:
         return None
-    predictions, _ = read_predictions(path)
-    scored = predictions[predictions["score"].notna()]
+    scored = scored_of(board, row)
     if scored.empty:
         return None
     return best_accuracy(scored["label"].to_numpy(), scored["score"].to_numpy(dtype=np.float64))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.intervals import resampled
 from harness.metrics import accuracy, auc
-from harness.resampling import DRAWS, Graph, graph_of
+from harness.resampling import DRAWS, Graph, graph_of_clips
 from harness.standing import DIGITS
 from harness.types import FAKE, RANKED, Row, parts_of
 from harness.weighted import Statistic, auc_statistic, mean_statistic
@@ -81,10 +81,7 @@ def _found(scored: pd.DataFrame, threshold: float | None) -> Found:
 
 
 def _graph(scored: pd.DataFrame, row: Row) -> Graph:
-    label = scored["label"].to_numpy(dtype=np.int64)
-    ids = scored.index.to_numpy(dtype=object)
-    target, source = (scored[name].to_numpy(dtype=object) for name in ("target", "source"))
-    return graph_of(label, target, source, ids, parts_of(row.cell.tested_on)[0])
+    return graph_of_clips(scored.reset_index(), parts_of(row.cell.tested_on)[0])
 
 
 def _threshold(row: Row) -> float | None:

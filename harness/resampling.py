@@ -93,6 +93,13 @@ def graph_of(
     return Graph(np.array(keys, dtype=np.uint64), first, second, method)
 
 
+def graph_of_clips(clips: pd.DataFrame, world: str) -> Graph:
+    """The identities of a table of predictions, one line a clip: see `graph_of`."""
+    label = clips["label"].to_numpy(dtype=np.int64)
+    target, source, ids = (clips[name].to_numpy(dtype=object) for name in ("target", "source", "clip_id"))
+    return graph_of(label, target, source, ids, world)
+
+
 def exponentials(keys: np.ndarray, start: int, stop: int) -> np.ndarray:
     """Exp(1) values `[stop - start, K]`: of each key's stream of draws, those numbered start to stop.
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import home, read_json, writing
-from harness.types import Clip, HarnessError, Prediction, Recipe, Weights
+from harness.types import Board, Clip, HarnessError, Prediction, Recipe, Row, Weights
 
 SCHEMA = pa.schema(
     [
@@ -111,6 +111,15 @@ def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         raise HarnessError(f"{path} lacks the column {lacking[0]!r} (has: {', '.join(table.column_names)})")
     meta = json.loads((table.schema.metadata or {}).get(META, b"{}"))
     return table.select(SCHEMA.names).replace_schema_metadata(None).to_pandas(), meta
+
+
+def scored_of(board: Board, row: Row) -> pd.DataFrame:
+    """The stored predictions of a row that carry a score; `HarnessError` when they are not there."""
+    path = board.predictions.get(str(row.cell))
+    if path is None:
+        raise HarnessError(f"the predictions of {row.cell} are not there")
+    predictions, _ = read_predictions(path)
+    return predictions[predictions["score"].notna()]
 
 
 def write_predictions(path: Path, predictions: pd.DataFrame, meta: Mapping[str, Any]) -> None:

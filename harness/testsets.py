@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 
-import numpy as np
-
-from harness.compare import detectable, varies
+from harness.compare import detectable, errors_among
 from harness.ranking import Standings, Tested, counted
 from harness.shown import Body, by_test_set, counts, detectable_note, first_that_fits, with_interval
 from harness.standing import CROSS
@@ -60,7 +57,9 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
         " Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on). EER: error rate"
         " where as many reals as fakes are misjudged. `acc`: share judged right at the decision threshold."
     )
-    note = f"{clips_note(rows)} {detectable_note(detectable(_errors(shown)), 'here.')}"
+    note = (
+        f"{clips_note(rows)} {detectable_note(detectable(errors_among(t.drawn() for t in shown)), 'here.')}"
+    )
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
     return Table(f"Tested on {on}", header, tuple(body), note + ("" if explained else explanation))
 
@@ -104,7 +103,7 @@ def robustness(standings: Standings) -> Iterator[Table]:
     names = list(dict.fromkeys(row.cell.perturbation for row in rows))
     levels = ", ".join(map(str, sorted({row.cell.severity for row in rows})))
     every = [standings.tested(on, lambda row: row.cell.severity > 0) for on in standings.tests]
-    least = detectable([error for shown in every for error in _errors(shown)])
+    least = detectable([error for shown in every for error in errors_among(t.drawn() for t in shown)])
     forms = []
     for bounded in (True, False):
         bodies = {on: _perturbed(standings, on, names, bounded) for on in standings.tests}
@@ -137,10 +136,3 @@ def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: boo
         first = number(clean[line.name].value("auc")) if line.name in clean else "-"
         body.append((standings.name(line), first, *cells, *(worst if len(names) > 1 else ())))
     return body
-
-
-def _errors(shown: Sequence[Tested]) -> list[float]:
-    """Standard errors of the differences of every two lines; what never varies is left out."""
-    known = [drawn for drawn in (tested.drawn() for tested in shown) if drawn is not None]
-    varied = [drawn for drawn in known if varies(drawn)]
-    return [float(np.std(one - other, ddof=1)) for one, other in combinations(varied, 2)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.files import digest, file_digest
 from harness.lines import line_of
+from harness.plots import DRAWN
 from harness.standing import headline, rows_table
 from harness.types import PROTOCOL, RANKED, Board, Cell, Entry, HarnessError, Row
 
@@ -37,7 +38,6 @@ UNRANKED = (
 """Headline numbers that an entry has only if nothing of it was chosen on test clips."""
 CURVES = {"curve": "auc", "curve_acc": "accuracy"}
 TRAINING = {"train/loss": "train_loss", "val/auc": "val_auc"}
-PLOTS = ("forest", "heatmap", "robustness", "speed", "roc", "reliability", "domains")
 ILLEGAL = re.compile(r"[^A-Za-z0-9_\-. ]")
 
 
@@ -208,7 +208,7 @@ def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None
 def result_files(matrix: str, results: Path) -> list[Path]:
     """The finished tables and plots of a matrix that exist."""
     tables = [f"{matrix}.md", f"{matrix}.csv", f"{matrix}-cost.csv", f"{matrix}-domains.csv"]
-    plots = [f"{matrix}-{plot}.png" for plot in PLOTS]
+    plots = [f"{matrix}-{plot}.png" for plot in DRAWN]
     return [results / name for name in (*tables, *plots) if (results / name).is_file()]
 
 

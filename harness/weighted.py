@@ -8,6 +8,9 @@ import numpy as np
 
 from harness.types import FAKE, REAL
 
+OUTSIDE = -1
+"""Stands in for the label of a clip that a number leaves out: it is neither real nor fake."""
+
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights `[d, N]` of the clips -> the number under each weighting `[d]`."""
 

@@ -17,8 +17,8 @@ from harness.compare import (
     Difference,
     compared,
     detectable,
-    detectable_on,
     differences,
+    errors_among,
     holm,
     least_p,
     ranks,
@@ -28,6 +28,7 @@ from harness.intervals import resampled
 from harness.lines import Line, line_of, lines_of
 from harness.resampling import graph_of
 from harness.rows import made_row, terms_from
+from harness.standing import drawn_auc
 from harness.store import write_predictions
 from harness.types import Board, Cell, Entry, Row
 from harness.weighted import auc_statistic
@@ -143,8 +144,10 @@ def test_the_detectable_difference_of_a_test_set_leaves_out_what_does_not_vary()
     constant = Row(Cell("constant", None, WILD), 9, 0, {}, draws={"auc": np.full(4000, 0.5)})
     undefined = Row(Cell("absent", LAB, WILD), 9, 0, {"auc": None})
     wanted = detectable([0.01 * np.sqrt(2)])
-    assert detectable_on([*rows, constant, undefined]) == pytest.approx(wanted, rel=0.05)
-    assert detectable_on([rows[0], constant]) is None
+    assert detectable(errors_among(map(drawn_auc, [*rows, constant, undefined]))) == pytest.approx(
+        wanted, rel=0.05
+    )
+    assert detectable(errors_among(map(drawn_auc, [rows[0], constant]))) is None
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from harness.registry import dataset
+from harness.trees import IMAGES, VIDEOS
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
 
-VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 UNNAMED = "unnamed"
 """Manipulation of a file that lies directly in `fake/`."""
 
@@ -17,7 +16,7 @@ UNNAMED = "unnamed"
 @dataset(
     "folder",
     about="a folder of your own: real/** and fake/<manipulation>/**, optionally under train, val or test",
-    crop="center",
+    crop="face",
 )
 def folder(root: Path) -> Iterator[Clip]:
     """Every video or image under `root`, sorted by path; without a split folder above it, a clip is `test`.

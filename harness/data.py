@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import registry
-from harness.files import clips_digest, digest, home
+from harness.files import clips_digest, digest, home, write_whole
 from harness.types import REAL, Clip, HarnessError, parts_of
 
 DATA_FILE = Path("data.toml")
@@ -42,7 +43,11 @@ class Subset:
     def _of(self, clips: tuple[Clip, ...], splits: tuple[str, ...]) -> tuple[Clip, ...]:
         named = self.left_out or self.only
         known = {clip.manipulation for clip in clips if clip.manipulation}
-        if named and named not in known:
+        official = {key.partition("/")[2] for key in registry.datasets.get(self.dataset).official}
+        absent = (
+            self.left_out is not None and self.left_out in official
+        )  # not copied here, so left out already
+        if named and named not in known and not absent:
             raise HarnessError(
                 f"{self.dataset} has no manipulation {named!r} (known: {', '.join(sorted(known)) or 'none'})"
             )
@@ -63,17 +68,33 @@ def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None
     """
     if entry.embedded:
         return home() / "data" / f"{entry.name}-v{entry.version}"
-    named = (
-        (roots or {}).get(entry.name) or os.environ.get(_variable(entry.name)) or _data_file().get(entry.name)
-    )
-    if not named:
-        raise HarnessError(how_to_bring(entry))
-    return Path(named).expanduser()
+    for name in filter(None, (entry.name, entry.shares)):
+        named = (roots or {}).get(name) or os.environ.get(_variable(name)) or _data_file().get(name)
+        if named:
+            return Path(named).expanduser()
+    raise HarnessError(how_to_bring(entry))
 
 
 def how_to_bring(entry: registry.DatasetEntry) -> str:
     """The line that would make a dataset present."""
-    return f'add {entry.name} = "FOLDER" to {DATA_FILE}, or set {_variable(entry.name)}=FOLDER'
+    return f"gapbench data set {entry.name} FOLDER (or set {_variable(entry.name)}=FOLDER)"
+
+
+def set_root(name: str, root: Path) -> Path:
+    """Write down in `data.toml` where a dataset lies, beside what is there; returns the file.
+
+    A name nobody registered, an embedded dataset or a path that does not exist is a `HarnessError`.
+    """
+    entry = registry.datasets.get(name)
+    if entry.embedded:
+        raise HarnessError(f"{name} is made by GapBench and needs no folder")
+    place = root.expanduser().absolute()
+    if not place.exists():
+        raise HarnessError(f"{root} does not exist")
+    said = _data_file() | {name: str(place)}
+    lines = [f"{key} = {json.dumps(said[key], ensure_ascii=False)}" for key in sorted(said)]
+    write_whole(DATA_FILE, "# Where datasets lie on this machine.\n" + "\n".join(lines) + "\n")
+    return DATA_FILE
 
 
 def missing(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
@@ -84,8 +105,8 @@ def missing(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None
         root = root_of(entry, roots)
     except HarnessError as error:
         return f"no folder is named for it: {error}"
-    if not root.is_dir():
-        return f"{root} is not a folder; {how_to_bring(entry)}"
+    if not root.exists():
+        return f"{root} does not exist; {how_to_bring(entry)}"
     return None
 
 

@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from harness import shelf
 from harness.types import Clip, HarnessError, Recipe, unknown
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
@@ -47,6 +48,10 @@ class Detector(Protocol):
         ...
 
 
+Importer = Callable[[Path], Mapping[str, Any]]
+"""A file of weights -> its tensors under the names of our module, which must then load strictly."""
+
+
 @dataclass(frozen=True)
 class DetectorEntry:
     """A registered detector."""
@@ -57,6 +62,12 @@ class DetectorEntry:
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     """Ways to train it, by name; empty for a fixed detector."""
     file: str = ""
+    importers: Mapping[str, Importer] = field(default_factory=dict)
+    """Format of a published checkpoint -> what reads it."""
+    trained_on: str | None = None
+    """What imported weights were trained on, as whoever imported them says; None when nobody does."""
+    identity: str = ""
+    """sha256 (hex) of weights that came from outside; empty otherwise."""
 
     @property
     def trainable(self) -> bool:
@@ -90,13 +101,18 @@ class DatasetEntry:
     about: str
     """One line for tables: what it is."""
     crop: str = "center"
-    """`none` (whole frame), `center` (largest centred square) or `boxes` (1.3 x the clip's face box)."""
+    """`none` (whole frame), `center` (largest centred square), `boxes` (1.3 x the clip's face box) or `face`
+    (1.3 x the box of the face that is found)."""
     embedded: bool = False
     """Made here on first use; every other dataset is brought by the user."""
     version: str = "1"
     """Raised whenever the same clip ids come to mean other pixels or labels."""
     prepare: Callable[[Path], None] | None = None
     """For an embedded dataset: makes the files under the root if they are not there yet."""
+    official: Mapping[str, int] = field(default_factory=dict)
+    """Clips in the complete dataset: `split/real` or `split/manipulation` (`*` for all splits) -> count."""
+    shares: str = ""
+    """Dataset whose folder is also this one's, unless a folder of its own is named."""
     file: str = ""
 
 
@@ -136,6 +152,7 @@ class Registry(Generic[E]):
         self.package = package
         self._entries: dict[str, E] = {}
         self._broken: dict[str, str] = {}
+        self._families: dict[str, Callable[[str], E]] = {}
         self._scanned = False
 
     def add(self, entry: E) -> None:
@@ -148,6 +165,13 @@ class Registry(Generic[E]):
             places = f"{_origin(taken)} and {_origin(entry)}"
             raise HarnessError(f"{self.kind} {entry.name!r} is registered twice: {places}")
         self._entries[entry.name] = entry
+
+    def add_family(self, prefix: str, open_: Callable[[str], E]) -> None:
+        """Register what makes the entries called `prefix:argument`, one when each is asked for."""
+        self._scan()
+        if not NAME.fullmatch(prefix) or prefix in self._entries:
+            raise HarnessError(f"{self.kind} family {prefix!r} must be words joined by '_', and not taken")
+        self._families[prefix] = open_
 
     def _scan(self) -> None:
         if self._scanned:
@@ -166,6 +190,11 @@ class Registry(Generic[E]):
         self._scan()
         return sorted(self._entries)
 
+    def families(self) -> list[str]:
+        """The prefixes of names that take an argument, sorted."""
+        self._scan()
+        return sorted(self._families)
+
     def broken(self) -> dict[str, str]:
         """Files of the folder that failed to import, with why."""
         self._scan()
@@ -178,7 +207,12 @@ class Registry(Generic[E]):
             return self._entries[name]
         if name in self._broken:
             raise HarnessError(f"{self.kind} {name!r} cannot be imported: {self._broken[name]}")
-        error = unknown(self.kind, name, self._entries)
+        prefix, colon, argument = name.partition(":")
+        if colon and self.kind == "detector" and (imported := shelf.imported(name, self.get)):
+            return imported
+        if colon and prefix in self._families:
+            return self._families[prefix](argument)
+        error = unknown(self.kind, name, [*self._entries, *(f"{each}:..." for each in self._families)])
         if self._broken:
             raise HarnessError(f"{error}; not importable: {', '.join(sorted(self._broken))}")
         raise error
@@ -189,12 +223,27 @@ datasets: Registry[DatasetEntry] = Registry("dataset", "harness.datasets")
 perturbations: Registry[PerturbationEntry] = Registry("perturbation", "harness.perturbations")
 
 
-def detector(name: str, *, recipes: Mapping[str, Recipe] | None = None) -> Callable[[Any], Any]:
+def detector(
+    name: str,
+    *,
+    recipes: Mapping[str, Recipe] | None = None,
+    importers: Mapping[str, Importer] | None = None,
+) -> Callable[[Any], Any]:
     """Register the decorated class as a detector; with recipes it is trainable, without it is fixed."""
 
     def register(build: Any) -> Any:
-        detectors.add(DetectorEntry(name, build, dict(recipes or {}), _file_of(build)))
+        detectors.add(DetectorEntry(name, build, dict(recipes or {}), _file_of(build), dict(importers or {})))
         return build
+
+    return register
+
+
+def detector_family(prefix: str) -> Callable[[Any], Any]:
+    """Register the decorated `argument -> DetectorEntry` as what makes the detectors `prefix:argument`."""
+
+    def register(open_: Any) -> Any:
+        detectors.add_family(prefix, open_)
+        return open_
 
     return register
 
@@ -206,12 +255,15 @@ def dataset(
     crop: str = "center",
     version: str = "1",
     prepare: Callable[[Path], None] | None = None,
+    official: Mapping[str, int] | None = None,
+    shares: str = "",
 ) -> Callable[[Any], Any]:
     """Register the decorated `root -> Iterator[Clip]` as a dataset; with `prepare` it is embedded."""
 
     def register(clips: Any) -> Any:
-        entry = DatasetEntry(name, clips, about, crop, prepare is not None, version, prepare, _file_of(clips))
-        datasets.add(entry)
+        embedded = prepare is not None
+        facts = (about, crop, embedded, version, prepare, dict(official or {}), shares, _file_of(clips))
+        datasets.add(DatasetEntry(name, clips, *facts))
         return clips
 
     return register

@@ -32,6 +32,22 @@ RANKED = SELECTIONS[:2]
 """Those that are ranked."""
 
 
+CROPS = ("none", "center", "boxes", "face")
+"""What of a frame is shown: all, the largest centred square, a square around the face box that came with the
+clip, a square around the face that is found."""
+FACE_CROPS = CROPS[2:]
+"""Those around a face."""
+NO_FACE_POLICIES: Mapping[str, float | None] = {
+    "exclude": None,
+    "as-real": 0.0,
+    "as-fake": 1.0,
+    "as-chance": 0.5,
+}
+"""What is said of a clip in which no face is found: a score, or None, and then it counts as failed."""
+NO_FACE_POLICY = "as-chance"
+"""The one in force where a matrix names none."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     """The error for a name nobody knows: names it, the nearest known one, and the known ones."""
     names = sorted(known)
@@ -66,8 +82,9 @@ class Clip:
     source: str | None = None
     """Identity or footage whose face was put on it; None when unknown or real."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`; `footage`: clips
-    that name the same one show the same footage, and training puts them side by side."""
+    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`; `track`: where the
+    face was found, used by the crop `face`; `footage`: clips that name the same one show the same
+    recording: training puts them side by side, and no test clip may share one with a training clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +201,8 @@ class Prediction:
     """Which frames of the file were shown to the detector, 0-based."""
     error: str | None = None
     """Why there is no score."""
+    note: str | None = None
+    """What a score rests on that is not the detector's: a clip without a face, scored by the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +279,11 @@ class Row:
     identities of a dataset alike, so differences of rows have draws too."""
 
     @property
+    def shares_footage(self) -> bool:
+        """Whether test clips show recordings that the weights were trained on; such a row is never ranked."""
+        return bool(self.provenance.get("shared_footage"))
+
+    @property
     def selection(self) -> str:
         """Where checkpoint and threshold came from, the less trustworthy of the two; one of `SELECTIONS`."""
         said = [self.provenance.get(name) for name in ("checkpoint_source", "threshold_source")]
@@ -305,6 +329,9 @@ class Board:
     """`str(cell)` -> its Parquet file."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """Versions, device, cores."""
+    shortcuts: Mapping[str, str | None] = field(default_factory=dict)
+    """Dataset -> how well its classes are told apart without a look at the face; empty where an audit found
+    no shortcut, None where a dataset brought by the user was never audited."""
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,8 @@ from harness.types import FAKE, HarnessError
 ROOT = Path(__file__).resolve().parent.parent
 TREE = ("harness", "detectors", "datasets", "perturbations")
 BUILT_HERE = ("procedural_tiny", "folder")
+SMALL_TREES = ROOT / "tests" / "trees"
+"""What builds a miniature of a dataset that users bring, under that dataset's own names."""
 
 
 def broken(findings: list[Finding]) -> list[str]:
@@ -68,6 +71,32 @@ def test_a_dataset_keeps_its_promises(name: str) -> None:
     if not is_made(entry, root):
         pytest.skip(f"{name} is big and not made yet: make it first ({root})")
     assert broken(check_dataset(entry, root)) == []
+
+
+def trees() -> dict[str, Callable[[Path, Sequence[Path]], None]]:
+    """Dataset -> what builds its miniature tree from a dozen clips."""
+    found = {}
+    for file in sorted(SMALL_TREES.glob("[a-z]*.py")):
+        spec = importlib.util.spec_from_file_location(f"tree_{file.stem}", file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found.update(getattr(module, "TREES", {}))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(trees()))
+def test_a_dataset_keeps_its_promises_on_a_miniature_of_its_tree(
+    name: str, tiny_root: Path, tmp_path: Path
+) -> None:
+    clips = [clip.path for clip in registry.datasets.get("procedural_tiny").clips(tiny_root)]
+    trees()[name](tmp_path, clips[:12])
+    assert broken(check_dataset(registry.datasets.get(name), tmp_path)) == []
+
+
+def test_every_dataset_that_users_bring_has_a_miniature() -> None:
+    brought = [name for name in registry.datasets.names() if not registry.datasets.get(name).embedded]
+    assert sorted({*trees(), "folder"}) == sorted(brought)
 
 
 def is_made(entry: registry.DatasetEntry, root: Path) -> bool:

@@ -76,3 +76,13 @@ def test_a_tiff_is_listed_and_read(tmp_path: Path) -> None:
     (path,) = (tmp_path / "real").iterdir()
     (clip,) = [clip for clip in datasets.get("folder").clips(tmp_path) if clip.path == path]
     assert np.array_equal(read_frames(clip.path, [1]).pixels[0], still[..., ::-1])
+
+
+def test_images_that_share_a_folder_stay_clips_of_one_frame(tmp_path: Path) -> None:
+    put(tmp_path, "real/holiday/1.png", "real/holiday/2.png", "fake/swap/holiday/1.png")
+    clips = list(datasets.get("folder").clips(tmp_path))
+    assert [clip.path.name for clip in clips] == ["1.png", "1.png", "2.png"]
+
+
+def test_what_is_judged_is_the_face() -> None:
+    assert datasets.get("folder").crop == "face"

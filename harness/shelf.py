@@ -1,0 +1,164 @@
+"""Imported weights of this machine: one safetensors file and one record each, under `imported/<detector>/`.
+
+A detector with imported weights is called `<detector>:<name>` and is fixed: nothing trains it further.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness.files import home, read_json
+from harness.types import HarnessError
+
+WEIGHTS_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+DETECTOR_NAME = re.compile(r"[a-z0-9][a-zA-Z0-9_.]*(:[a-zA-Z0-9_.]+)*")
+"""What can be a folder: no slash, no leading dot."""
+
+Entry = TypeVar("Entry")
+"""`registry.DetectorEntry`: the registry asks this module, so this module does not import it."""
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """What is known of imported weights; stored as JSON beside them."""
+
+    detector: str
+    """Registered name of the detector they belong to."""
+    name: str
+    sha256: str
+    """Digest of the stored safetensors file."""
+    source: str
+    """Name of the file they came from, without its folder."""
+    source_sha256: str
+    format: str
+    """Which importer read it; `gapbench` for tensors under our own names."""
+    size: int
+    """Side of the input in pixels."""
+    frames: int
+    """Frames of a clip that are scored."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the detector's constructor."""
+    trained_on: str | None = None
+    """What they were trained on, as whoever imported them says."""
+    threshold: float | None = None
+    """Decision threshold on P(fake) published with them; None when nobody states one."""
+    selected: str = "unknown"
+    """`fixed` when they were chosen before any test, else `unknown`."""
+    difference: float | None = None
+    """Largest difference to the file's own network, as a share of its largest logit; None if not proven."""
+
+    @property
+    def full_name(self) -> str:
+        """`<detector>:<name>`."""
+        return f"{self.detector}:{self.name}"
+
+    @property
+    def path(self) -> Path:
+        """The record; the tensors have the same stem."""
+        return place(self.detector, self.name)
+
+
+def place(detector: str, name: str) -> Path:
+    """Where the record of imported weights is kept, whether or not they are there."""
+    return home() / "imported" / detector.replace(":", "+") / f"{name}.json"
+
+
+def names() -> list[str]:
+    """Full names `<detector>:<name>` of the weights imported on this machine, sorted."""
+    found = (home() / "imported").glob("*/*.json")
+    return sorted(f"{path.parent.name.replace('+', ':')}:{path.stem}" for path in found if _named(path))
+
+
+def _named(path: Path) -> bool:
+    return WEIGHTS_NAME.fullmatch(path.stem) is not None
+
+
+def find(full_name: str) -> Shelved | None:
+    """The record of imported weights, None if there are none of that name; a damaged one is an error."""
+    detector, _, name = full_name.rpartition(":")
+    if not DETECTOR_NAME.fullmatch(detector) or not WEIGHTS_NAME.fullmatch(name):
+        return None
+    path = place(detector, name)
+    if not path.is_file():
+        return None
+    said = read_json(path)
+    try:
+        record = Shelved(**said)
+        sizes = [type(value) is int and value > 0 for value in (record.size, record.frames)]
+    except TypeError as error:
+        raise HarnessError(f"{path} is no record of imported weights: {error}") from error
+    if not all(sizes) or record.full_name != full_name:
+        raise HarnessError(f"{path} does not describe {full_name}; import the weights again with --replace")
+    return record
+
+
+def imported(name: str, get: Callable[[str], Entry]) -> Entry | None:
+    """The fixed detector of that full name, None if nothing is imported under it.
+
+    `get` gives the entry of the detector whose weights they are.
+    """
+    record = find(name)
+    if record is None:
+        return None
+    base: Any = get(record.detector)
+    entry: Entry = dataclasses.replace(
+        base,
+        name=name,
+        build=partial(build, base, record),
+        recipes={},
+        importers={},
+        trained_on=record.trained_on,
+        identity=record.sha256,
+    )
+    return entry
+
+
+def build(base: Any, record: Shelved) -> Any:
+    """The detector with its imported weights, in evaluation mode.
+
+    Weights that are not, bit by bit, those that were imported are a `HarnessError`.
+    """
+    import safetensors.torch
+
+    path = record.path.with_suffix(".safetensors")
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+    if hashlib.sha256(stored).hexdigest() != record.sha256:
+        raise HarnessError(f"weights {path} are damaged: their sha256 is not the one stored beside them")
+    detector = empty(base, record.size, record.frames, record.options)
+    load_strictly(detector, safetensors.torch.load(stored), path.name, record.full_name)
+    detector.threshold = record.threshold
+    detector.checkpoint_source = record.selected
+    return detector.eval()
+
+
+def empty(base: Any, size: int, frames: int, options: Mapping[str, Any]) -> Any:
+    """A new detector for weights that come from elsewhere."""
+    return base.build(size=size, frames=frames, pretrained=False, **options)
+
+
+def load_strictly(detector: Any, tensors: Mapping[str, Any], source: str, name: str) -> None:
+    """Load tensors that must be exactly those of the detector: same names, same shapes, finite."""
+    wanted = detector.state_dict()
+    where = f"{source} does not fit {name}"
+    for word, some in (("lacks", set(wanted) - set(tensors)), ("has", set(tensors) - set(wanted))):
+        if some:
+            more = f" and {len(some) - 1} more" if len(some) > 1 else ""
+            known = ", which the detector does not have" if word == "has" else ""
+            raise HarnessError(f"{where}: it {word} {min(some)!r}{more}{known}")
+    for key, tensor in tensors.items():
+        if tensor.shape != wanted[key].shape:
+            shapes = f"{list(tensor.shape)}, the detector's {list(wanted[key].shape)}"
+            raise HarnessError(f"{where}: its {key!r} is {shapes} (is --size right?)")
+        if tensor.is_complex() or not bool(tensor.isfinite().all()):
+            raise HarnessError(f"{where}: its {key!r} holds values that are not finite real numbers")
+    detector.load_state_dict(tensors)

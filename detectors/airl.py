@@ -23,15 +23,16 @@ RECIPES = {
     "published": Recipe(
         size=224,
         frames=10,
-        train_frames=10,
+        train_frames=4,  # 32 images a step, as in the source
         epochs=50,
-        batch=32,
+        batch=8,
         learning_rate=1e-4,
         backbone_rate=0.1,
         weight_decay=1e-5,
         schedule="cosine-restarts",
         clip_norm=1.0,
         patience=10,
+        precision="auto",
         pretrained=True,
         augment=("flip", "light", "noise", "jpeg"),
     ),

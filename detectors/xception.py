@@ -15,8 +15,9 @@ RECIPES = {
     "published": Recipe(
         size=299,
         frames=32,
+        train_frames=4,  # 32 images a step
         epochs=20,
-        batch=32,
+        batch=8,
         learning_rate=2e-4,
         weight_decay=5e-4,
         schedule="cosine",

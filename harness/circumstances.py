@@ -47,6 +47,27 @@ def _band(row: Row) -> str:
     return "-" if worst is None or best is None else f"{worst:.3f} to {best:.3f}"
 
 
+def shared_footage(standings: Standings) -> Iterator[Table]:
+    """Cells that are not ranked, because their test clips show recordings that were trained on."""
+    names = {entry.name: standings.entry_name(entry) for entry in standings.board.entries}
+    said = [
+        (names[row.cell.entry], row.cell.tested_on, str(row.provenance["shared_footage"]))
+        for row in standings.board.rows
+        if row.shares_footage
+    ]
+    if said:
+        body = tuple(
+            (name if k == 0 else "", on if k == 0 else "", text)
+            for name, on, why in dict.fromkeys(said)
+            for k, text in enumerate(textwrap.wrap(why, 50))
+        )
+        note = (
+            "Test clips that show recordings the weights were trained on. These cells are in no mean and no"
+            " rank: an AUC on what was trained on says nothing of what was not."
+        )
+        yield Table("Shared footage", ("detector", "tested on", "what they share"), body, note)
+
+
 def costs_of(board: Board) -> list[Cost]:
     """What its detectors cost, equal costs once."""
     return list(dict.fromkeys(entry.cost for entry in board.entries if entry.cost is not None))

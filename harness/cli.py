@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness import __version__
-from harness.types import HarnessError, unknown
+from harness.types import CROPS, NO_FACE_POLICIES, NO_FACE_POLICY, HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input; 3 inconclusive;
 4 incomparable or nothing accepted; 5 results are safe, publishing failed; 70 a bug; 130 interrupted"""
 
 
-ROOMS = {"gate": "gating", "accept": "gating", "metrics": "reading", "predictions": "reading"}
+ROOMS = {
+    **{"gate": "gating", "accept": "gating", "metrics": "reading", "predictions": "reading"},
+    **{"data": "bringing", "weights": "shelving"},
+}
 """Module of a command's function, where it is not `commands`."""
 
 Adder = Callable[[str, str, str], argparse.ArgumentParser]
@@ -56,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         )
 
     _add_running(command)
+    _add_bringing(command)
     _add_reading(command)
     return top
 
@@ -80,8 +84,35 @@ def _add_running(command: Adder) -> None:
     evaluate = command(
         "eval", "run a matrix and print its leaderboard", "gapbench eval cross-dataset --dry-run"
     )
-    evaluate.add_argument("matrix", help="name of a matrix, or a .toml file")
-    evaluate.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    evaluate.add_argument(
+        "matrix", help="a matrix, a .toml file, or clips of your own: a folder, a .csv or a .parquet file"
+    )
+    evaluate.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done, and what is missing"
+    )
+    own = evaluate.add_argument_group("for clips of your own")
+    own.add_argument(
+        *("--detector", "-d"),
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who judges them; again for more",
+    )
+    own.add_argument(
+        *("--perturbation", "-p"),
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="e.g. jpeg-3; again for more",
+    )
+    own.add_argument("--crop", choices=CROPS, help="part of the frame that is shown (default: the face)")
+    own.add_argument(
+        "--no-face",
+        choices=NO_FACE_POLICIES,
+        default=NO_FACE_POLICY,
+        help="what a clip without a face counts as",
+    )
+    _add_face_model(evaluate)
     evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")
     _add_oracle(evaluate)
     _add_device(evaluate)
@@ -94,8 +125,11 @@ def _add_running(command: Adder) -> None:
     predict.add_argument("detector", help="DETECTOR@TRAINED_ON[#SEED], or a fixed detector")
     predict.add_argument("files", nargs="+", type=Path, metavar="FILE")
     predict.add_argument(
-        "--crop", choices=("center", "none"), default="center", help="part of the frame that is shown"
+        "--crop",
+        choices=("face", "center", "none"),
+        help="part of the frame that is shown (default: as it learnt)",
     )
+    _add_face_model(predict)
     predict.add_argument(
         "--box", type=_box, metavar="X,Y,W,H", help="face box in pixels: crop 1.3 x around it"
     )
@@ -111,6 +145,71 @@ def _add_running(command: Adder) -> None:
     )
     cost.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32")
     _add_device(cost)
+
+
+def _add_bringing(command: Adder) -> None:
+    data = command("data", "bring a dataset, check it, audit it", "gapbench data set ffpp_c23 /data/ffpp")
+    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+
+    place = actions.add_parser("set", help="say where a dataset lies (written to data.toml)")
+    place.add_argument("dataset")
+    place.add_argument("folder", type=Path, metavar="PATH")
+
+    check = actions.add_parser("check", help="what is wrong with it: counts, files, clips, overlaps")
+    check.add_argument("name", nargs="*", metavar="DATASET", help="default: all that are on this machine")
+    check.add_argument("--matrix", help="also look for what its training and test sets share")
+    check.add_argument("--root", type=Path, metavar="PATH", help="where it lies, for this once")
+    check.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")
+
+    audit = actions.add_parser("audit", help="can real and fake be told apart without looking at the face?")
+    audit.add_argument("dataset")
+    audit.add_argument("--root", type=Path, metavar="PATH", help="where it lies, for this once")
+    audit.add_argument(
+        "--counterfactual", metavar="DETECTOR", help="AUC before and after both classes are encoded alike"
+    )
+    audit.add_argument(
+        "--clips", type=_natural, default=1000, help="clips of a class at most (default: 1000)"
+    )
+    audit.add_argument("--seed", type=_natural, default=0)
+    for one in (check, audit):
+        _add_face_model(one)
+
+    weights = command(
+        "weights",
+        "import published weights",
+        "gapbench weights import Meso4_DF.h5 --detector meso4 --threshold 0.5 --selected fixed",
+    )
+    shelved = weights.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    shelved.add_parser("ls", help="list what was imported")
+    bring = shelved.add_parser("import", help="bring a file of weights; no code in it is ever run")
+    bring.add_argument("file", type=Path)
+    bring.add_argument(
+        "--detector", required=True, help="whose weights they are, e.g. meso4 or timm:resnet50"
+    )
+    bring.add_argument("--name", help="what they are called from now on (default: from the file's name)")
+    bring.add_argument("--format", help="default: by the file's ending and the detector")
+    bring.add_argument("--trained-on", metavar="DATASET", help="what they were trained on, if that is known")
+    bring.add_argument("--threshold", type=_share, help="decision threshold published with them")
+    bring.add_argument(
+        "--selected",
+        choices=("fixed", "unknown"),
+        default="unknown",
+        help="fixed: they were chosen before any clip they will be tested on was looked at",
+    )
+    bring.add_argument("--size", type=_natural, help="side of the input in pixels (default: as published)")
+    bring.add_argument(
+        "--frames", type=_natural, help="frames of a clip that are scored (default: as published)"
+    )
+    bring.add_argument("--replace", action="store_true", help="replace weights of that name")
+
+
+def _add_face_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--face-model",
+        type=Path,
+        metavar="FILE",
+        help="YuNet's ONNX file (default: $GAPBENCH_YUNET, else fetched)",
+    )
 
 
 def _add_reading(command: Adder) -> None:
@@ -252,6 +351,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         for file in options.plugin:
             registry.load_file(Path(file))
+        if getattr(options, "face_model", None):
+            os.environ["GAPBENCH_YUNET"] = str(options.face_model)
         room = import_module(f"harness.{ROOMS.get(options.command, 'commands')}")
         return int(getattr(room, f"run_{options.command}")(options))
     except HarnessError as error:

@@ -9,9 +9,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from harness.files import file_digest, home
+from harness.files import file_digest
 from harness.progress import say
-from harness.types import HarnessError, Prediction, Runtime, unknown
+from harness.types import FACE_CROPS, HarnessError, Prediction, Runtime, unknown
 
 KEEP_BYTES = 1 << 30
 
@@ -31,7 +31,7 @@ def run_check(options: Namespace) -> int:
     from harness.data import root_of
 
     name = options.name
-    if name in registry.detectors.names():
+    if name in registry.detectors.names() or ":" in name:
         findings = checks.check_detector(registry.detectors.get(name))
     elif name in registry.datasets.names():
         entry = registry.datasets.get(name)
@@ -56,9 +56,9 @@ def run_check(options: Namespace) -> int:
 def run_train(options: Namespace) -> int:
     """Train one detector, or say that its weights are there already."""
     from harness import registry
-    from harness.campaign import make_job
+    from harness.campaign import make_job, weights_for
     from harness.data import Subset, list_clips, missing, root_of
-    from harness.training import find_weights, train
+    from harness.naming import device_of
 
     entry = registry.detectors.get(options.detector)
     if not entry.trainable:
@@ -71,8 +71,8 @@ def run_train(options: Namespace) -> int:
         raise HarnessError(f"{data.name} is absent: {absent}")
     _keep_freed_memory()
     clips = {data.name: list_clips(data, root_of(data))}
-    job = make_job(entry, recipe, options.on, clips, options.seed, _device(options.device))
-    weights = find_weights(job, home() / "weights") or train(job, home() / "weights")
+    job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
+    weights = weights_for(job)
     print(f"weights    {weights.path}")
     print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
     best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
@@ -84,22 +84,26 @@ def run_train(options: Namespace) -> int:
 def run_eval(options: Namespace) -> int:
     """Run a matrix: plan, train, score, cost, tables, MLflow."""
     from harness.matrix import load_matrix
+    from harness.own import matrix_named
     from harness.runs import last_run, usable
 
-    matrix = load_matrix(options.matrix)
+    named = matrix_named(options)
+    matrix = load_matrix(named)
     usable(options.results)
-    from harness.campaign import plan_matrix, run_plan
+    from harness.campaign import run_plan
     from harness.listing import describe_plan
+    from harness.naming import device_of
+    from harness.planning import plan_matrix
 
     _keep_freed_memory()
-    plan = plan_matrix(matrix, _device(options.device))
+    plan = plan_matrix(matrix, device_of(options.device))
     print(describe_plan(plan), flush=True)
     if options.dry_run:
         return 0
     if not plan.cells:
         raise HarnessError(f"matrix {matrix.name}: every cell is absent")
     run_plan(plan)
-    board = last_run(options.matrix)
+    board = last_run(named)
     _write_report(board, options)
     return 0 if options.no_publish else _publish(board, options)
 
@@ -107,10 +111,11 @@ def run_eval(options: Namespace) -> int:
 def run_predict(options: Namespace) -> int:
     """Judge files with a fixed detector or with stored weights."""
     from harness.evaluation import judge_files
+    from harness.naming import contestant_of, device_of
 
     _keep_freed_memory()
-    found = _contestant(options.detector, _device(options.device))
-    crop = "boxes" if options.box else options.crop
+    found = contestant_of(options.detector, device_of(options.device))
+    crop = "boxes" if options.box else options.crop or _crop_of(found)
     facts = _facts(found, crop)
     said = judge_files(options.files, found, crop, options.box)
     if options.json:
@@ -136,6 +141,12 @@ def run_predict(options: Namespace) -> int:
     return 0
 
 
+def _crop_of(found: Any) -> str:
+    """How a detector wants to see files where nobody says: faces, if it is known to judge those."""
+    wants_faces = found.entry.identity or (found.weights and found.weights.provenance.get("crop") == "face")
+    return "face" if wants_faces else "center"
+
+
 def _facts(found: Any, crop: str) -> dict[str, Any]:
     """What a judgement rests on, and what makes it doubtful."""
     from harness.registry import stated_selection
@@ -146,8 +157,10 @@ def _facts(found: Any, crop: str) -> dict[str, Any]:
         return {**stated, "crop": crop, "weights": None, "warnings": []}
     warnings = []
     trained_crop = weights.provenance.get("crop", crop)
-    if trained_crop != crop:
-        hint = " (give --box)" if trained_crop == "boxes" else ""
+    if trained_crop != crop and not {trained_crop, crop} <= set(FACE_CROPS):
+        hint = (
+            " (give --crop face, or --box)" if trained_crop == "boxes" else f" (give --crop {trained_crop})"
+        )
         warnings.append(
             f"trained on crop {trained_crop}, shown {crop}: score and threshold may not fit{hint}"
         )
@@ -176,31 +189,6 @@ def _judged(said: Prediction, threshold: float | None) -> dict[str, Any]:
     }
 
 
-def _contestant(name: str, device: str) -> Any:
-    """The detector of `DETECTOR@TRAINED_ON`, `DETECTOR@TRAINED_ON#SEED` or `FIXED`."""
-    from harness import registry
-    from harness.evaluation import Contestant
-    from harness.store import stored_weights
-
-    detector, _, trained_on = name.partition("@")
-    entry = registry.detectors.get(detector)
-    runtime = Runtime(device, "fp32", 1)
-    if not entry.trainable:
-        if trained_on:
-            raise HarnessError(f"{detector} is a fixed detector; write {detector} instead of {name}")
-        return Contestant(entry, runtime)
-    if not trained_on:
-        raise HarnessError(f"say what {detector} was trained on: {detector}@DATASET")
-    known: dict[str, Any] = {}
-    for weights in stored_weights(home() / "weights"):  # newest first
-        seed = f"#{weights.seed}" if weights.seed else ""
-        known.setdefault(f"{weights.detector}@{weights.trained_on}{seed}", weights)
-    if name not in known:
-        hint = unknown("weights", name, known)
-        raise HarnessError(f"{hint}; train them with: gapbench train {detector} --on {trained_on}")
-    return Contestant(entry, runtime, known[name].recipe, known[name])
-
-
 def run_cost(options: Namespace) -> int:
     """Measure and print what a detector costs on this machine."""
     from harness import registry
@@ -209,10 +197,11 @@ def run_cost(options: Namespace) -> int:
     entry = registry.detectors.get(options.detector)
     recipe = entry.recipe(options.recipe) if entry.trainable else None
     from harness.cost import measure_cost
+    from harness.naming import device_of
     from harness.scoring import resolve_precision
 
     _keep_freed_memory()
-    device = _device(options.device)
+    device = device_of(options.device)
     runtime = Runtime(device, resolve_precision(options.precision, device), 1)
     shape = None if recipe is None else entry.build(size=recipe.size, frames=recipe.frames, **recipe.options)
     print(describe_cost(measure_cost(shape or entry.make(), entry.name, runtime)))
@@ -248,9 +237,10 @@ def run_ui(options: Namespace) -> int:
 
 def _write_report(board: Any, options: Namespace) -> None:
     from harness.leaderboard import terminal, write_board
+    from harness.ledger import figures_in
 
     files = write_board(board, options.results)
-    print("\n" + terminal(board, oracle=options.oracle) + "\n")
+    print("\n" + terminal(board, options.oracle, figures_in(options.results)) + "\n")
     print("\n".join(f"wrote {file}" for file in files), flush=True)
 
 
@@ -265,17 +255,6 @@ def _publish(board: Any, options: Namespace) -> int:
     where = f"; make ui serves it, the leaderboard is at {links[0]}" if links else ""
     print(f"published to MLflow{where}")
     return 0
-
-
-def _device(name: str) -> str:
-    """The device asked for, if this machine has it."""
-    import torch
-
-    from harness.scoring import torch_device
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return str(torch_device(name))
 
 
 def _keep_freed_memory() -> None:

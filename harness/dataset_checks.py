@@ -18,8 +18,8 @@ import numpy as np
 
 from harness.findings import require
 from harness.registry import DatasetEntry
-from harness.types import FAKE, REAL, SPLITS, Clip
-from harness.video import CROPS, read_frames
+from harness.types import CROPS, FAKE, REAL, SPLITS, Clip
+from harness.video import read_frames
 
 CLIPS_READ = 6
 """Clips that are decoded, spread over the list."""

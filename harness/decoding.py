@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
+import cv2  # noqa: F401 - before decord, whose zlib would take the place of OpenCV's: PNG would be unreadable
 import decord
 import numpy as np
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,25 @@ from typing import Any
 import numpy as np
 
 from harness import decoding, registry, video
-from harness.files import digest, file_digest, seed_of, versions
+from harness.files import digest, file_digest, file_name, seed_of, versions
+from harness.places import finder, located
 from harness.progress import Progress
 from harness.scoring import place, score_clips
 from harness.store import CellFile
 from harness.training import load_detector
-from harness.types import PROTOCOL, Cell, Clip, HarnessError, Prediction, Recipe, Runtime, Weights
+from harness.types import (
+    FACE_CROPS,
+    NO_FACE_POLICIES,
+    NO_FACE_POLICY,
+    PROTOCOL,
+    Cell,
+    Clip,
+    HarnessError,
+    Prediction,
+    Recipe,
+    Runtime,
+    Weights,
+)
 
 BATCHES_A_SHARD = 4
 READERS = 2
@@ -62,7 +75,8 @@ class Contestant:
     @property
     def sha256(self) -> str:
         """Digest of what makes its scores: weights and source."""
-        return digest([file_digest(Path(self.entry.file)), self.weights.sha256 if self.weights else None])
+        weights = self.weights.sha256 if self.weights else self.entry.identity or None
+        return digest([file_digest(Path(self.entry.file)), weights])
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,8 @@ class TestSet:
     """Digest of ids, labels and dataset version."""
     content: str
     """Digest that also changes with the files."""
+    no_face: str = NO_FACE_POLICY
+    """What is said of a clip without a face (`NO_FACE_POLICIES`); it matters to the crop `face` alone."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +113,7 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
             "detector": contestant.sha256,
             "clips": test.content,
             "frames": contestant.frames,
-            "preprocessing": preprocessing(contestant, test.crop),
+            "preprocessing": [preprocessing(contestant, test.crop), shown_how(test)],
             "perturbation": perturbation_identity(cell.perturbation, cell.severity),
             "runtime": [cell.runtime.device.partition(":")[0], cell.runtime.precision, cell.runtime.batch],
             "seed": cell.seed,
@@ -105,13 +121,24 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
             "versions": versions(),
         }
     )
-    return CellFile(folder / str(cell).replace(":", "+"), key)
+    entry, tested, condition = (file_name(part) for part in (cell.entry, cell.tested_on, cell.condition))
+    return CellFile(folder / entry / tested / condition, key)
 
 
 def preprocessing(contestant: Contestant, crop: str) -> dict[str, Any]:
     """What happens to frames between the file and the detector."""
     sources = [file_digest(Path(str(module.__file__))) for module in (video, decoding)]
     return {"video": sources, "crop": crop, "size": contestant.size}
+
+
+def shown_how(test: TestSet) -> dict[str, Any]:
+    """What rows must agree in to be compared: how the clips of a test set come before a detector."""
+    found = {"crop": test.crop, "sampling": "centres of equal parts"}
+    if test.crop in FACE_CROPS:
+        found["margin"] = video.BOX_MARGIN
+    if test.crop == "face":
+        found |= {"faces": finder().identity, "no_face": test.no_face}
+    return found
 
 
 def perturbation_identity(name: str, severity: int) -> list[Any] | None:
@@ -156,6 +183,8 @@ class Shown:
     indices: Mapping[int, tuple[int, ...]]
     """Frame count -> which frames of the file were taken."""
     error: str | None = None
+    faceless: bool = False
+    """Whether the error is that it was read, and no face was found in it."""
 
 
 Need = tuple[str, int, int, int]
@@ -168,16 +197,17 @@ def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
         read = video.read_frames(clip.path, counts)
     except HarnessError as error:
         return Shown({}, {}, str(error))
+    try:
+        places = {count: video.boxes_of(clip.attributes, crop, read.take(count)[1]) for count in counts}
+    except HarnessError as error:
+        return Shown({}, {}, f"{clip.path.name}: {error}", str(error) == video.NO_FACE)
     tensors: dict[Need, np.ndarray] = {}
     for name, severity in dict.fromkeys((need[0], need[1]) for need in needs):
         pixels = perturb(read.pixels, clip.id, name, severity)
         for need in needs:
             if need[:2] == (name, severity):
                 taken, _ = read.take(need[2], pixels)
-                try:
-                    tensors[need] = video.crop_and_fit(taken, crop, clip.attributes.get("box"), need[3])
-                except HarnessError as error:
-                    return Shown({}, {}, f"{clip.path.name}: {error}")
+                tensors[need] = video.crop_and_fit(taken, crop, places[need[2]], need[3])
     return Shown(tensors, {count: read.take(count)[1] for count in counts})
 
 
@@ -186,6 +216,7 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
     pending = [job for job in jobs if not job.file.finished()]
     if not pending:
         return 0
+    test = replace(test, clips=located(test.clips, test.crop, test.name))
     shards = shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
     missing = {shard: [job for job in pending if not job.file.shard_finished(*shard)] for shard in shards}
     left = {shard: jobs for shard, jobs in missing.items() if jobs}
@@ -218,7 +249,7 @@ def _score_shard(
     scored = 0
     for batch, views in _read_ahead(clips, jobs[0].cell.runtime.batch, test.crop, needs, readers):
         for number, job in enumerate(jobs):
-            predictions = score_batch(batch, views, job)
+            predictions = score_batch(batch, views, job, test.no_face)
             scored += sum(len(prediction.frame_indices) for prediction in predictions)
             said[number] += predictions
         progress.advance(len(batch))
@@ -243,8 +274,13 @@ def _read_ahead(
         yield batch, views
 
 
-def score_batch(batch: Sequence[Clip], views: Sequence[Shown], job: Job) -> list[Prediction]:
-    """The predictions of one detector for a batch of clips; failed clips are counted, not scored."""
+def score_batch(
+    batch: Sequence[Clip], views: Sequence[Shown], job: Job, no_face: str = NO_FACE_POLICY
+) -> list[Prediction]:
+    """The predictions of one detector for a batch of clips; failed clips are counted, not scored.
+
+    What is said of a clip without a face is the policy's, and noted.
+    """
     need = _need(job)
     readable = [view.tensors[need] for view in views if view.error is None]
     scores = np.empty((0, 1))
@@ -253,11 +289,18 @@ def score_batch(batch: Sequence[Clip], views: Sequence[Shown], job: Job) -> list
             scores = score_clips(job.contestant.detector, np.stack(readable), job.cell.runtime)
     rest = iter(scores)
     return [
-        Prediction(clip.id, clip.label, None, error=view.error)
+        _unscored(clip, view, no_face)
         if view.error is not None
         else _prediction(clip, next(rest), view.indices[need[2]])
         for clip, view in zip(batch, views, strict=True)
     ]
+
+
+def _unscored(clip: Clip, view: Shown, no_face: str) -> Prediction:
+    said = NO_FACE_POLICIES[no_face] if view.faceless else None
+    if said is None:
+        return Prediction(clip.id, clip.label, None, error=view.error)
+    return Prediction(clip.id, clip.label, said, note=f"{video.NO_FACE}: {no_face}")
 
 
 def _prediction(clip: Clip, scores: np.ndarray, indices: tuple[int, ...]) -> Prediction:
@@ -277,4 +320,5 @@ def judge_files(
     job = Job(cell, contestant, CellFile(Path(), ""))
     facts = {"box": list(box)} if box else {}
     clips = [Clip(id=str(path), path=path, label=0, split="test", attributes=facts) for path in paths]
-    return [score_batch([clip], [show(clip, crop, [_need(job)])], job)[0] for clip in clips]
+    clips = list(located(clips, crop, "files"))
+    return [score_batch([clip], [show(clip, crop, [_need(job)])], job, "exclude")[0] for clip in clips]

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -75,6 +76,11 @@ def write_whole(path: Path, data: str | bytes) -> None:
     """Write a file so that readers see the old content or the new, never a part."""
     with writing(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def file_name(text: str) -> str:
+    """The text as part of a file's name: what would be a folder, a drive or the folder above is no more."""
+    return re.sub(r"[/\\:]", "+", text).replace("..", "++")
 
 
 def read_json(path: Path) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 from harness.augmentation import Augment, augmented
 from harness.progress import Progress, say
 from harness.types import FAKE, REAL, Clip, HarnessError, Recipe
-from harness.video import crop_and_fit, read_frames
+from harness.video import boxes_of, crop_and_fit, read_frames
 
 POOL = 16
 """Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""
@@ -115,16 +117,31 @@ def read_footage(
 
 
 def _cut(clip: Clip, frames: int, size: int, crop: str) -> np.ndarray:
-    taken, _ = read_frames(clip.path, (frames,)).take(frames)
-    return crop_and_fit(taken, crop, clip.attributes.get("box"), size)
+    taken, indices = read_frames(clip.path, (frames,)).take(frames)
+    try:
+        return crop_and_fit(taken, crop, boxes_of(clip.attributes, crop, indices), size)
+    except HarnessError as error:
+        raise HarnessError(f"{clip.path.name}: {error}") from error
 
 
 def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
     if np.prod(shape) <= LARGEST_IN_MEMORY:
         return np.empty(shape, np.uint8)
+    needed = int(np.prod(shape))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:  # nameless: gone with the process, however that ends
-        return np.memmap(file, np.uint8, "w+", shape=shape)
+        try:
+            if hasattr(os, "posix_fallocate"):  # else a disk that fills up later kills the process
+                os.posix_fallocate(file.fileno(), 0, needed)
+            else:
+                file.truncate(needed)
+        except OSError as error:
+            free = shutil.disk_usage(folder).free
+            raise HarnessError(
+                f"the frames of {shape[0]} clips need {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB"
+                " are free; set GAPBENCH_HOME to a larger disk"
+            ) from error
+        return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
 def split_of(clips: Sequence[Clip], split: str) -> list[Clip]:

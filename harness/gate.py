@@ -46,7 +46,12 @@ LINE_RULES = {
 }
 """Rule -> the number of `standing.headline` it judges, and whether more of it is better."""
 
-COMPARABLE = {"recipe_sha256": "recipe", "clips_sha256": "clip list", "protocol": "protocol"}
+COMPARABLE = {
+    "recipe_sha256": "recipe",
+    "clips_sha256": "clip list",
+    "preprocessing_sha256": "preprocessing",
+    "protocol": "protocol",
+}
 
 SURE = 1.6448536269514722
 """95 percent point of the normal distribution, for one-sided bounds."""

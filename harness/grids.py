@@ -13,6 +13,7 @@ from harness.domains import comparable, domains_of
 from harness.drawing import drawing, headed, nothing_for, panels, save
 from harness.lines import Line
 from harness.ranking import standings_of
+from harness.shown import marked
 from harness.standing import BASELINE, CROSS, clean_auc, mean_of
 from harness.types import Board, Row
 
@@ -50,7 +51,7 @@ def heatmap(board: Board, path: Path) -> None:
     look = {**SCALE, "linewidths": 1, "cbar_kws": {"label": MEANT}}
     sns.heatmap(values, ax=axis, annot=texts, fmt="", xticklabels=False, yticklabels=False, **look)
     axis.set(xlabel="tested on", ylabel="detector @ trained on")
-    named = [name.replace(":", ":\n") for name in tests]
+    named = [marked(board, name).replace(":", ":\n") for name in tests]
     axis.set_xticks([k + 0.5 for k in range(len(tests))], named, rotation=0 if len(tests) <= 4 else 35)
     axis.set_yticks([k + 0.5 for k in range(len(entries))], entries, rotation=0)
     headed(figure, f"{board.matrix}: video-level AUC on clean clips (* unseen forgeries)")

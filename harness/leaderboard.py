@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,9 @@ import pandas as pd
 from harness import circumstances, sections, testsets, trust
 from harness.domains import domains_of
 from harness.files import write_whole
+from harness.ledger import Figure, figures_in
 from harness.oracle import oracle_tables
+from harness.published import beside
 from harness.ranking import standings_of
 from harness.standing import headline, in_dataset_auc, rows_table
 from harness.tables import Table, markdown_table, plain, wrapped
@@ -20,12 +22,14 @@ from harness.types import Board, Cost
 __all__ = ["cost_table", "headline", "in_dataset_auc", "markdown", "rows_table", "terminal", "write_board"]
 
 
-def markdown(board: Board, oracle: bool = False) -> str:
+def markdown(board: Board, oracle: bool = False, published: Sequence[Figure] = ()) -> str:
     """The leaderboard as a Markdown file of at most 100 columns, headed by what it was measured on.
 
-    `oracle` appends what choosing on the test clips would have claimed; that is never ranked.
+    `oracle` appends what choosing on the test clips would have claimed; that is never ranked. Figures
+    that were `published` are set beside what was measured.
     """
-    return _markdown(board, [*_tables(board, domains_of(board)), *(oracle_tables(board) if oracle else ())])
+    tables = [*_tables(board, domains_of(board), published), *(oracle_tables(board) if oracle else ())]
+    return _markdown(board, tables)
 
 
 def _markdown(board: Board, tables: Iterable[Table]) -> str:
@@ -36,10 +40,10 @@ def _markdown(board: Board, tables: Iterable[Table]) -> str:
     return "\n".join(parts)
 
 
-def terminal(board: Board, oracle: bool = False) -> str:
+def terminal(board: Board, oracle: bool = False, published: Sequence[Figure] = ()) -> str:
     """The leaderboard as plain text of at most 100 columns, as `markdown` gives it."""
     parts = [board.matrix, "=" * len(board.matrix), wrapped(board.about)]
-    tables = [*_tables(board, domains_of(board)), *(oracle_tables(board) if oracle else ())]
+    tables = [*_tables(board, domains_of(board), published), *(oracle_tables(board) if oracle else ())]
     shown = [plain(table) for table in tables]
     return "\n\n".join(["\n".join(parts), *shown, wrapped(circumstances.timing(board))]).rstrip()
 
@@ -59,7 +63,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     domains = domains_of(board)
     frames["-domains.csv"] = domains.infer_objects().round(4)
     written = [folder / f"{board.matrix}.md"]
-    write_whole(written[0], _markdown(board, _tables(board, domains)))
+    write_whole(written[0], _markdown(board, _tables(board, domains, figures_in(folder))))
     for kind, frame in frames.items():
         if kind == ".csv" or not frame.empty:
             written.append(folder / f"{board.matrix}{kind}")
@@ -71,7 +75,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     return written
 
 
-def _tables(board: Board, domains: pd.DataFrame) -> Iterator[Table]:
+def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) -> Iterator[Table]:
     """Every table of a board, the most important first."""
     standings = standings_of(board)
     yield from sections.leaderboard(standings)
@@ -84,6 +88,8 @@ def _tables(board: Board, domains: pd.DataFrame) -> Iterator[Table]:
     yield from trust.operating_points(standings)
     yield from trust.drift(standings)
     yield from trust.domains(standings, domains)
+    yield from beside(board, published)
+    yield from circumstances.shared_footage(standings)
     yield from circumstances.failed(standings)
     yield from circumstances.cost(board)
     yield from circumstances.recipes(board)

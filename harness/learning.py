@@ -33,6 +33,8 @@ TOGETHER = 0.5
 A network without any training finds what a forgery changes much sooner beside its original. Later epochs
 shuffle freely: through BatchNorm, a clip beside its original is easier to judge than the same clip alone.
 """
+MOST_IMAGES = 256
+"""Frames in one forward pass of validation, at most; without a limit it needs more memory than training."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 STATISTICS_FRAMES = 384
 """Training frames over which BatchNorm statistics are averaged before each validation."""
@@ -201,9 +203,10 @@ def rate_at(schedule: str, peak: float, step: int, steps: int, epochs: int) -> f
 def scores_of(detector: nn.Module, footage: Footage, runtime: Runtime) -> np.ndarray:
     """P(fake) `[clips]` of each clip: the mean of its frame scores."""
     detector.eval()
+    batch = max(1, min(runtime.batch, MOST_IMAGES // footage.pixels.shape[1]))
     scores = [
-        score_clips(detector, footage.pixels[start : start + runtime.batch], runtime).mean(1)
-        for start in range(0, len(footage), runtime.batch)
+        score_clips(detector, footage.pixels[start : start + batch], runtime).mean(1)
+        for start in range(0, len(footage), batch)
     ]
     return np.concatenate(scores)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from harness import registry
-from harness.campaign import Plan, Trained, cell_jobs, contestant, training_job
+from harness import registry, shelf
+from harness.campaign import cell_jobs, contestant, training_job
 from harness.data import missing, root_of
 from harness.evaluation import Contestant
 from harness.files import home
 from harness.matrix import known_matrices, load_matrix
+from harness.planning import Plan
+from harness.record import Trained
 from harness.tables import Table, number, plain, wrapped
 from harness.training import find_weights
 from harness.types import Cost
@@ -29,8 +31,12 @@ def list_kind(kind: str) -> str:
 
 def _detectors() -> Table:
     entries = [registry.detectors.get(name) for name in registry.detectors.names()]
-    lines = [(entry.name, ", ".join(entry.recipes) or "fixed, not trained") for entry in entries]
-    return Table("Detectors", ("name", "recipes"), tuple(lines))
+    lines = [(e.name, ", ".join(e.recipes) or "fixed", ", ".join(e.importers)) for e in entries]
+    lines += [(f"{prefix}:...", "takes an argument", "") for prefix in registry.detectors.families()]
+    for name in shelf.names():
+        entry = registry.detectors.get(name)
+        lines.append((name, "imported", f"trained on {entry.trained_on or 'nobody says what'}"))
+    return Table("Detectors", ("name", "recipes", "published weights"), tuple(lines))
 
 
 def _datasets() -> Table:
@@ -73,7 +79,7 @@ def _tests(plan: Plan) -> list[str]:
 
 def _ready(plan: Plan, trained: Trained) -> Contestant | None:
     """The detector of a row if nothing needs to be made or trained for it."""
-    if trained[1] is None:
+    if not registry.detectors.get(trained[0]).trainable:
         return contestant(plan, trained)
     try:
         job = training_job(plan, trained)
@@ -85,7 +91,8 @@ def _ready(plan: Plan, trained: Trained) -> Contestant | None:
 
 def _plan_line(plan: Plan, trained: Trained, found: Contestant | None) -> tuple[str, ...]:
     name = next(cell.entry for cell in plan.cells if (cell.detector, cell.trained_on, cell.seed) == trained)
-    weights = "fixed" if trained[1] is None else "to train" if found is None else "found"
+    fixed = found is not None and found.weights is None
+    weights = "fixed" if fixed else "to train" if found is None else "found"
     return (name, weights, *(_cells_left(plan, trained, found, test) for test in _tests(plan)))
 
 

@@ -13,10 +13,18 @@ from typing import Any
 from harness import registry
 from harness.budgets import ABSOLUTE
 from harness.data import Subset
-from harness.files import digest
+from harness.files import digest, home
 from harness.gate import RULES
 from harness.operating import PREVALENCE
-from harness.types import Cell, HarnessError, Runtime, unknown
+from harness.types import (
+    CROPS,
+    NO_FACE_POLICIES,
+    NO_FACE_POLICY,
+    Cell,
+    HarnessError,
+    Runtime,
+    unknown,
+)
 
 CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -47,6 +55,10 @@ class Matrix:
     """Clips in one forward pass of scoring."""
     data: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> folder, for datasets that are not embedded."""
+    crop: Mapping[str, str] = field(default_factory=dict)
+    """Dataset -> crop, where it is not the dataset's own: `none`, `center`, `boxes` or `face`."""
+    no_face: str = NO_FACE_POLICY
+    """What is said of a clip without a face: `exclude`, `as-real`, `as-fake` or `as-chance`."""
     gate: Mapping[str, float] = field(default_factory=dict)
     """Margins and budgets of the regression gate, by rule."""
     prevalence: float = PREVALENCE
@@ -58,7 +70,7 @@ class Matrix:
     def sha256(self) -> str:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
-        return digest([self.name, *parts, self.precision, self.batch])
+        return digest([self.name, *parts, self.precision, self.batch, self.crop, self.no_face])
 
     def conditions(self) -> list[tuple[str, int]]:
         """(perturbation, severity) pairs, clean first; a bad name or severity is a `HarnessError`."""
@@ -74,12 +86,12 @@ class Matrix:
         broken = registry.detectors.broken()
         for name in self.detectors:
             if name not in broken and not registry.detectors.get(name).trainable:
-                trained.append((name, None, 0))
+                trained.append((name, registry.detectors.get(name).trained_on, 0))
             elif self.train:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        for text in (*self.train, *self.test, *self.data):
+        for text in (*self.train, *self.test, *self.data, *self.crop):
             known_dataset(Subset.parse(text).dataset)
         return [
             Cell(detector, on, tested, perturbation, severity, seed, runtime)
@@ -132,6 +144,9 @@ def load_matrix(name: str) -> Matrix:
                 f"matrix file {name}: {path.stem} is the name of another matrix; rename the file"
             )
         return matrix
+    own = home() / "matrices" / f"{name}.toml"  # made of a folder of the user's before
+    if name not in known_matrices() and own.is_file():
+        return load_matrix(str(own))
     if name not in known_matrices():
         raise unknown("matrix", name, known_matrices())
     file = resources.files("harness.matrices") / f"{name}.toml"
@@ -161,11 +176,16 @@ def parse_matrix(text: str, name: str) -> Matrix:
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
     if matrix.precision not in PRECISIONS:
         raise unknown(f"precision of {where}", matrix.precision, PRECISIONS)
+    if matrix.no_face not in NO_FACE_POLICIES:
+        raise unknown(f"no_face of {where}", matrix.no_face, NO_FACE_POLICIES)
+    for crop in matrix.crop.values():
+        if crop not in CROPS:
+            raise unknown(f"crop of {where}", crop, CROPS)
     return matrix
 
 
 def _checked(where: str, key: str, value: Any) -> Any:
-    if key in ("about", "recipe", "precision"):
+    if key in ("about", "recipe", "precision", "no_face"):
         return _expect(where, key, value, isinstance(value, str) and bool(value), "a text")
     if key == "batch":
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
@@ -178,9 +198,9 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return tuple(
             _expect(where, key, value, good and len(set(value)) == len(value), "different seeds, 0 or more")
         )
-    if key == "data":
+    if key in ("data", "crop"):
         good = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-        return _expect(where, key, value, good, "a table of folders")
+        return _expect(where, key, value, good, "a table: dataset = " + {"data": "folder"}.get(key, key))
     if key == "gate":
         good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
         _expect(where, key, value, good, "a table of margins and budgets, 0 or more")

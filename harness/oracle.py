@@ -41,7 +41,7 @@ def best_accuracy(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float]
 
 def _thresholds(standings: Standings) -> Iterator[Table]:
     bodies = {on: [_threshold(standings, t) for t in standings.tested(on)] for on in standings.tests}
-    body = by_test_set({on: lines for on, lines in bodies.items() if lines})
+    body = by_test_set({on: lines for on, lines in bodies.items() if lines}, standings.board)
     if body:
         shown = [tested for on in standings.tests for tested in standings.tested(on)]
         note = (
@@ -93,7 +93,7 @@ def _seeds(standings: Standings) -> Iterator[Table]:
         for line in lines
         if any(value is not None for value in judged[line.name].values())
     ]
-    body = by_test_set({on: those for on, those in bodies.items() if those})
+    body = by_test_set({on: those for on, those in bodies.items() if those}, standings.board)
     if body:
         note = (
             "Clean AUC: the mean over the training seeds, and that of the seed that is best on these very"

@@ -31,6 +31,8 @@ class Finished:
     """The cells."""
     validations: Mapping[Trained, Job]
     """The predictions for the validation split of what each was trained on."""
+    tested: Mapping[str, Mapping[str, Any]]
+    """Dataset that was tested on -> `clips_sha256` of its whole list, and whether it was `brought`."""
 
 
 def keep_record(
@@ -57,6 +59,7 @@ def keep_record(
         "prevalence": matrix.prevalence,
         "entries": entries,
         "absent": dict(absent),
+        "tested": plain(done.tested),
         "environment": {"gapbench": version("gapbench"), **versions(), **machine(), "timing": dict(timing)},
     }
     path = record_path(matrix.name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.audits import read_audit
 from harness.files import home, read_json
 from harness.metrics import Terms, measure
 from harness.operating import DRIFT_RATES, PREVALENCE, limits_of
@@ -39,6 +40,8 @@ def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any
     terms = dataclasses.replace(terms, world=world, no_decisions=unsaid)
     found = measure(predictions, provenance.get("threshold"), terms)
     told = {"interval_method": found.method, "identities": found.identities}
+    if "note" in predictions:
+        told["faceless"] = int(predictions["note"].notna().sum())
     return Row(
         *(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons),
         provenance={**provenance, **told},
@@ -78,7 +81,16 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
         absent=record["absent"],
         predictions=files,
         environment=record["environment"],
+        shortcuts={name: _shortcut(name, said) for name, said in record.get("tested", {}).items()},
     )
+
+
+def _shortcut(dataset: str, said: Mapping[str, Any]) -> str | None:
+    """What the audit of a dataset warns of; None where one that was brought has no audit of these clips."""
+    audit = read_audit(dataset)
+    if audit is not None and audit.clips_sha256 == said["clips_sha256"]:
+        return audit.warning
+    return None if said["brought"] else ""
 
 
 def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> Entry:

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from harness.compare import detectable
 from harness.lines import Line
 from harness.ranking import Standings, counted, mean_line
-from harness.shown import detectable_note, fits, rate, with_interval, without, without_empty
+from harness.shown import (
+    BADGE,
+    detectable_note,
+    fits,
+    marked,
+    rate,
+    with_interval,
+    without,
+    without_empty,
+)
 from harness.standing import BASELINE
 from harness.tables import Table, number
 from harness.types import RANKED
@@ -103,6 +112,7 @@ def _leaderboard_note(standings: Standings, header: Sequence[str]) -> str:
         + "Equal rank (#): not told apart from the best of the group. "
         + ("Not all met the same tests; those that did are compared below. " if _unlike(standings) else "")
         + detectable_note(least, "on these clips (one comparison, 5 % level).")
+        + _warned(standings)
     )
 
 
@@ -113,6 +123,12 @@ def _explained(standings: Standings) -> str:
     left_out = any(" -" in standings.name(line) for line in standings.lines)
     more = " (`-name`: without that manipulation)" if left_out else ""
     return f"{EXPLAINED} All that is trained was trained on {standings.trained_on}{more}. "
+
+
+def _warned(standings: Standings) -> str:
+    """Which test sets have a shortcut, so that what is said of them is doubted here too."""
+    names = [on for on in standings.tests if marked(standings.board, on) != on]
+    return f" {BADGE} Told apart without a look at the face: {', '.join(names)}; see below." if names else ""
 
 
 def _why_not_ranked(line: Line) -> str:

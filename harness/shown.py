@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.ranking import Bounds, Tested
 from harness.tables import WIDTH, Table, number
+from harness.types import Board, parts_of
 
 MOST_PRINTED_RATE = 1e5
 """Frames a second above which there is no network to speak of."""
 
 MOST_REASONS = 2
 """Reasons that are given why a column is not defined somewhere; the CSV has all."""
+
+BADGE = "[!]"
+"""Marks a test set whose audit found a shortcut."""
 
 Body = list[tuple[str, ...]]
 """Lines of a table."""
@@ -51,14 +55,33 @@ def first_that_fits(*tables: Table) -> Table:
     return next((table for table in tables if fits(table)), tables[-1])
 
 
-def by_test_set(bodies: Mapping[str, Body]) -> Body:
+def marked(board: Board, on: str) -> str:
+    """A test set, with a badge where real and fake are told apart there without a look at the face."""
+    return f"{on} {BADGE}" if board.shortcuts.get(parts_of(on)[0]) else on
+
+
+def shortcut_note(board: Board, on: str) -> str:
+    """What the audit of a test set warns of, or that there was none; empty where nothing is to be said."""
+    dataset = parts_of(on)[0]
+    said = board.shortcuts.get(dataset, "")
+    if said is None:
+        return f"Not audited for shortcuts: gapbench data audit {dataset}."
+    return (
+        f"{BADGE} Real and fake are told apart here without a look at the face ({said}): a high AUC proves"
+        " little."
+        if said
+        else ""
+    )
+
+
+def by_test_set(bodies: Mapping[str, Body], board: Board) -> Body:
     """Lines of several test sets as one body, each set announced by a line of its own."""
     if len(bodies) < 2:
         return [line for body in bodies.values() for line in body]
     width = max(len(line) for body in bodies.values() for line in body)
     found: Body = []
     for on, body in bodies.items():
-        found += [(f"on {on}", *[""] * (width - 1)), *body]
+        found += [(f"on {marked(board, on)}", *[""] * (width - 1)), *body]
     return found
 
 

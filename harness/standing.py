@@ -29,6 +29,10 @@ CELL_COLUMNS = (
     "failed",
 )
 PROVENANCE_COLUMNS = (
+    "crop",
+    "no_face",
+    "faceless",
+    "shared_footage",
     "threshold",
     "threshold_source",
     "checkpoint_source",
@@ -36,6 +40,7 @@ PROVENANCE_COLUMNS = (
     "identities",
     "recipe_sha256",
     "clips_sha256",
+    "preprocessing_sha256",
     "protocol",
     "weights_sha256",
     "commit",
@@ -98,7 +103,7 @@ def in_dataset_auc(rows: Iterable[Row], of: Reading = clean_auc) -> Any:
     The cell tested on exactly what was trained on, else the mean over the cells of single
     manipulations that were trained on (so for leave-one-out training, the others). `of` reads a row.
     """
-    clean = [row for row in rows if row.cell.severity == 0 and row.cell.trained_on is not None]
+    clean = [row for row in ranked_rows(rows) if row.cell.severity == 0 and row.cell.trained_on is not None]
     for row in clean:
         if row.cell.tested_on == row.cell.trained_on:
             return of(row)
@@ -110,6 +115,8 @@ def gap_of(row: Row, rows: Iterable[Row], of: Reading = clean_auc) -> tuple[Any,
     """In-dataset clean AUC of the same weights minus the AUC of this row, or None and why."""
     if row.cell.regime == "fixed":
         return None, "the detector was not trained here"
+    if row.shares_footage:
+        return None, "test clips show footage that was trained on"
     if row.cell.regime not in CROSS:
         return None, "only for cross-dataset and cross-manipulation cells"
     auc = of(row)
@@ -127,7 +134,7 @@ def judged_by(entry: Entry, of: Reading = clean_auc) -> dict[str, Any]:
     perturbation is the lowest mean over the cells of one perturbation, all severities and test sets.
     """
     unseen = [of(row) for row in unseen_rows(entry)]
-    perturbed = [row for row in entry.rows if row.cell.severity > 0]
+    perturbed = [row for row in ranked_rows(entry.rows) if row.cell.severity > 0]
     kinds = dict.fromkeys(row.cell.perturbation for row in perturbed)
     by_kind = [mean_of([of(row) for row in perturbed if row.cell.perturbation == kind]) for kind in kinds]
     seen, mean = in_dataset_auc(entry.rows, of), mean_of(unseen)
@@ -168,9 +175,14 @@ def headline(entry: Entry) -> dict[str, float | None]:
     }
 
 
+def ranked_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows that may count for a rank: none whose test clips show footage that was trained on."""
+    return [row for row in rows if not row.shares_footage]
+
+
 def unseen_rows(entry: Entry) -> list[Row]:
-    """The clean rows of forgeries the entry was not trained on."""
-    clean = [row for row in entry.rows if row.cell.severity == 0]
+    """The clean rows of forgeries and footage the entry was not trained on."""
+    clean = [row for row in ranked_rows(entry.rows) if row.cell.severity == 0]
     return [row for row in clean if row.cell.regime in CROSS or row.cell.regime == "fixed"]
 
 

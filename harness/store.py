@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         ("frame_scores", pa.list_(pa.float32())),
         ("frame_indices", pa.list_(pa.int32())),
         ("error", pa.string()),
+        ("note", pa.string()),
     ]
 )
 META = b"gapbench"
@@ -92,6 +93,7 @@ def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) 
             "frame_scores": list(said.frame_scores),
             "frame_indices": list(said.frame_indices),
             "error": said.error,
+            "note": said.note,
         }
         for clip, said in zip(clips, predictions, strict=True)
     ]
@@ -124,7 +126,8 @@ def scored_of(board: Board, row: Row) -> pd.DataFrame:
 
 def write_predictions(path: Path, predictions: pd.DataFrame, meta: Mapping[str, Any]) -> None:
     """Write a table of predictions as one finished file."""
-    _write(path, pa.Table.from_pandas(predictions, schema=SCHEMA, preserve_index=False), meta)
+    whole = predictions.reindex(columns=SCHEMA.names)
+    _write(path, pa.Table.from_pandas(whole, schema=SCHEMA, preserve_index=False), meta)
 
 
 def _write(path: Path, table: pa.Table, meta: Mapping[str, Any]) -> None:

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from harness.compare import detectable, errors_among
 from harness.ranking import Standings, Tested, counted
-from harness.shown import Body, by_test_set, counts, detectable_note, first_that_fits, with_interval
+from harness.shown import (
+    Body,
+    by_test_set,
+    counts,
+    detectable_note,
+    first_that_fits,
+    marked,
+    shortcut_note,
+    with_interval,
+)
 from harness.standing import CROSS
 from harness.tables import Table, number
 from harness.types import Row
@@ -43,11 +52,12 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
         regime = tested.rows[0].cell.regime
         value, interval = tested.gap(standings.board)
         kind = "not trained" if regime == "fixed" else "seen"
+        leaked = any(row.shares_footage for row in tested.rows)
         body.append(
             (
-                standings.name(tested.line) + ("" if counted(tested.line) else " (not ranked)"),
+                standings.name(tested.line) + (" (not ranked)" if leaked or not counted(tested.line) else ""),
                 with_interval(tested.value("auc"), tested.interval("auc")),
-                with_interval(value, interval) if regime in CROSS else kind,
+                "shared" if leaked else with_interval(value, interval) if regime in CROSS else kind,
                 number(tested.value("eer")),
                 with_interval(tested.value("accuracy"), tested.interval("accuracy")),
             )
@@ -60,8 +70,10 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
     note = (
         f"{clips_note(rows)} {detectable_note(detectable(errors_among(t.drawn() for t in shown)), 'here.')}"
     )
+    warned = shortcut_note(standings.board, on)
+    note += ("" if explained else explanation) + (f" {warned}" if warned else "")
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
-    return Table(f"Tested on {on}", header, tuple(body), note + ("" if explained else explanation))
+    return Table(f"Tested on {marked(standings.board, on)}", header, tuple(body), note)
 
 
 def clips_note(rows: Sequence[Row]) -> str:
@@ -71,9 +83,16 @@ def clips_note(rows: Sequence[Row]) -> str:
     methods = dict.fromkeys(row.provenance.get("interval_method") for row in rows)
     known = [METHODS[name] for name in methods if name in METHODS]
     people = f" of {counts(identities)} identities" if identities and "clip" not in methods else ""
-    found = said + people + (f"; intervals by {', '.join(known)}." if known else ".")
+    found = said + people + (f"; intervals by {', '.join(known)}." if known else ".") + _faces_note(rows)
     few = bool(identities) and min(identities) < ENOUGH
     return found + (" With so few of them the intervals are too narrow." if few else "")
+
+
+def _faces_note(rows: Sequence[Row]) -> str:
+    """What was said of clips in which no face was found; empty where that did not happen."""
+    faceless = max((row.provenance.get("faceless") or 0 for row in rows), default=0)
+    policy = rows[0].provenance.get("no_face")
+    return f" No face was found in {faceless} of them; scored {policy}." if faceless else ""
 
 
 def _by_manipulation(standings: Standings, on: str, shown: Sequence[Tested]) -> Iterator[Table]:
@@ -107,7 +126,7 @@ def robustness(standings: Standings) -> Iterator[Table]:
     forms = []
     for bounded in (True, False):
         bodies = {on: _perturbed(standings, on, names, bounded) for on in standings.tests}
-        body = by_test_set({on: lines for on, lines in bodies.items() if lines})
+        body = by_test_set({on: lines for on, lines in bodies.items() if lines}, standings.board)
         worst = ("worst",) if len(names) > 1 else ()
         note = (
             f"AUC{' [95 %]' * bounded}, mean over the severities measured ({levels}; 1 is mild, 5 is strong)."

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.files import digest, file_digest
+from harness.files import digest, file_digest, file_name
 from harness.lines import line_of
 from harness.plots import DRAWN
-from harness.standing import headline, rows_table
+from harness.standing import headline, ranked_rows, rows_table
 from harness.types import PROTOCOL, RANKED, Board, Cell, Entry, HarnessError, Row
 
 Point = tuple[str, int, float]
@@ -104,7 +104,8 @@ def slug(name: str) -> str:
 
 def path_of(cell: Cell) -> str:
     """A cell's name as MLflow takes it for a path: `a@lab#1/lab:gan/clean` -> `a@lab-s1/lab+gan/clean`."""
-    return str(cell).replace(":", "+").replace("#", "-s")
+    parts = cell.entry.replace("#", "-s"), cell.tested_on, cell.condition
+    return "/".join(file_name(part) for part in parts)
 
 
 def points_of(entry: Entry) -> Iterator[Point]:
@@ -117,12 +118,13 @@ def points_of(entry: Entry) -> Iterator[Point]:
     for name in (name for name in BOUNDED if name not in hidden):
         for end, bound in zip(("lo", "hi"), line.interval(name) or (), strict=False):
             yield from _point(f"{name}_{end}", 0, bound)
-    for row in entry.rows:
+    rows = ranked_rows(entry.rows)
+    for row in rows:
         if row.cell.severity == 0:
             yield from _clean_points(row)
-    perturbed = {(row.cell.tested_on, row.cell.perturbation) for row in entry.rows if row.cell.severity}
+    perturbed = {(row.cell.tested_on, row.cell.perturbation) for row in rows if row.cell.severity}
     for tested_on, perturbation in sorted(perturbed):
-        for row in entry.rows:
+        for row in rows:
             if row.cell.tested_on == tested_on and row.cell.perturbation in (perturbation, "clean"):
                 for prefix, metric in CURVES.items():
                     name = f"{prefix}.{slug(tested_on)}/{slug(perturbation)}"

@@ -46,12 +46,14 @@ class TrainingJob:
     clips: tuple[Clip, ...]
     """The clips of the splits train and val; the epoch and the threshold are chosen on val."""
     crop: str
-    """`none`, `center` or `boxes`."""
+    """One of `types.CROPS`; for `face` the clips carry their tracks once training starts."""
     version: str
     """Version of the dataset."""
     seed: int = 0
     device: str = "cpu"
     """`cpu`, `cuda` or `cuda:N`."""
+    faces: str = ""
+    """What finds the faces, for the crop `face`."""
 
     @property
     def key(self) -> str:
@@ -63,7 +65,7 @@ class TrainingJob:
                 self.entry.name,
                 [file_digest(Path(source)) for source in sources],
                 [self.recipe, self.precision, torch_device(self.device).type, self.seed],
-                [self.trained_on, self.clips_sha256, self.crop],
+                [self.trained_on, self.clips_sha256, self.crop, self.faces],
                 [versions(), PROTOCOL],
             ]
         )

@@ -17,6 +17,7 @@ from harness.shown import (
     bracketed,
     by_test_set,
     first_that_fits,
+    marked,
     why_undefined,
     with_interval,
     without_empty,
@@ -110,7 +111,7 @@ def operating_points(standings: Standings) -> Iterator[Table]:
     }
     shown = {on: standings.tested(on) for on in standings.tests}
     bodies = {on: [_points(standings, t, columns) for t in tested] for on, tested in shown.items() if tested}
-    body = by_test_set(bodies)
+    body = by_test_set(bodies, standings.board)
     if not body:
         return
     table = without_empty(Table("Operating points and calibration", ("detector", *columns), tuple(body)))
@@ -171,7 +172,9 @@ def drift(standings: Standings) -> Iterator[Table]:
             for tested in shown
         )
         header = ("detector", *columns, *(name.removeprefix(missed) for name in parts))
-        yield without_empty(Table(f"False-positive drift on {on}", header, body, note))
+        yield without_empty(
+            Table(f"False-positive drift on {marked(standings.board, on)}", header, body, note)
+        )
         note = ""
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from harness.decoding import decode
-from harness.types import HarnessError
+from harness.trees import IMAGES, files, is_image
+from harness.types import CROPS, FACE_CROPS, HarnessError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-CROPS = ("none", "center", "boxes")
 BOX_MARGIN = 1.3
-"""Side of the square cut by the crop `boxes`, in longer sides of the face box."""
+"""Side of the square cut around a face, in longer sides of its box."""
+NUMBER = re.compile(r"\d+")
+NO_FACE = "no face was found"
 
 # What it would print on a damaged file is said by the HarnessError.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -59,30 +62,55 @@ class Frames:
 
 
 def read_frames(path: Path, counts: Iterable[int]) -> Frames:
-    """Decode, once each, the frames that even samplings of `counts` frames need; an image is one frame.
+    """Decode, once each, the frames that even samplings of `counts` frames need.
 
-    Whatever cannot be read in full is a `HarnessError` that names the file and what is wrong with it.
-    Every call opens its own decoder, so several threads may read at once.
+    The path is a video, an image (one frame), or a folder whose images are the frames, in the order of
+    the last number in their names. Whatever cannot be read in full is a `HarnessError` that names the
+    file and what is wrong with it. Every call opens its own decoder, so several threads may read at once.
     """
     wanted = sorted(set(counts))
     if not wanted:
         raise HarnessError(f"{path.name}: no frame count was asked for")
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise HarnessError(f"{path.name}: not a file")
-        if size == 0:
-            raise HarnessError(f"{path.name}: the file is empty")
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            return Frames(_read_image(path)[None], (0,), 1)
-    except OSError as error:
-        raise HarnessError(f"{path.name}: {error.strerror}") from error
 
     def choose(total: int) -> list[int]:
         return sorted({index for count in wanted for index in sample_indices(total, count)})
 
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            return _read_folder(path, choose)
+        if not path.is_file():
+            raise HarnessError(f"{path.name}: not a file")
+        if size == 0:
+            raise HarnessError(f"{path.name}: the file is empty")
+        if is_image(path):
+            return Frames(_read_image(path)[None], (0,), 1)
+    except OSError as error:
+        raise HarnessError(f"{path.name}: {error.strerror}") from error
     pixels, indices, total = decode(path, choose)
     return Frames(pixels, tuple(indices), total)
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The images of a folder that holds the frames of a clip, in the order of time."""
+
+    def moment(path: Path) -> tuple[int, str]:
+        numbers = NUMBER.findall(path.stem)
+        return (int(numbers[-1]) if numbers else -1, path.name)
+
+    return sorted(files(folder, IMAGES), key=moment)
+
+
+def _read_folder(path: Path, choose: Callable[[int], list[int]]) -> Frames:
+    found = frame_files(path)
+    if not found:
+        raise HarnessError(f"{path.name}: the folder holds no image")
+    indices = choose(len(found))
+    frames = [_read_image(found[index]) for index in indices]
+    shapes = sorted({f"{frame.shape[1]}x{frame.shape[0]}" for frame in frames})
+    if len(shapes) > 1:
+        raise HarnessError(f"{path.name}: its frames differ in size ({', '.join(shapes)})")
+    return Frames(np.stack(frames), tuple(indices), len(found))
 
 
 def _read_image(path: Path) -> np.ndarray:
@@ -92,22 +120,50 @@ def _read_image(path: Path) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def crop_and_fit(pixels: np.ndarray, crop: str, box: Sequence[float] | None, size: int) -> np.ndarray:
+Box = Sequence[float]
+"""[x, y, w, h] in pixels."""
+
+
+def boxes_of(facts: Mapping[str, Any], crop: str, indices: Sequence[int]) -> list[Box] | None:
+    """The face box in each of these frames of a clip, from its attributes; None where the crop needs none.
+
+    `boxes` takes the clip's `box` for all of them, `face` the place of its `track` in each.
+    """
+    if crop not in FACE_CROPS:
+        return None
+    if crop == "face":
+        if "track" not in facts:
+            raise HarnessError("its face could not be looked for, because the clip could not be read then")
+        if facts["track"] is None:
+            raise HarnessError(NO_FACE)
+        return list(facts["track"].at(indices))
+    box = facts.get("box")
+    if box is None or len(box) != 4 or not box[2] > 0 or not box[3] > 0:
+        raise HarnessError(f"the crop 'boxes' needs a face box [x, y, w, h] in pixels, not {box!r}")
+    return [box] * len(indices)
+
+
+def crop_and_fit(pixels: np.ndarray, crop: str, boxes: Sequence[Box] | None, size: int) -> np.ndarray:
     """Cut each frame uint8 `[T, H, W, 3]` and resize it to uint8 `[T, size, size, 3]`.
 
-    `none` takes the whole frame, `center` the largest centred square, `boxes` a square of 1.3 x the longer
-    side of `box` ([x, y, w, h], pixels) around its centre: shifted into the frame, or edge pixels repeated
-    where the frame is too small. Shrinks by area, enlarges linearly.
+    `none` takes the whole frame, `center` the largest centred square, `boxes` and `face` a square of 1.3 x
+    the longer side of the frame's box around its centre: shifted into the frame, or edge pixels
+    repeated where the frame is too small. Shrinks by area, enlarges linearly.
     """
     height, width = pixels.shape[1:3]
     if crop == "center":
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         pixels = pixels[:, top : top + side, left : left + side]
-    elif crop == "boxes":
-        pixels = _cut_square(pixels, box)
+    elif crop in FACE_CROPS:
+        pairs = zip(pixels, boxes or (), strict=True)
+        return np.concatenate([_fit(_cut_square(frame[None], box), size) for frame, box in pairs])
     elif crop != "none":
         raise HarnessError(f"unknown crop {crop!r} (known: {', '.join(CROPS)})")
+    return _fit(pixels, size)
+
+
+def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
     if pixels.shape[1:3] == (size, size):
         return np.ascontiguousarray(pixels)
     shrinks = pixels.shape[1] * pixels.shape[2] > size * size
@@ -115,9 +171,7 @@ def crop_and_fit(pixels: np.ndarray, crop: str, box: Sequence[float] | None, siz
     return np.stack([cv2.resize(frame, (size, size), interpolation=how) for frame in pixels])
 
 
-def _cut_square(pixels: np.ndarray, box: Sequence[float] | None) -> np.ndarray:
-    if box is None or len(box) != 4 or not box[2] > 0 or not box[3] > 0:
-        raise HarnessError(f"the crop 'boxes' needs a face box [x, y, w, h] in pixels, not {box!r}")
+def _cut_square(pixels: np.ndarray, box: Box) -> np.ndarray:
     x, y, w, h = box
     side = max(1, round(BOX_MARGIN * max(w, h)))
     rows, before_rows = _span(round(y + h / 2 - side / 2), side, pixels.shape[1])

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from harness import evaluation, registry, video
-from harness.campaign import check_subsets, plan_matrix, run_plan
+from harness.campaign import run_plan
+from harness.planning import check_subsets, plan_matrix
 from harness.cli import main
 from harness.matrix import load_matrix, parse_matrix
 from harness.rows import load_board
@@ -150,7 +151,8 @@ def test_an_undecodable_clip_is_counted_not_scored(home: Path, tmp_path: Path) -
     for number, content in enumerate((b"", b"these are words", source[0].path.read_bytes()[:3000])):
         (folder / "real" / f"broken{number}.mp4").write_bytes(content)
     text = MATRIX.replace("redness", "constant").replace("procedural_tiny", "folder")
-    matrix = parse_matrix(f'{text}\n[data]\nfolder = "{folder}"\n', "broken")
+    own = f'[data]\nfolder = "{folder}"\n[crop]\nfolder = "center"\n'
+    matrix = parse_matrix(f"{text}\n{own}", "broken")
     run_plan(plan_matrix(matrix, "cpu"))
     board = load_board("broken")
     for row in board.rows:
@@ -171,10 +173,10 @@ def test_absent_data_leaves_its_cells_out_and_says_what_would_bring_it(
     assert main(["eval", "partly.toml", "--no-publish", "--device", "cpu"]) == 0
     board = load_board("partly")
     assert {row.cell.tested_on for row in board.rows} == {"procedural_tiny"}
-    assert "nowhere is not a folder" in board.absent["folder"]
+    assert "nowhere does not exist" in board.absent["folder"]
     assert (tmp_path / "results" / "partly-roc.png").is_file()
     said = capsys.readouterr().out
-    assert "GAPBENCH_DATA_FOLDER" in said and "data.toml" in said
+    assert "GAPBENCH_DATA_FOLDER" in said and "gapbench data set folder FOLDER" in said
     assert "GAPBENCH_DATA_FOLDER" in (tmp_path / "results" / "partly.md").read_text().replace("\n", " ")
 
 

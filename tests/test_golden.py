@@ -17,7 +17,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.campaign import plan_matrix, training_job
+from harness.campaign import training_job
+from harness.planning import plan_matrix
 from harness.cli import main
 from harness.data import list_clips
 from harness.files import file_digest, plain

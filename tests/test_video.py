@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from harness import decoding
 from harness.types import HarnessError
-from harness.video import crop_and_fit, read_frames, sample_indices
+from harness.video import NO_FACE, boxes_of, crop_and_fit, read_frames, sample_indices
 
 WIDTH, HEIGHT, BITS = 160, 96, 8
 
@@ -272,8 +274,8 @@ BROKEN = {
     "text.mp4": (lambda path: path.write_text("not a video\n" * 200), "not a readable video"),
     "text.jpg": (lambda path: path.write_text("not an image\n" * 200), "not a readable image"),
     "zeros.mp4": (lambda path: path.write_bytes(bytes(5000)), "not a readable video"),
-    "folder.mp4": (lambda path: path.mkdir(), "not a file"),
-    "folder.png": (lambda path: path.mkdir(), "not a file"),
+    "folder.mp4": (lambda path: path.mkdir(), "the folder holds no image"),
+    "folder.png": (lambda path: path.mkdir(), "the folder holds no image"),
     "missing.mp4": (lambda path: None, "No such file"),
     "missing.png": (lambda path: None, "No such file"),
     "sound.mp4": (write_sound, "no video stream"),
@@ -287,6 +289,18 @@ def test_a_file_that_is_no_clip_is_an_error_in_one_line(tmp_path, name, capfd):
     make(tmp_path / name)
     assert expected in reason(tmp_path / name)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_png_is_read_whatever_was_imported_first(tmp_path):
+    cv2.imwrite(str(tmp_path / "still.png"), numbered(5))
+    line = (
+        "import sys, pathlib; from harness import decoding, video;"
+        "print(video.read_frames(pathlib.Path(sys.argv[1]), [1]).pixels.shape)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", line, str(tmp_path / "still.png")], capture_output=True, text=True, check=False
+    )
+    assert run.stdout.strip() == f"(1, {HEIGHT}, {WIDTH}, 3)", run.stderr
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
@@ -320,17 +334,17 @@ def test_no_crop_keeps_the_whole_frame_and_fits_it():
 
 
 def test_the_box_crop_is_a_square_of_1_3_times_the_longer_side():
-    cropped = crop_and_fit(marked(120, 160), "boxes", [60, 40, 20, 40], 52)
+    cropped = crop_and_fit(marked(120, 160), "boxes", [[60, 40, 20, 40]], 52)
     assert np.array_equal(cropped, marked(120, 160)[:, 34:86, 44:96])
 
 
 def test_a_box_at_the_border_is_shifted_inside():
-    cropped = crop_and_fit(marked(120, 160), "boxes", [-10, 100, 40, 40], 52)
+    cropped = crop_and_fit(marked(120, 160), "boxes", [[-10, 100, 40, 40]], 52)
     assert np.array_equal(cropped, marked(120, 160)[:, 68:120, 0:52])
 
 
 def test_a_box_larger_than_the_frame_repeats_edge_pixels():
-    cropped = crop_and_fit(marked(40, 160), "boxes", [60, 5, 40, 40], 52)
+    cropped = crop_and_fit(marked(40, 160), "boxes", [[60, 5, 40, 40]], 52)
     assert np.array_equal(cropped[0, :, 0, 0], np.clip(np.arange(52) - 1, 0, 39))
     assert np.array_equal(cropped[0, 0, :, 1], np.arange(54, 106))
 
@@ -338,7 +352,37 @@ def test_a_box_larger_than_the_frame_repeats_edge_pixels():
 @pytest.mark.parametrize("box", [None, [1, 2, 3], [0, 0, 0, 10], [0, 0, float("nan"), 10]])
 def test_a_box_crop_without_a_box_is_an_error(box):
     with pytest.raises(HarnessError, match="face box"):
-        crop_and_fit(marked(40, 40), "boxes", box, 32)
+        boxes_of({"box": box}, "boxes", [0])
+
+
+def test_each_frame_is_cut_around_its_own_box():
+    pair = np.concatenate([marked(120, 160)] * 2)
+    cropped = crop_and_fit(pair, "face", [[10, 10, 40, 40], [60, 40, 20, 40]], 52)
+    assert np.array_equal(cropped[0], marked(120, 160)[0, 4:56, 4:56])
+    assert np.array_equal(cropped[1], marked(120, 160)[0, 34:86, 44:96])
+
+
+def test_a_clip_whose_face_was_not_found_has_no_boxes():
+    with pytest.raises(HarnessError, match=NO_FACE):
+        boxes_of({"track": None}, "face", [0, 1])
+
+
+def test_the_images_of_a_folder_are_its_frames_in_the_order_of_their_numbers(tmp_path):
+    for number in (10, 2, 1, 33):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), numbered(number)[..., ::-1])
+    (tmp_path / "notes.txt").write_text("no frame")
+    found = read_frames(tmp_path, [4, 2])
+    assert (numbers_in(found.pixels), found.total) == ([1, 2, 10, 33], 4)
+    assert numbers_in(found.take(2)[0]) == [2, 33]
+
+
+def test_a_folder_of_frames_that_cannot_be_one_clip_is_an_error(tmp_path):
+    with pytest.raises(HarnessError, match="holds no image"):
+        read_frames(tmp_path, [1])
+    for name, side in (("1.png", 20), ("2.png", 30)):
+        cv2.imwrite(str(tmp_path / name), np.zeros((side, side, 3), np.uint8))
+    with pytest.raises(HarnessError, match="differ in size .20x20, 30x30"):
+        read_frames(tmp_path, [2])
 
 
 def test_an_unknown_crop_is_an_error():

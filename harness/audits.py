@@ -1,0 +1,185 @@
+"""Audits of datasets: the records, where they are kept, and reading them back without computing anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.files import home, plain, read_json, write_whole
+from harness.types import HarnessError
+
+FORMAT = 1
+"""Raised whenever a stored audit no longer means the same."""
+LIMIT = 0.6
+"""AUC without a look at the face from which on a dataset is said to have a shortcut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An AUC, or a difference of two, with the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One fact that the classifier leans on."""
+
+    fact: str
+    alone: float
+    """AUC, out of fold, of a small tree that knows this fact only."""
+    loss: float
+    """By how much the AUC falls when this fact is shuffled among the clips judged."""
+    real: str
+    """Its middle number, or its commonest word, among real clips."""
+    fake: str
+    """The same among fakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How well one kind of facts tells real from fake, on people the classifier has not met."""
+
+    name: str
+    """`container` or `background`."""
+    reals: int
+    fakes: int
+    failed: tuple[int, int]
+    """Real and fake clips whose facts could not be found; they are in no number."""
+    auc: Estimate | None
+    """None is undefined, and `reason` says why."""
+    reason: str = ""
+    facts: int = 0
+    """Facts that differ from clip to clip."""
+    folds: int = 0
+    method: str = ""
+    """How the interval was found: `node`, `cluster`, `mixed` or `clip`."""
+    leads: tuple[Lead, ...] = ()
+    """Most telling first."""
+    manipulations: Mapping[str, Estimate] = field(default_factory=dict)
+    """AUC of the fakes of each manipulation against all reals, by the same scores."""
+    unboxed: int = 0
+    """Clips without a face box, of which a central square was covered."""
+
+    @property
+    def verdict(self) -> str:
+        """`shortcut` (AUC above 0.6), `clear` (interval wholly below), `uncertain`, or `undefined`.
+
+        A classifier that is sure to be wrong has found something too: below 0.4 nothing is clear.
+        """
+        if self.auc is None:
+            return "undefined"
+        if self.auc.value > LIMIT:
+            return "shortcut"
+        return "clear" if self.auc.high < LIMIT and self.auc.value >= 1 - LIMIT else "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """A detector's AUC as the files are, and after the same treatment of both classes."""
+
+    detector: str
+    treatment: str
+    clips: str
+    """Which clips were judged."""
+    reals: int
+    fakes: int
+    failed: int
+    before: Estimate
+    after: Estimate
+    difference: Estimate
+    """After minus before, clip by clip the same draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found out about one dataset without looking at a face."""
+
+    dataset: str
+    version: str
+    clips_sha256: str
+    """Digest of all clips listed (`data.identity_of`): an audit of other clips says nothing here."""
+    listed: int
+    seed: int
+    model: str
+    """The classifier, fixed before any dataset was seen."""
+    groups: str
+    """What is never divided between folds."""
+    container: Part
+    background: Part
+    counterfactual: Counterfactual | None = None
+
+    @property
+    def parts(self) -> tuple[Part, Part]:
+        """Both kinds of facts."""
+        return self.container, self.background
+
+    @property
+    def shortcut(self) -> bool:
+        """Whether real and fake are told apart without a face: AUC above 0.6 by either kind of facts."""
+        return any(part.verdict == "shortcut" for part in self.parts)
+
+    @property
+    def warning(self) -> str:
+        """The worse AUC and what it came from, for a badge; empty where there is no shortcut."""
+        worst = max(
+            ((part.auc.value, part.name) for part in self.parts if part.auc and part.verdict == "shortcut"),
+            default=None,
+        )
+        return f"AUC {worst[0]:.2f} by {worst[1]} alone" if worst else ""
+
+
+def audit_file(dataset: str) -> Path:
+    """Where the audit of a dataset is kept."""
+    return home() / "audits" / f"{dataset}.json"
+
+
+def write_audit(audit: Audit) -> Path:
+    """Keep an audit, in place of an older one; returns its file."""
+    file = audit_file(audit.dataset)
+    write_whole(file, json.dumps({"format": FORMAT, **plain(audit)}, indent=1) + "\n")
+    return file
+
+
+def read_audit(dataset: str) -> Audit | None:
+    """The audit kept of a dataset; None where there is none, or one of an older format.
+
+    A damaged file is a `HarnessError` that names it.
+    """
+    file = audit_file(dataset)
+    if not file.is_file():
+        return None
+    told = read_json(file)
+    try:
+        if told.pop("format") != FORMAT:
+            return None
+        judged = told.pop("counterfactual")
+        container, background = _part(told.pop("container")), _part(told.pop("background"))
+        again = _counterfactual(judged) if judged else None
+        return Audit(**told, container=container, background=background, counterfactual=again)
+    except (KeyError, TypeError, AttributeError) as error:
+        hint = f"audit again: gapbench data audit {dataset}"
+        raise HarnessError(f"{file} is not an audit ({type(error).__name__}: {error}); {hint}") from error
+
+
+def _part(told: dict[str, Any]) -> Part:
+    auc = told.pop("auc")
+    manipulations = told.pop("manipulations")
+    leads, failed = told.pop("leads"), told.pop("failed")
+    return Part(
+        **told,
+        failed=(failed[0], failed[1]),
+        auc=Estimate(**auc) if auc else None,
+        leads=tuple(Lead(**lead) for lead in leads),
+        manipulations={name: Estimate(**found) for name, found in manipulations.items()},
+    )
+
+
+def _counterfactual(told: dict[str, Any]) -> Counterfactual:
+    found: dict[str, Any] = {name: Estimate(**told.pop(name)) for name in ("before", "after", "difference")}
+    return Counterfactual(**told, **found)

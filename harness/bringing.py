@@ -1,0 +1,34 @@
+"""What `gapbench data` does: say where a dataset lies, check it, audit it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from harness import registry
+from harness.data import list_clips, set_root
+
+
+def run_data(options: Namespace) -> int:
+    """One of `data set`, `data check` and `data audit`."""
+    return {"set": _set, "check": _check, "audit": _audit}[options.action](options)
+
+
+def _set(options: Namespace) -> int:
+    file = set_root(options.dataset, options.folder)
+    entry = registry.datasets.get(options.dataset)
+    print(f"{options.dataset} = {options.folder.expanduser().absolute()} (in {file})")
+    clips = list_clips(entry, options.folder.expanduser())
+    print(f"{len(clips)} clips listed; look at them with: gapbench data check {options.dataset}")
+    return 0
+
+
+def _check(options: Namespace) -> int:
+    from harness.inspecting import run_data_check
+
+    return run_data_check(options)
+
+
+def _audit(options: Namespace) -> int:
+    from harness.auditing import run_data_audit
+
+    return run_data_audit(options)

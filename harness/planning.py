@@ -1,0 +1,169 @@
+"""What a matrix asks of this machine: which cells can be run, which clips they need, and what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.data import Subset, content_of, how_to_bring, identity_of, list_clips, missing, root_of
+from harness.evaluation import TestSet
+from harness.matrix import Matrix
+from harness.places import faces_missing
+from harness.progress import say
+from harness.record import Trained
+from harness.scoring import resolve_precision
+from harness.types import Cell, Clip, HarnessError, Runtime
+
+
+@dataclass
+class Plan:
+    """What a matrix asks of this machine: its cells, what is absent, and the clips known so far."""
+
+    matrix: Matrix
+    runtime: Runtime
+    cells: list[Cell]
+    """The cells that can be run."""
+    absent: dict[str, str]
+    """Dataset, detector or perturbation that is not usable here -> why, and what would mend it."""
+    clips: dict[str, tuple[Clip, ...]] = field(default_factory=dict)
+    """Clips of each dataset; one that is still to be made is not in it."""
+    shared: dict[tuple[str | None, str], str] = field(default_factory=dict)
+    """(trained on, tested on) -> which test clips show footage that was trained on, once it is known."""
+
+    @property
+    def datasets(self) -> list[str]:
+        """Datasets the cells need, in order; imported weights do not need what they were trained on."""
+        named = [cell.trained_on for cell in self.cells if cell.trained_on and _trains(cell)]
+        named += [cell.tested_on for cell in self.cells]
+        return list(dict.fromkeys(Subset.parse(text).dataset for text in named))
+
+    @property
+    def known(self) -> list[str]:
+        """Datasets worth listing where they are here: also those that imported weights were trained on."""
+        claimed = [Subset.parse(cell.trained_on).dataset for cell in self.cells if cell.trained_on]
+        return list(dict.fromkeys([*self.datasets, *claimed]))
+
+    def crop(self, dataset: str) -> str:
+        """How the clips of a dataset are cut: as the matrix says, else as the dataset does."""
+        return self.matrix.crop.get(dataset) or registry.datasets.get(dataset).crop
+
+    @property
+    def trained(self) -> list[Trained]:
+        """The detectors with what they are trained on, in order; one leaderboard row each."""
+        return list(dict.fromkeys((cell.detector, cell.trained_on, cell.seed) for cell in self.cells))
+
+    def root(self, dataset: str) -> Path:
+        """The folder of a dataset."""
+        return root_of(registry.datasets.get(dataset), self.matrix.data)
+
+
+def plan_matrix(matrix: Matrix, device: str) -> Plan:
+    """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
+    runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch)
+    plan = Plan(matrix, runtime, matrix.cells(runtime), {})
+    for kind, names in _needed(plan.cells):
+        plan.absent |= {
+            name: f"its file cannot be imported: {kind.broken()[name]}"
+            for name in names
+            if name in kind.broken()
+        }
+    for name in [name for name in plan.datasets if name not in plan.absent]:
+        _look_for(plan, registry.datasets.get(name))
+    for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
+        _list_claimed(plan, name)
+    plan.cells = [cell for cell in plan.cells if not _names(cell) & plan.absent.keys()]
+    for detector, _, _ in plan.trained:
+        if registry.detectors.get(detector).trainable:
+            registry.detectors.get(detector).recipe(matrix.recipe)
+    check_subsets(plan)
+    return plan
+
+
+def _needed(cells: Iterable[Cell]) -> list[tuple[registry.Registry[Any], list[str]]]:
+    """What the cells need of each registry."""
+    listed = list(cells)
+    sets = [(c.trained_on if _trains(c) else None, c.tested_on) for c in listed]
+    datasets = [Subset.parse(text).dataset for pair in sets for text in pair if text]
+    return [
+        (registry.detectors, sorted({cell.detector for cell in listed})),
+        (registry.datasets, sorted(set(datasets))),
+        (registry.perturbations, sorted({cell.perturbation for cell in listed if cell.severity})),
+    ]
+
+
+def _trains(cell: Cell) -> bool:
+    """Whether the detector of a cell is trained here."""
+    name = cell.detector
+    return name not in registry.detectors.broken() and registry.detectors.get(name).trainable
+
+
+def _list_claimed(plan: Plan, name: str) -> None:
+    """List what imported weights were trained on, if it is here, to find footage shared with test clips."""
+    if name not in registry.datasets.names():
+        return
+    entry = registry.datasets.get(name)
+    if missing(entry, plan.matrix.data) is None and plan.root(name).exists():
+        with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
+            plan.clips[name] = tuple(entry.clips(plan.root(name)))
+
+
+def _names(cell: Cell) -> set[str]:
+    return {name for _, names in _needed([cell]) for name in names}
+
+
+def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
+    """List a dataset that is here; note one that is absent, empty or unreadable."""
+    if entry.embedded:
+        _list_if_made(plan, entry)
+        return
+    reason = missing(entry, plan.matrix.data)
+    if reason is None:
+        try:
+            plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
+        except HarnessError as error:
+            reason = f"{error}; {how_to_bring(entry)}"
+    if reason is None and plan.crop(entry.name) == "face":
+        reason = faces_missing()
+    if reason:
+        plan.absent[entry.name] = reason
+
+
+def check_subsets(plan: Plan) -> None:
+    """Refuse, before anything is trained, a test or training set that the listed clips do not give."""
+    for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
+        if Subset.parse(name).dataset in plan.clips:
+            test_set(plan, name)
+    for name in dict.fromkeys(cell.trained_on for cell in plan.cells if cell.trained_on and _trains(cell)):
+        subset = Subset.parse(name)
+        if subset.dataset in plan.clips:
+            splits = {clip.split for clip in subset.for_training(plan.clips[subset.dataset])}
+            if splits != {"train", "val"}:
+                raise HarnessError(
+                    f"{name} cannot be trained on: it needs clips in both splits, train and val"
+                )
+
+
+def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
+    try:
+        plan.clips[entry.name] = tuple(entry.clips(plan.root(entry.name)))
+    except HarnessError:
+        say(f"{entry.name} will be made first (no download)")
+
+
+def test_set(plan: Plan, name: str) -> TestSet:
+    """The clips of a test set."""
+    subset = Subset.parse(name)
+    entry = registry.datasets.get(subset.dataset)
+    clips = subset.for_testing(plan.clips[subset.dataset])
+    if not clips:
+        raise HarnessError(f"{name} has no test clip")
+    return shown_as(plan, name, entry, clips)
+
+
+def shown_as(plan: Plan, name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:
+    digests = identity_of(clips, entry), content_of(clips, entry)
+    return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face)

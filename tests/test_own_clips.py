@@ -1,0 +1,167 @@
+"""Clips of one's own: a folder or a manifest is judged without a matrix file, faces found where there are any."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import registry
+from harness.campaign import run_plan
+from harness.cli import main, parser
+from harness.leaderboard import markdown
+from harness.matrix import load_matrix
+from harness.own import matrix_named
+from harness.planning import plan_matrix
+from harness.rows import load_board
+from harness.store import read_predictions
+from harness.types import FAKE, Board, Row
+
+PLUGIN = '''
+from harness.registry import detector
+
+@detector("redness")
+class Redness:
+    """P(fake) is how red the picture is."""
+    size, frames = 16, 4
+
+    def score(self, clips):
+        return clips[..., 0].mean(axis=(2, 3)) / 255
+'''
+
+
+@pytest.fixture
+def clips(home: Path, tmp_path: Path, tiny_root: Path) -> Path:
+    """A folder of four real and four forged clips, a detector beside it."""
+    (tmp_path / "redness.py").write_text(PLUGIN)
+    listed = list(registry.datasets.get("procedural_tiny").clips(tiny_root))
+    for label, folder in enumerate(("real", "fake/swap")):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+        for clip in [clip for clip in listed if clip.label == label][:4]:
+            shutil.copyfile(clip.path, tmp_path / "mine" / folder / clip.path.name)
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def yunet(reference: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The face finder of the reference folder."""
+    file = reference / "weights" / "yunet" / "yunet_n_640_640.onnx"
+    monkeypatch.setenv("GAPBENCH_YUNET", str(file))
+    return file
+
+
+def judged(*arguments: str) -> int:
+    return main(["--plugin", "redness.py", "eval", *arguments, "-d", "redness", "--no-publish"])
+
+
+def measured(*arguments: str) -> tuple[Board, Row, pd.DataFrame]:
+    """What `gapbench eval` measures, without its tables and plots."""
+    registry.load_file(Path("redness.py"))
+    options = parser().parse_args(["eval", *arguments, "-d", "redness"])
+    matrix = load_matrix(matrix_named(options))
+    run_plan(plan_matrix(matrix, "cpu"))
+    board = load_board(matrix.name)
+    (row,) = board.rows
+    return board, row, read_predictions(board.predictions[str(row.cell)])[0]
+
+
+def test_a_folder_is_judged_by_the_faces_in_it(clips: Path, yunet: Path) -> None:
+    assert judged("mine") == 0
+    row = load_board("own-mine").rows[0]
+    _, _, said = measured("mine")
+    assert (row.clips, row.failed, row.provenance["faceless"], row.provenance["crop"]) == (8, 0, 0, "face")
+    _, whole, differently = measured("mine", "--crop", "none")
+    assert whole.provenance["preprocessing_sha256"] != row.provenance["preprocessing_sha256"]
+    assert not np.allclose(said["score"], differently["score"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "score"), [("as-chance", 0.5), ("as-real", 0.0), ("as-fake", 1.0), ("exclude", None)]
+)
+def test_a_clip_without_a_face_is_counted_and_scored_as_the_policy_says(
+    policy: str, score: float | None, clips: Path, yunet: Path
+) -> None:
+    for old in clips.rglob("*.mp4"):
+        if old.stem not in [path.stem for path in sorted(clips.rglob("*.mp4"))[::4]]:
+            old.unlink()
+    flat = np.full((90, 120, 3), 200, np.uint8)
+    assert cv2.imwrite(str(clips / "real" / "wall.png"), flat)
+    board, row, said = measured("mine", "--no-face", policy)
+    wall = said[said["clip_id"] == "folder/real/wall.png"].iloc[0]
+    assert row.provenance["no_face"] == policy
+    if score is None:
+        assert pd.isna(wall["score"]) and "no face was found" in wall["error"]
+        assert (row.failed, row.provenance["faceless"]) == (1, 0)
+    else:
+        assert (wall["score"], wall["note"]) == (score, f"no face was found: {policy}")
+        assert (row.failed, row.provenance["faceless"]) == (0, 1)
+    table = " ".join(markdown(board).split())
+    assert (f"No face was found in 1 of them; scored {policy}" in table) == (score is not None)
+
+
+def test_rows_by_another_policy_are_incomparable(
+    clips: Path, yunet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured("mine", "--no-face", "as-real")
+    assert main(["accept", "own-mine"]) == 0
+    assert main(["gate", "own-mine"]) == 0
+    measured("mine", "--no-face", "as-fake")
+    assert main(["gate", "own-mine"]) == 4
+    assert "not the same preprocessing" in capsys.readouterr().out
+
+
+def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
+    files = sorted(clips.rglob("*.mp4"))
+    table = pd.DataFrame({"path": [str(path.relative_to(tmp_path)) for path in files]})
+    table["label"] = ["fake" if "fake" in path else "real" for path in table["path"]]
+    table.to_csv(tmp_path / "list.csv", index=False)
+    _, row, said = measured("list.csv", "--crop", "center")
+    assert (row.clips, row.failed, int((said["label"] == FAKE).sum())) == (8, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mine"], "say which detector judges mine"),
+        (["mine", "-d", "nobody"], "unknown detector 'nobody'"),
+        (["mine", "-d", "xception"], "say what xception was trained on"),
+        (["mine", "-d", "constant@procedural_lab"], "constant is a fixed detector"),
+        (["mine", "-d", "constant", "-p", "fog-3"], "unknown perturbation 'fog'"),
+        (["list.csv", "-d", "constant"], "manifest list.csv does not exist"),
+        (["smoke", "-d", "constant"], "smoke is no folder or manifest"),
+    ],
+)
+def test_what_cannot_be_judged_is_said_in_one_line(
+    arguments: list[str], said: str, clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", *arguments]) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1 and said in told[0]
+    assert not Path("results").exists()
+
+
+def test_without_a_face_model_the_cells_are_absent_and_the_way_out_is_said(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GAPBENCH_YUNET", str(tmp_path / "nowhere.onnx"))
+    assert judged("mine") == 2
+    assert "nowhere.onnx" in capsys.readouterr().out
+
+
+def test_where_a_dataset_lies_is_written_beside_what_was_known(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data.toml").write_text('ffpp_c23 = "/elsewhere"\n')
+    assert main(["data", "set", "folder", "mine"]) == 0
+    assert "8 clips" in capsys.readouterr().out
+    assert (tmp_path / "data.toml").read_text().splitlines()[1:] == [
+        'ffpp_c23 = "/elsewhere"',
+        f'folder = "{clips}"',
+    ]
+    assert main(["data", "set", "foldr", "mine"]) == 2
+    assert "did you mean 'folder'?" in capsys.readouterr().err
+    assert main(["data", "set", "folder", "nowhere"]) == 2

@@ -1,0 +1,76 @@
+"""A cell that would test on recordings that were trained on is shown, explained, and never ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import registry
+from harness.campaign import run_plan
+from harness.leaderboard import markdown
+from harness.matrix import parse_matrix
+from harness.planning import plan_matrix
+from harness.rows import load_board
+from harness.standing import headline, rows_table
+from harness.types import Board, Clip
+
+MATRIX = """
+about = "a test"
+detectors = ["told"]
+test = ["folder"]
+[crop]
+folder = "center"
+[data]
+folder = "{folder}"
+"""
+
+
+@pytest.fixture
+def told(home: Path) -> None:
+    """A fixed detector whose weights are said to have been trained on procedural_tiny."""
+    entry = registry.detectors.get("constant")
+    claim = dataclasses.replace(entry, name="told", trained_on="procedural_tiny")
+    registry.detectors._entries["told"] = claim
+
+
+def tested_on(clips: list[Clip], folder: Path) -> Board:
+    """The board of that detector on copies of these clips."""
+    for clip in clips:
+        kind = Path("fake", str(clip.manipulation)) if clip.label else Path("real")
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(clip.path, folder / kind / clip.path.name)
+    run_plan(plan_matrix(parse_matrix(MATRIX.format(folder=folder), "shared"), "cpu"))
+    return load_board("shared")
+
+
+@pytest.mark.usefixtures("told")
+def test_copies_of_training_clips_are_found_and_their_cell_has_no_rank(
+    tiny_root: Path, tmp_path: Path
+) -> None:
+    clips = list(registry.datasets.get("procedural_tiny").clips(tiny_root))
+    trained = [clip for clip in clips if clip.split == "train"]
+    chosen = [next(clip for clip in trained if clip.label == label) for label in (0, 1)]
+    chosen += [
+        next(clip for clip in clips if clip.split == "test" and clip.label == label) for label in (0, 1)
+    ]
+    board = tested_on(chosen, tmp_path / "mine")
+    (row,) = board.rows
+    assert row.shares_footage
+    assert row.provenance["shared_footage"].startswith("2 of 4 test clips share footage")
+    assert row.metrics["auc"] == 0.5
+    assert headline(board.entries[0])["auc_unseen_mean"] is None
+    assert rows_table(board.rows)["shared_footage"][0] == row.provenance["shared_footage"]
+    page = markdown(board)
+    assert "Shared footage" in page and "told@procedural_tiny (not ranked)" in page.replace("`", "")
+
+
+@pytest.mark.usefixtures("told")
+def test_other_clips_of_the_same_kind_share_nothing(tiny_root: Path, tmp_path: Path) -> None:
+    clips = list(registry.datasets.get("procedural_tiny").clips(tiny_root))
+    tests = [clip for clip in clips if clip.split == "test"]
+    board = tested_on(tests, tmp_path / "mine")
+    assert not board.rows[0].shares_footage
+    assert headline(board.entries[0])["auc_unseen_mean"] == 0.5

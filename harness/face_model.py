@@ -66,8 +66,10 @@ def _cached() -> Path | None:
 
 def _downloaded() -> Path:
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
-    say(f"downloading the face model YuNet (0.2 MB) from {URL}")
+    say(f"downloading the face model YuNet (0.2 MB) from {URL}; without a network this gives up in half a minute")
+    logging.set_verbosity_error()  # it would say each of its retries
     try:
         return Path(hf_hub_download(REPOSITORY, FILE))
     except Exception as error:  # whatever stops it (offline, proxy, disk), the ways to bring it are these

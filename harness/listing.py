@@ -63,14 +63,25 @@ def describe_plan(plan: Plan) -> str:
     lines = [
         f"matrix {matrix.name}: {len(plan.cells)} cells on {plan.runtime.device}, "
         f"{plan.runtime.precision}, batches of {plan.runtime.batch} clips",
-        wrapped(f"conditions: {conditions}"),
     ]
+    lines += [wrapped(f"conditions: {conditions}")] * bool(plan.cells)
     lines += [f"to make: {name}" for name in plan.datasets if name not in plan.clips]
     ready = {trained: _ready(plan, trained) for trained in plan.trained}
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
-    lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
+    if table:
+        lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
+    lines += _fetched(plan)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
+
+
+def _fetched(plan: Plan) -> list[str]:
+    """What has to be fetched before the plan can be run."""
+    to_train = {trained[0] for trained in plan.trained if registry.detectors.get(trained[0]).trainable}
+    wanted = [name for name in to_train if registry.detectors.get(name).recipe(plan.matrix.recipe).pretrained]
+    if not wanted:
+        return []
+    return [wrapped(f"ImageNet weights are fetched by timm before training: {', '.join(sorted(wanted))}")]
 
 
 def _tests(plan: Plan) -> list[str]:

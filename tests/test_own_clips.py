@@ -165,3 +165,23 @@ def test_where_a_dataset_lies_is_written_beside_what_was_known(
     assert main(["data", "set", "foldr", "mine"]) == 2
     assert "did you mean 'folder'?" in capsys.readouterr().err
     assert main(["data", "set", "folder", "nowhere"]) == 2
+
+
+def test_published_weights_judge_stills_of_a_folder_and_of_a_manifest_by_their_faces(
+    home: Path, tmp_path: Path, reference: Path, yunet: Path
+) -> None:
+    published = reference / "weights" / "mesonet"
+    shutil.copytree(published / "test_images" / "real", tmp_path / "stills" / "real")
+    shutil.copytree(published / "test_images" / "df", tmp_path / "stills" / "fake" / "deepfakes")
+    weights = ["weights", "import", str(published / "Meso4_DF.h5"), "--detector", "meso4"]
+    assert main([*weights, "--threshold", "0.5", "--selected", "fixed"]) == 0
+    listed = [path.relative_to(tmp_path) for path in sorted((tmp_path / "stills").rglob("*.jpg"))]
+    labels = ["fake" if "fake" in path.parts else "real" for path in listed]
+    pd.DataFrame({"path": map(str, listed), "label": labels}).to_csv("stills.csv", index=False)
+    for named, matrix in (("stills", "own-stills"), ("stills.csv", "own-stills")):
+        options = parser().parse_args(["eval", named, "--detector", "meso4:meso4_df"])
+        run_plan(plan_matrix(load_matrix(matrix_named(options)), "cpu"))
+        (row,) = load_board(matrix).rows
+        assert row.selection == "fixed" and row.provenance["crop"] == "face"
+        assert (row.clips, row.failed, row.provenance["faceless"]) == (4, 0, 0)
+        assert (row.metrics["auc"], row.metrics["accuracy"]) == (1.0, 1.0)

@@ -216,6 +216,21 @@ def test_severities_count_from_one_and_clean_is_not_one() -> None:
             fog.parameter(severity)
 
 
+def test_a_family_makes_the_entry_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.detectors, "_families", dict(registry.detectors._families))
+
+    @registry.detector_family("colour")
+    def colour(argument: str) -> registry.DetectorEntry:
+        """A detector that answers with its argument."""
+        return registry.DetectorEntry(f"colour:{argument}", lambda: argument)
+
+    assert "colour" in registry.detectors.families()
+    assert registry.detectors.get("colour:red").make() == "red"
+    assert "colour" not in registry.detectors.names()
+    with pytest.raises(HarnessError, match="unknown detector 'color:red'; did you mean 'colour:...'"):
+        registry.detectors.get("color:red")
+
+
 def test_a_recipe_reaches_the_detector_and_an_unknown_one_is_named() -> None:
     recipe = Recipe(size=64, frames=2, epochs=1, batch=1, learning_rate=0.1, options={"streams": "rgb"})
     trained = DetectorEntry("eye", lambda **given: given, {"quick": recipe})

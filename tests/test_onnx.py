@@ -1,0 +1,236 @@
+"""An ONNX file is a detector once all that it does not say of itself is written down; nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from harness import registry
+from harness.checks import check_detector
+from harness.types import HarnessError
+
+MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.5]
+FACTS = {"size": 8, "frames": 3, "mean": MEAN, "std": STD, "layout": "NCHW", "output": "logit"}
+WEIGHTS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, below which the files lie."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def graph_file(
+    layout: str = "NCHW",
+    outputs: int = 1,
+    batch: Any = "N",
+    side: Any = "S",
+    metadata: dict[str, Any] | None = None,
+    external: bool = False,
+) -> Path:
+    """`net.onnx`: the mean over all pixels of each channel, times `WEIGHTS[:, :outputs]`."""
+    shape = [{"N": batch, "C": 3, "T": "T"}.get(axis, side) for axis in layout]
+    channel = layout.index("C")
+    axes = [axis for axis in range(1, len(layout)) if axis != channel]
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=axes, keepdims=0),
+        helper.make_node("MatMul", ["means", "w"], ["said"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("said", TensorProto.FLOAT, [batch, outputs])],
+        [numpy_helper.from_array(WEIGHTS[:, :outputs], "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    for key, value in (metadata or {}).items():
+        said = value if isinstance(value, str) else json.dumps(value)
+        model.metadata_props.add(key=f"gapbench.{key}", value=said)
+    path = Path("net.onnx")
+    onnx.save(model, path, save_as_external_data=external, location="net.data", size_threshold=1)
+    return path
+
+
+def stated(**changes: Any) -> None:
+    """Write `net.onnx.json`; a change of None leaves that fact out."""
+    facts = {name: value for name, value in {**FACTS, **changes}.items() if value is not None}
+    Path("net.onnx.json").write_text(json.dumps(facts))
+
+
+def clips_of(batch: int = 2, frames: int = 3, size: int = 8) -> np.ndarray:
+    shape = (batch, frames, size, size, 3)
+    levels = np.random.default_rng(1).integers(0, 200, (batch, frames, 1, 1, 3))  # every frame another colour
+    return (levels + np.random.default_rng(2).integers(0, 56, shape)).astype(np.uint8)
+
+
+def said_of(clips: np.ndarray, outputs: int = 1) -> np.ndarray:
+    """What the graph says of each frame, `[B, T, outputs]`, in float64."""
+    means = ((clips / 255 - np.array(MEAN)) / np.array(STD)).mean((2, 3))
+    return np.asarray(means @ WEIGHTS[:, :outputs].astype(np.float64))
+
+
+def softmax(said: np.ndarray, number: int) -> np.ndarray:
+    odds = np.exp(said)
+    return np.asarray(odds[..., number] / odds.sum(-1))
+
+
+def detector() -> Any:
+    return registry.detectors.get("onnx:net.onnx").make()
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("batch", ["N", 1, 4])
+def test_a_frame_based_graph_scores_every_frame(layout: str, batch: Any) -> None:
+    graph_file(layout, batch=batch)
+    stated(layout=layout)
+    scores = detector().score(clips_of())
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-said_of(clips_of())[..., 0])), atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["NTCHW", "NTHWC"])
+def test_a_clip_based_graph_gives_one_score_a_clip(layout: str) -> None:
+    graph_file(layout)
+    stated(layout=layout)
+    expected = 1 / (1 + np.exp(-said_of(clips_of()).mean(1)))
+    np.testing.assert_allclose(detector().score(clips_of()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_stated_class_is_the_fake_one(number: int) -> None:
+    graph_file(outputs=4)
+    stated(output=f"softmax:{number}")
+    expected = softmax(said_of(clips_of(), 4), number)
+    np.testing.assert_allclose(detector().score(clips_of()), expected, atol=1e-6)
+
+
+def test_channels_may_come_blue_first() -> None:
+    graph_file()
+    stated(channels="BGR")
+    expected = 1 / (1 + np.exp(-said_of(clips_of()[..., ::-1])[..., 0]))
+    np.testing.assert_allclose(detector().score(clips_of()), expected, atol=1e-6)
+
+
+def test_numbers_that_are_no_probabilities_are_given_on_as_they_are() -> None:
+    graph_file()
+    stated(output="probability")
+    scores = detector().score(clips_of())
+    np.testing.assert_allclose(scores, said_of(clips_of())[..., 0], atol=1e-6)
+    assert scores.min() < 0  # scoring refuses it: nobody guesses that a logit was meant
+
+
+def test_a_graph_that_says_everything_needs_no_file_beside_it() -> None:
+    told = {k: v for k, v in FACTS.items() if k != "size"}
+    graph_file(side=8, metadata={**told, "threshold": 0.4, "selected": "fixed", "trained_on": "ffpp_c23"})
+    entry = registry.detectors.get("onnx:net.onnx")
+    found = entry.make()
+    assert (found.size, found.frames, entry.trained_on) == (8, 3, "ffpp_c23")
+    assert registry.stated_selection(found, entry.name)["threshold"] == 0.4
+    np.testing.assert_allclose(
+        found.score(clips_of()), 1 / (1 + np.exp(-said_of(clips_of())[..., 0])), atol=1e-6
+    )
+
+
+def test_what_nobody_stated_is_unknown_not_assumed() -> None:
+    graph_file()
+    stated()
+    found = registry.stated_selection(detector(), "onnx:net.onnx")
+    assert found == {"threshold": None, "threshold_source": "unknown", "checkpoint_source": "unknown"}
+
+
+def test_what_is_missing_is_named_with_the_json_to_write() -> None:
+    graph_file(metadata={"size": 8, "mean": MEAN, "std": STD})
+    with pytest.raises(HarnessError, match="does not say its frames, layout, output; write") as raised:
+        detector()
+    shown = json.loads(str(raised.value).partition("values: ")[2])
+    assert shown["size"] == 8
+    Path("net.onnx.json").write_text(json.dumps({**shown, "output": "logit"}))
+    detector()
+
+
+@pytest.mark.parametrize(
+    ("graph", "facts", "complaint"),
+    [
+        ({}, {"size": 8.5}, "its size cannot be 8.5; known: a whole number above 0"),
+        ({}, {"std": [1, 1, 0]}, r"its std cannot be \[1, 1, 0\]"),
+        ({}, {"layout": "CHWN"}, "its layout cannot be 'CHWN'; known: NCHW, NHWC"),
+        ({}, {"output": "softmax"}, "its output cannot be 'softmax'"),
+        ({}, {"output_name": "other"}, "its output_name cannot be 'other'; known: said"),
+        ({}, {"threshold": 2}, "its threshold cannot be 2"),
+        ({}, {"colour": "RGB"}, "unknown fact .* 'colour'"),
+        ({"metadata": {"size": 16}}, {}, "states its size twice: 16 and 8"),
+        ({"side": 16}, {}, "states its size twice: 8 and 16"),
+        ({"layout": "NHWC", "side": 8}, {}, "no square image of three channels"),
+        ({"layout": "NTCHW"}, {}, "takes 5 axes .* its layout is NCHW"),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
+)
+def test_facts_that_make_no_sense_are_refused(
+    graph: dict[str, Any], facts: dict[str, Any], complaint: str
+) -> None:
+    graph_file(**graph)
+    stated(**facts)
+    with pytest.raises(HarnessError, match=complaint) as raised:
+        registry.detectors.get("onnx:net.onnx")
+    assert "\n" not in str(raised.value)
+
+
+def test_several_numbers_without_a_stated_one_are_refused() -> None:
+    graph_file(outputs=4)
+    stated(output="logit")
+    with pytest.raises(HarnessError, match=r"gives \[6, 4\] for 6 items, no 'logit'"):
+        detector().score(clips_of())
+
+
+def test_file_and_facts_are_its_identity() -> None:
+    def identity() -> str:
+        return registry.detectors.get("onnx:net.onnx").identity
+
+    graph_file()
+    stated()
+    found = [identity()]
+    assert identity() == found[0]
+    stated(mean=[0.5, 0.5, 0.5])
+    found.append(identity())
+    graph_file(outputs=4)
+    found.append(identity())
+    assert len(set(found)) == 3
+
+
+def test_tensors_in_another_file_are_not_read() -> None:
+    graph_file(external=True)
+    stated()
+    assert Path("net.data").exists()
+    with pytest.raises(HarnessError, match=r"onnx:net\.onnx cannot be loaded"):
+        detector()
+
+
+@pytest.mark.parametrize(
+    "name", ["../net.onnx", "/net.onnx", "a/../net.onnx", "a b.onnx", "", "a#1.onnx", ".a.onnx"]
+)
+def test_a_path_that_cannot_be_part_of_a_name_is_refused(name: str) -> None:
+    with pytest.raises(HarnessError, match="a path below the working directory"):
+        registry.detectors.get(f"onnx:{name}")
+
+
+def test_what_is_absent_or_no_graph_is_one_line() -> None:
+    with pytest.raises(HarnessError, match=r"cannot read .*No such file"):
+        registry.detectors.get("onnx:nowhere.onnx")
+    Path("text.onnx").write_text("hello")
+    with pytest.raises(HarnessError, match=r"onnx:text\.onnx cannot be loaded") as raised:
+        registry.detectors.get("onnx:text.onnx")
+    assert "\n" not in str(raised.value)
+
+
+def test_an_onnx_detector_keeps_the_promises_of_a_detector() -> None:
+    graph_file()
+    stated()
+    findings = check_detector(registry.detectors.get("onnx:net.onnx"))
+    assert [finding for finding in findings if not finding.passed] == []

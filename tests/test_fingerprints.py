@@ -1,0 +1,157 @@
+"""A fingerprint says what is in a file, finds the damaged ones, and is taken once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from harness import fingerprints, registry
+from harness.findings import natural_frames
+from harness.fingerprints import fingerprint, read
+from harness.types import REAL, Clip, HarnessError
+
+
+def clip(path: Path) -> Clip:
+    return Clip(f"own/{path.name}", path, REAL, "test")
+
+
+def film(path: Path, frames: np.ndarray, codec: str = "libx264", **options: str) -> Path:
+    """Frames uint8 `[T, H, W, 3]` as a video of 10 frames a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10, options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    return natural_frames(40, 96, 128, seed=1)
+
+
+def test_a_video_says_what_it_is(tmp_path: Path, frames: np.ndarray) -> None:
+    path = film(tmp_path / "a.mp4", frames)
+    found = fingerprint(clip(path))
+    assert (found.container, found.codec, found.pixel_format) == ("mp4", "h264", "yuv420p")
+    assert (found.width, found.height, found.frames, found.fps, found.seconds) == (128, 96, 40, 10.0, 4.0)
+    assert found.size == path.stat().st_size and found.bit_rate == round(8 * found.size / 4.0)
+    assert len(found.content) == 64 and found.perceptual and not found.error
+
+
+def test_other_containers_and_codecs_say_so(tmp_path: Path, frames: np.ndarray) -> None:
+    found = fingerprint(clip(film(tmp_path / "a.avi", frames, "mpeg4")))
+    assert (found.container, found.codec, found.frames) == ("avi", "mpeg4", 40)
+    found = fingerprint(clip(film(tmp_path / "a.webm", frames[:4], "libvpx")))
+    assert (found.container, found.codec, found.frames) == ("matroska", "vp8", 4)
+
+
+def test_an_image_and_a_folder_of_frames_have_no_rate(tmp_path: Path, frames: np.ndarray) -> None:
+    (tmp_path / "clip").mkdir()
+    for number in range(5):
+        cv2.imwrite(str(tmp_path / "clip" / f"{number}.png"), frames[number])
+    cv2.imwrite(str(tmp_path / "still.jpg"), frames[0])
+    folder, still = fingerprint(clip(tmp_path / "clip")), fingerprint(clip(tmp_path / "still.jpg"))
+    assert (folder.container, folder.codec, folder.frames, folder.fps) == ("frames", "png", 5, None)
+    assert folder.size == sum(file.stat().st_size for file in (tmp_path / "clip").iterdir())
+    assert (still.container, still.codec, still.frames, still.seconds) == ("image", "jpeg", 1, None)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+@pytest.mark.parametrize("flags", ["faststart", "disable_chpl"])
+def test_a_video_that_was_cut_off_cannot_be_read(
+    tmp_path: Path, frames: np.ndarray, kept: float, flags: str
+) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", container_options={"movflags": flags}) as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    found = fingerprint(clip(path))
+    assert found.error and found.frames is None and not found.content
+
+
+def test_what_is_no_video_says_why(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("<html>404 not found</html>" * 40)
+    (tmp_path / "empty.mp4").touch()
+    assert "not a readable video" in fingerprint(clip(tmp_path / "text.mp4")).error
+    assert fingerprint(clip(tmp_path / "empty.mp4")).error == "the file is empty"
+    assert fingerprint(clip(tmp_path / "absent.mp4")).error
+
+
+def test_a_copy_has_the_same_content_and_another_clip_has_not(tmp_path: Path, frames: np.ndarray) -> None:
+    path = film(tmp_path / "a.mp4", frames)
+    shutil.copyfile(path, tmp_path / "b.mp4")
+    other = film(tmp_path / "c.mp4", natural_frames(40, 96, 128, seed=2))
+    a, b, c = (fingerprint(clip(each)) for each in (path, tmp_path / "b.mp4", other))
+    assert replace(a, clip_id="") == replace(b, clip_id="")
+    assert a.content != c.content and a.perceptual != c.perceptual
+
+
+def test_clips_that_fade_in_from_black_do_not_share_content(tmp_path: Path, frames: np.ndarray) -> None:
+    black = np.zeros_like(frames[:1])
+    one = film(tmp_path / "a.mp4", np.concatenate([black, frames]))
+    other = film(tmp_path / "b.mp4", np.concatenate([black, natural_frames(40, 96, 128, seed=2)]))
+    assert fingerprint(clip(one)).content != fingerprint(clip(other)).content
+    dark = film(tmp_path / "c.mp4", np.repeat(black, 40, axis=0))
+    assert fingerprint(clip(dark)).perceptual == ""
+
+
+def test_a_file_is_opened_again_only_when_it_changed(tmp_path: Path, tiny_root: Path) -> None:
+    listed = list(registry.datasets.get("procedural_tiny").clips(tiny_root))[:6]
+    paths = [tmp_path / f"{number}.mp4" for number in range(6)]
+    for path, each in zip(paths, listed, strict=True):
+        shutil.copyfile(each.path, path)
+    clips = [clip(path) for path in paths]
+    first = read(clips, folder=tmp_path / "cache")
+    assert list(first) == [each.id for each in clips] and not any(each.error for each in first.values())
+    told, size = paths[0].stat(), paths[0].stat().st_size
+    paths[0].write_bytes(b"\0" * size)
+    os.utime(paths[0], ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert read(clips, folder=tmp_path / "cache") == first
+    os.utime(paths[0], ns=(told.st_atime_ns, told.st_mtime_ns + 10**9))
+    again = read(clips, folder=tmp_path / "cache")
+    assert again[clips[0].id].error and again[clips[1].id] == first[clips[1].id]
+    shutil.copyfile(listed[0].path, paths[0])
+    os.utime(paths[0], ns=(told.st_atime_ns, told.st_mtime_ns + 10**9))
+    assert read(clips, folder=tmp_path / "cache") == first  # an error is not kept
+
+
+def test_what_was_read_before_an_interruption_is_kept(
+    tmp_path: Path, tiny_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(fingerprints.Progress):
+        def advance(self, count: int = 1, note: str = "") -> None:
+            super().advance(count, note)
+            if self._done == 5:
+                raise KeyboardInterrupt
+
+    clips = list(registry.datasets.get("procedural_tiny").clips(tiny_root))[:12]
+    asked: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprints, "Progress", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            read(clips, folder=tmp_path)
+    read_one = fingerprints.fingerprint
+    monkeypatch.setattr(fingerprints, "fingerprint", lambda each: asked.append(each.id) or read_one(each))
+    assert len(read(clips, folder=tmp_path)) == 12
+    assert len(asked) == 7
+
+
+def test_a_cache_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "fingerprints.sqlite").write_text("not a database, but a text of some length" * 40)
+    with pytest.raises(HarnessError, match=r"fingerprints\.sqlite cannot be used .* may be deleted"):
+        read([clip(tmp_path / "a.mp4")], folder=tmp_path)

@@ -1,0 +1,165 @@
+"""A test clip that shows what was trained on is found by its name, by its frames, and by its looks."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from harness import registry
+from harness.fingerprints import Fingerprint
+from harness.likeness import hash_of, nearest
+from harness.overlaps import Shared, identities, shared, why
+from harness.types import FAKE, REAL, Clip
+from harness.video import read_frames
+
+NOWHERE = Path("nowhere.mp4")
+
+
+def clip(name: str, footage: str | None = None, **facts: str) -> Clip:
+    split = "train" if name.startswith("train") else "test"
+    attributes = {"footage": footage} if footage else {}
+    return Clip(name, NOWHERE, REAL, split, attributes=attributes, **facts)
+
+
+def said(found: list[Shared]) -> list[tuple[str, str, str]]:
+    return [(each.test_clip.id, each.train_clip.id, each.how) for each in found]
+
+
+def test_the_same_recording_is_found_in_another_dataset() -> None:
+    train = [clip("train/a", "ffpp/000"), clip("train/b", "ffpp/001"), clip("train/c")]
+    test = [clip("test/x", "ffpp/007"), clip("test/y", "ffpp/001"), clip("test/z")]
+    assert said(shared(train, test)) == [("test/y", "train/b", "footage")]
+
+
+def test_clips_without_a_footage_name_do_not_share_one() -> None:
+    assert shared([clip("train/a"), clip("train/b", "")], [clip("test/a"), clip("test/b", "")]) == []
+
+
+def test_a_clip_that_is_trained_on_and_tested_on_is_named_first_of_all() -> None:
+    both = clip("test/a", "ffpp/000")
+    assert said(shared([clip("train/a", "ffpp/000"), both], [both])) == [("test/a", "test/a", "id")]
+
+
+def test_the_same_frames_are_found_under_other_names() -> None:
+    prints = {
+        "train/a": Fingerprint("train/a", 1, content="1" * 64),
+        "test/x": Fingerprint("test/x", 1, content="1" * 64),
+        "test/y": Fingerprint("test/y", 1, content="2" * 64),
+        "test/broken": Fingerprint("test/broken", 1, error="cut off"),
+        "train/broken": Fingerprint("train/broken", 1, error="cut off"),
+    }
+    train = [clip("train/a"), clip("train/broken")]
+    test = [clip("test/x"), clip("test/y"), clip("test/broken"), clip("test/unread")]
+    assert said(shared(train, test, prints)) == [("test/x", "train/a", "content")]
+    assert shared(train, test) == []
+
+
+def test_a_person_is_found_as_target_and_as_source_and_is_not_footage() -> None:
+    train = [clip("train/a", target="id3"), clip("train/b", target="id9", source="id4")]
+    test = [clip("test/x", target="id4"), clip("test/y", target="id5", source="id3"), clip("test/z")]
+    found = identities(train, test)
+    assert said(found) == [("test/x", "train/b", "identity"), ("test/y", "train/a", "identity")]
+    assert shared(train, test) == []
+    assert "2 of 3 test clips share people" in why(found, 3)
+
+
+def test_the_reason_counts_and_names_an_example() -> None:
+    train = [clip("train/a", "ffpp/000")]
+    test = [clip(f"test/{number}", "ffpp/000") for number in range(12)]
+    assert why(shared(train, test), 518) == (
+        "12 of 518 test clips share footage with the training clips, e.g. test/0 and train/a (same recording)"
+    )
+    assert why(shared(train, test[:1])).startswith("1 test clip shares footage")
+    assert why([]) == ""
+
+
+def looks(pixels: np.ndarray) -> str:
+    return hash_of(list(pixels[[0, len(pixels) // 2, len(pixels) - 1]]))
+
+
+def recoded(pixels: np.ndarray, crf: int, width: int, height: int) -> np.ndarray:
+    """The frames after H.264 at another size."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=12, options={"crf": str(crf), "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in pixels:
+            small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.fixture(scope="module")
+def takes(tiny_root: Path) -> list[np.ndarray]:
+    """All frames of every real clip of the tiny dataset: 26 people, two takes each."""
+    clips = registry.datasets.get("procedural_tiny").clips(tiny_root)
+    return [read_frames(each.path, (8,)).pixels for each in clips if each.label == REAL]
+
+
+@pytest.mark.parametrize(
+    ("crf", "width", "height"), [(23, 160, 160), (35, 160, 160), (30, 80, 80), (28, 240, 160)]
+)
+def test_a_recoded_or_resized_copy_is_found_and_no_other_take_is(
+    takes: list[np.ndarray], crf: int, width: int, height: int
+) -> None:
+    originals = [looks(take) for take in takes]
+    copies = [looks(recoded(take, crf, width, height)) for take in takes]
+    assert nearest(copies, originals) == {number: number for number in range(len(takes))}
+    for number in range(len(takes)):  # without its original, a copy is like no other take
+        assert nearest([copies[number]], originals[:number] + originals[number + 1 :]) == {}
+
+
+def test_a_near_copy_is_shared_footage(takes: list[np.ndarray]) -> None:
+    def printed(name: str, pixels: np.ndarray) -> Fingerprint:
+        return Fingerprint(name, 1, content=name, perceptual=looks(pixels))
+
+    prints = {
+        "train/a": printed("train/a", takes[0]),
+        "test/x": printed("test/x", takes[1]),
+        "test/y": printed("test/y", recoded(takes[0], 35, 160, 160)),
+    }
+    test = [clip("test/x"), clip("test/y")]
+    found = shared([clip("train/a")], test, prints)
+    assert said(found) == [("test/y", "train/a", "near copy")]
+    assert "(near copy)" in why(found, 2)
+
+
+def test_clips_of_one_colour_are_like_nothing() -> None:
+    black, white = (np.full((3, 64, 64, 3), level, np.uint8) for level in (0, 255))
+    assert looks(black) == looks(white) == ""
+    assert nearest(["", ""], [""]) == {}
+
+
+def test_a_fade_in_does_not_hide_a_copy(takes: list[np.ndarray]) -> None:
+    faded = takes[0].copy()
+    faded[0] = 0
+    assert nearest([looks(recoded(faded, 35, 160, 160))], [looks(faded), looks(takes[1])]) == {0: 0}
+
+
+def test_the_nearest_of_many_is_found_wherever_it_stands() -> None:
+    rng = np.random.default_rng(0)
+    many = [rng.bytes(96).hex() for _ in range(3000)]
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(many[1234]), np.uint8))
+
+    def changed(places: range) -> str:
+        other = bits.copy()
+        other[list(places)] ^= 1
+        return np.packbits(other).tobytes().hex()
+
+    many[2900] = changed(range(0, 768, 40))  # a copy further off
+    assert nearest(["", *many[:700], changed(range(0, 768, 90))], many)[701] == 1234
+    assert nearest([changed(range(0, 768, 7))], many) == {}  # 14 % differ
+
+
+def test_a_forgery_of_footage_that_was_trained_on_is_found_by_name() -> None:
+    train = [Clip("ffpp_c23/youtube/000", NOWHERE, REAL, "train", attributes={"footage": "ffpp/000"})]
+    fake = Clip("df40/simswap/000_003", NOWHERE, FAKE, "test", "simswap", attributes={"footage": "ffpp/000"})
+    assert said(shared(train, [fake])) == [(fake.id, train[0].id, "footage")]

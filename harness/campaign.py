@@ -70,7 +70,7 @@ def training_job(plan: Plan, trained: Trained) -> TrainingJob:
     if trained_on is None:
         raise HarnessError(f"{detector} is not trained")
     entry = registry.detectors.get(detector)
-    job = make_job(entry, plan.matrix.recipe, trained_on, plan.clips, seed, plan.runtime.device)
+    job = make_job(entry, plan.matrix.recipe_for(trained_on), trained_on, plan.clips, seed, plan.runtime.device)
     return cut_as(job, plan.crop(Subset.parse(trained_on).dataset))
 
 

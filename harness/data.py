@@ -40,14 +40,17 @@ class Subset:
         """The clips of the test split."""
         return self._of(clips, ("test",))
 
+    def _left_out_already(self) -> bool:
+        """Whether the manipulation left out is one that the dataset has, but not this copy of it."""
+        if self.left_out is None or self.dataset not in registry.datasets.names():
+            return False
+        official = registry.datasets.get(self.dataset).official
+        return self.left_out in {key.partition("/")[2] for key in official}
+
     def _of(self, clips: tuple[Clip, ...], splits: tuple[str, ...]) -> tuple[Clip, ...]:
         named = self.left_out or self.only
         known = {clip.manipulation for clip in clips if clip.manipulation}
-        official = {key.partition("/")[2] for key in registry.datasets.get(self.dataset).official}
-        absent = (
-            self.left_out is not None and self.left_out in official
-        )  # not copied here, so left out already
-        if named and named not in known and not absent:
+        if named and named not in known and not self._left_out_already():
             raise HarnessError(
                 f"{self.dataset} has no manipulation {named!r} (known: {', '.join(sorted(known)) or 'none'})"
             )

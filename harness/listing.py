@@ -77,11 +77,11 @@ def describe_plan(plan: Plan) -> str:
 
 def _fetched(plan: Plan) -> list[str]:
     """What has to be fetched before the plan can be run."""
-    to_train = {trained[0] for trained in plan.trained if registry.detectors.get(trained[0]).trainable}
-    wanted = [name for name in to_train if registry.detectors.get(name).recipe(plan.matrix.recipe).pretrained]
-    if not wanted:
-        return []
-    return [wrapped(f"ImageNet weights are fetched by timm before training: {', '.join(sorted(wanted))}")]
+    entries = [(registry.detectors.get(detector), on) for detector, on, _ in plan.trained if on]
+    trained = [(entry, on) for entry, on in entries if entry.trainable]
+    wanted = [e.name for e, on in trained if e.recipe(plan.matrix.recipe_for(on)).pretrained]
+    names = ", ".join(dict.fromkeys(wanted))
+    return [wrapped(f"ImageNet weights are fetched by timm before training: {names}")] if names else []
 
 
 def _tests(plan: Plan) -> list[str]:

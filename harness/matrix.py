@@ -28,6 +28,11 @@ from harness.types import (
 
 CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+TABLES = {
+    "data": 'dataset = "FOLDER"',
+    "crop": 'dataset = "CROP"',
+    "recipes": 'training set = "RECIPE"',
+}
 PRECISIONS = ("fp32", "bf16", "auto")
 
 
@@ -47,6 +52,8 @@ class Matrix:
     """`name-severity`, or `name` for all its severities. The clean condition is always measured."""
     recipe: str = "published"
     """Name of the recipe every trainable detector is trained with."""
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    """Training set -> recipe, where it is another."""
     seeds: tuple[int, ...] = (0,)
     """Training seeds; each gives a row."""
     precision: str = "fp32"
@@ -70,7 +77,12 @@ class Matrix:
     def sha256(self) -> str:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
-        return digest([self.name, *parts, self.precision, self.batch, self.crop, self.no_face])
+        shown = (self.precision, self.batch, self.crop, self.no_face)
+        return digest([self.name, *parts, self.recipes, *shown])
+
+    def recipe_for(self, trained_on: str) -> str:
+        """Name of the recipe for a training set."""
+        return self.recipes.get(trained_on, self.recipe)
 
     def conditions(self) -> list[tuple[str, int]]:
         """(perturbation, severity) pairs, clean first; a bad name or severity is a `HarnessError`."""
@@ -178,6 +190,9 @@ def parse_matrix(text: str, name: str) -> Matrix:
         raise unknown(f"precision of {where}", matrix.precision, PRECISIONS)
     if matrix.no_face not in NO_FACE_POLICIES:
         raise unknown(f"no_face of {where}", matrix.no_face, NO_FACE_POLICIES)
+    for name in matrix.recipes:
+        if name not in matrix.train:
+            raise unknown(f"training set in recipes of {where}", name, matrix.train)
     for crop in matrix.crop.values():
         if crop not in CROPS:
             raise unknown(f"crop of {where}", crop, CROPS)
@@ -198,9 +213,9 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return tuple(
             _expect(where, key, value, good and len(set(value)) == len(value), "different seeds, 0 or more")
         )
-    if key in ("data", "crop"):
+    if key in TABLES:
         good = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-        return _expect(where, key, value, good, "a table: dataset = " + {"data": "folder"}.get(key, key))
+        return _expect(where, key, value, good, f"a table, {TABLES[key]}")
     if key == "gate":
         good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
         _expect(where, key, value, good, "a table of margins and budgets, 0 or more")

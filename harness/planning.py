@@ -76,9 +76,9 @@ def plan_matrix(matrix: Matrix, device: str) -> Plan:
     for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
         _list_claimed(plan, name)
     plan.cells = [cell for cell in plan.cells if not _names(cell) & plan.absent.keys()]
-    for detector, _, _ in plan.trained:
-        if registry.detectors.get(detector).trainable:
-            registry.detectors.get(detector).recipe(matrix.recipe)
+    for detector, trained_on, _ in plan.trained:
+        if trained_on and registry.detectors.get(detector).trainable:
+            registry.detectors.get(detector).recipe(matrix.recipe_for(trained_on))
     check_subsets(plan)
     return plan
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.data import Subset
 from harness.matrix import known_matrices, load_matrix, parse_condition, parse_matrix
-from harness.types import Cell, Clip, HarnessError, Runtime
+from harness.types import REAL, Cell, Clip, HarnessError, Runtime
 
 GOOD = """
 about = "a test"
@@ -124,3 +126,41 @@ def test_a_margin_that_lets_everything_pass_is_refused() -> None:
 def test_a_prevalence_is_a_share_above_0_and_below_1(prevalence: str) -> None:
     with pytest.raises(HarnessError, match="prevalence must be a share above 0 and below 1"):
         parse_matrix(f"prevalence = {prevalence}\n" + GOOD, "mine")
+
+
+def test_a_training_set_may_have_a_recipe_of_its_own() -> None:
+    text = 'about = "a"\ndetectors = ["xception"]\ntrain = ["procedural_lab", "ffpp_c23"]\ntest = ["folder"]\n'
+    matrix = parse_matrix(text + 'recipe = "procedural"\n[recipes]\nffpp_c23 = "published"\n', "m")
+    assert [matrix.recipe_for(name) for name in matrix.train] == ["procedural", "published"]
+    with pytest.raises(HarnessError, match="unknown training set in recipes of matrix m 'ffpp_c32'; did you mean"):
+        parse_matrix(text + '[recipes]\nffpp_c32 = "published"\n', "m")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('no_face = "as-reel"', "unknown no_face of matrix m 'as-reel'; did you mean 'as-real'"),
+        ('[crop]\nfolder = "faces"', "unknown crop of matrix m 'faces'; did you mean 'face'"),
+        ('[crop]\nfoldr = "face"', "unknown dataset 'foldr'; did you mean 'folder'"),
+        ("[crop]\nfolder = 1", 'crop must be a table, dataset = "CROP"'),
+    ],
+)
+def test_how_clips_are_shown_is_checked(line: str, said: str) -> None:
+    with pytest.raises(HarnessError) as refused:
+        text = f'about = "a"\ndetectors = ["constant"]\ntest = ["folder"]\n{line}\n'
+        parse_matrix(text, "m").cells(Runtime())
+    assert said in str(refused.value)
+
+
+def test_how_clips_are_shown_changes_the_digest() -> None:
+    text = 'about = "a"\ndetectors = ["constant"]\ntest = ["folder"]\n'
+    digests = {parse_matrix(text + more, "m").sha256 for more in ("", 'no_face = "exclude"\n')}
+    assert len(digests | {parse_matrix(text + '[crop]\nfolder = "none"\n', "m").sha256}) == 3
+
+
+def test_a_manipulation_that_is_not_copied_here_may_be_left_out_all_the_same() -> None:
+    clips = (Clip("ffpp_c23/youtube/000", Path("a.mp4"), REAL, "test"),)
+    assert Subset.parse("ffpp_c23-FaceShifter").for_testing(clips) == clips
+    for text in ("ffpp_c23-FaceShiftr", "ffpp_c23:FaceShifter"):
+        with pytest.raises(HarnessError, match="has no manipulation"):
+            Subset.parse(text).for_testing(clips)

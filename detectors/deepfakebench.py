@@ -87,7 +87,7 @@ class PaddedConv(nn.Conv2d):
 
     def __init__(self, of: nn.Conv2d, around: tuple[int, int, int, int]) -> None:
         shape: Any = (of.in_channels, of.out_channels, of.kernel_size, of.stride, 0, of.dilation, of.groups)
-        super().__init__(*shape, bias=of.bias is not None)
+        super().__init__(*shape, of.bias is not None)
         self.around = around
         self.load_state_dict(of.state_dict())
 

@@ -61,7 +61,8 @@ class OnnxDetector:
         many = len(items)
         items = np.concatenate([items, items[-1:].repeat(step - many, 0)])
         shown = items[..., ::-1] if self.facts.channels == "BGR" else items
-        scaled = (shown.astype(np.float32) / 255 - np.float32(self.facts.mean)) / np.float32(self.facts.std)
+        mean, std = (np.asarray(each, np.float32) for each in (self.facts.mean, self.facts.std))
+        scaled = (shown.astype(np.float32) / 255 - mean) / std
         given = np.ascontiguousarray(scaled.transpose(LAYOUTS[self.facts.layout]))
         try:
             said = self._session.run([self.facts.output_name], {self._input.name: given})[0]

@@ -70,7 +70,9 @@ def training_job(plan: Plan, trained: Trained) -> TrainingJob:
     if trained_on is None:
         raise HarnessError(f"{detector} is not trained")
     entry = registry.detectors.get(detector)
-    job = make_job(entry, plan.matrix.recipe_for(trained_on), trained_on, plan.clips, seed, plan.runtime.device)
+    job = make_job(
+        entry, plan.matrix.recipe_for(trained_on), trained_on, plan.clips, seed, plan.runtime.device
+    )
     return cut_as(job, plan.crop(Subset.parse(trained_on).dataset))
 
 
@@ -142,8 +144,8 @@ def _score_validation(
     """Score the clean validation split of what each detector was trained on, to set operating points by."""
     scored = 0
     done: dict[Trained, Job] = {}
-    for name in dict.fromkeys(trained[1] for trained, found in contestants.items() if found.weights):
-        subset = Subset.parse(str(name))
+    for name in dict.fromkeys(str(trained[1]) for trained, found in contestants.items() if found.weights):
+        subset = Subset.parse(name)
         clips = tuple(clip for clip in subset.for_training(plan.clips[subset.dataset]) if clip.split == "val")
         test = shown_as(plan, f"{name} (validation)", registry.datasets.get(subset.dataset), clips)
         jobs = []

@@ -133,7 +133,7 @@ def preprocessing(contestant: Contestant, crop: str) -> dict[str, Any]:
 
 def shown_how(test: TestSet) -> dict[str, Any]:
     """What rows must agree in to be compared: how the clips of a test set come before a detector."""
-    found = {"crop": test.crop, "sampling": "centres of equal parts"}
+    found: dict[str, Any] = {"crop": test.crop, "sampling": "centres of equal parts"}
     if test.crop in FACE_CROPS:
         found["margin"] = video.BOX_MARGIN
     if test.crop == "face":

@@ -68,7 +68,7 @@ def _downloaded() -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
 
-    say(f"downloading the face model YuNet (0.2 MB) from {URL}; without a network this gives up in half a minute")
+    say(f"downloading the face model YuNet (0.2 MB, half a minute at most) from {URL}")
     logging.set_verbosity_error()  # it would say each of its retries
     try:
         return Path(hf_hub_download(REPOSITORY, FILE))

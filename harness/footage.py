@@ -138,8 +138,8 @@ def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
         except OSError as error:
             free = shutil.disk_usage(folder).free
             raise HarnessError(
-                f"the frames of {shape[0]} clips need {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB"
-                " are free; set GAPBENCH_HOME to a larger disk"
+                f"the frames of {shape[0]} clips need {needed / 1e9:.1f} GB in {folder}, where"
+                f" {free / 1e9:.1f} GB are free; set GAPBENCH_HOME to a larger disk"
             ) from error
         return np.memmap(file, np.uint8, "r+", shape=shape)
 

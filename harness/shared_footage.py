@@ -9,7 +9,7 @@ from harness.types import Clip
 
 
 def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:
-    """(trained on, tested on) -> which test clips show footage of the training clips; clean pairs are left out.
+    """(trained on, tested on) -> which test clips show footage of the training clips, where any do.
 
     Compared are ids, footage names, and what clips show (fingerprints, read once and kept). Two embedded
     datasets are not compared: their clips are rendered apart, and the conformance suite proves it.

@@ -15,9 +15,9 @@ import pytest
 
 from harness import evaluation, registry, video
 from harness.campaign import run_plan
-from harness.planning import check_subsets, plan_matrix
 from harness.cli import main
 from harness.matrix import load_matrix, parse_matrix
+from harness.planning import check_subsets, plan_matrix
 from harness.rows import load_board
 from harness.store import CellFile, predictions_table, read_predictions
 from harness.types import Clip, HarnessError, Prediction

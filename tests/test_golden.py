@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.campaign import training_job
-from harness.planning import plan_matrix
 from harness.cli import main
 from harness.data import list_clips
 from harness.files import file_digest, plain
 from harness.matrix import load_matrix
+from harness.planning import plan_matrix
 from harness.registry import datasets
 from harness.rows import load_board
 from harness.store import read_predictions

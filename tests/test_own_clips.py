@@ -1,4 +1,4 @@
-"""Clips of one's own: a folder or a manifest is judged without a matrix file, faces found where there are any."""
+"""Clips of one's own: a folder or a manifest is judged without a matrix file, by the faces found in it."""
 
 from __future__ import annotations
 

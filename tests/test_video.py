@@ -381,7 +381,7 @@ def test_a_folder_of_frames_that_cannot_be_one_clip_is_an_error(tmp_path):
         read_frames(tmp_path, [1])
     for name, side in (("1.png", 20), ("2.png", 30)):
         cv2.imwrite(str(tmp_path / name), np.zeros((side, side, 3), np.uint8))
-    with pytest.raises(HarnessError, match="differ in size .20x20, 30x30"):
+    with pytest.raises(HarnessError, match=r"differ in size \(20x20, 30x30"):
         read_frames(tmp_path, [2])
 
 

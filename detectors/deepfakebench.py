@@ -86,8 +86,9 @@ class PaddedConv(nn.Conv2d):
     """A convolution whose zeros (left, right, above, below) do not depend on the size of the image."""
 
     def __init__(self, of: nn.Conv2d, around: tuple[int, int, int, int]) -> None:
-        shape: Any = (of.in_channels, of.out_channels, of.kernel_size, of.stride, 0, of.dilation, of.groups)
-        super().__init__(*shape, of.bias is not None)
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups")
+        facts: dict[str, Any] = {name: getattr(of, name) for name in names}
+        super().__init__(**facts, bias=of.bias is not None)
         self.around = around
         self.load_state_dict(of.state_dict())
 

@@ -20,11 +20,24 @@ FLOORS: dict[str, int] = {
     for floor, names in enumerate(
         (
             ("", "matrices", "types"),
-            ("registry", "files", "progress"),
+            ("registry", "files", "progress", "trees", "shelf"),
             (
                 *("video", "decoding", "scoring", "augmentation", "data"),
                 *("metrics", "intervals", "resampling", "weighted", "operating", "calibration", "tables"),
                 *("findings", "checks", "detector_checks", "dataset_checks", "perturbation_checks"),
+                *("faces", "face_model", "face_cache", "places", "fingerprints", "print_cache", "likeness"),
+                *(
+                    "overlaps",
+                    "leaks",
+                    "faults",
+                    "container_facts",
+                    "background",
+                    "audits",
+                    "makeup",
+                    "columns",
+                    "folds",
+                    "leading",
+                ),
             ),
             (
                 *("matrix", "campaign", "footage", "learning", "training", "evaluation", "cost", "store"),
@@ -33,8 +46,19 @@ FLOORS: dict[str, int] = {
                 *("shown", "plots", "drawing", "grids", "curves", "forest"),
                 *("gate", "accepted", "paired", "budgets", "verdicts", "listing"),
                 *("address", "tracked", "tracking", "views"),
+                *(
+                    "planning",
+                    "shared_footage",
+                    "own",
+                    "naming",
+                    "importing",
+                    "ledger",
+                    "comparable",
+                    "published",
+                ),
+                *("inspection", "inspection_page", "audit", "separation", "counterfactual"),
             ),
-            ("commands", "gating", "reading", "cli"),
+            ("commands", "gating", "reading", "bringing", "shelving", "inspecting", "auditing", "cli"),
         )
     )
     for name in names
@@ -47,7 +71,17 @@ WITHOUT_TORCH = frozenset(
     | {f"harness.{name}" for name in ("gate", "accepted", "paired", "budgets", "verdicts", "foreign")}
     | {f"harness.{name}" for name in ("ranking", "sections", "testsets", "trust", "circumstances", "shown")}
     | {f"harness.{name}" for name in ("drawing", "grids", "curves", "forest", "matrix", "data")}
-    | {f"harness.{name}" for name in ("gating", "reading", "cli")}
+    | {
+        f"harness.{name}"
+        for name in ("faces", "face_model", "face_cache", "places", "fingerprints", "overlaps")
+    }
+    | {f"harness.{name}" for name in ("print_cache", "likeness", "leaks", "faults", "makeup", "inspection")}
+    | {f"harness.{name}" for name in ("inspection_page", "inspecting", "audits", "container_facts")}
+    | {
+        f"harness.{name}"
+        for name in ("background", "separation", "audit", "ledger", "comparable", "published")
+    }
+    | {f"harness.{name}" for name in ("own", "bringing", "gating", "reading", "cli")}
 )
 MLFLOW_ROOMS = frozenset({"harness.tracking", "harness.views"})
 

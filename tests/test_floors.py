@@ -71,16 +71,11 @@ WITHOUT_TORCH = frozenset(
     | {f"harness.{name}" for name in ("gate", "accepted", "paired", "budgets", "verdicts", "foreign")}
     | {f"harness.{name}" for name in ("ranking", "sections", "testsets", "trust", "circumstances", "shown")}
     | {f"harness.{name}" for name in ("drawing", "grids", "curves", "forest", "matrix", "data")}
-    | {
-        f"harness.{name}"
-        for name in ("faces", "face_model", "face_cache", "places", "fingerprints", "overlaps")
-    }
-    | {f"harness.{name}" for name in ("print_cache", "likeness", "leaks", "faults", "makeup", "inspection")}
-    | {f"harness.{name}" for name in ("inspection_page", "inspecting", "audits", "container_facts")}
-    | {
-        f"harness.{name}"
-        for name in ("background", "separation", "audit", "ledger", "comparable", "published")
-    }
+    | {f"harness.{name}" for name in ("faces", "face_model", "face_cache", "places", "fingerprints")}
+    | {f"harness.{name}" for name in ("overlaps", "print_cache", "likeness", "leaks", "faults", "makeup")}
+    | {f"harness.{name}" for name in ("inspection", "inspection_page", "inspecting", "audits", "audit")}
+    | {f"harness.{name}" for name in ("container_facts", "background", "separation", "columns", "folds")}
+    | {f"harness.{name}" for name in ("leading", "ledger", "comparable", "published")}
     | {f"harness.{name}" for name in ("own", "bringing", "gating", "reading", "cli")}
 )
 MLFLOW_ROOMS = frozenset({"harness.tracking", "harness.views"})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from harness.datasets.procedural import planted  # noqa: F401 - registers itself
 from harness.datasets.procedural.making import listing, make
 from harness.datasets.procedural.plan import GENERATOR, LAB, TINY, WILD
 

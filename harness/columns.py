@@ -1,0 +1,53 @@
+"""Facts about clips, numbers and words mixed, as the columns of a table that a classifier reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Facts = dict[str, float | str]
+"""Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""
+
+RARE = 0.02
+"""Share of clips below which a word is pooled with the other rare ones."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Facts as numbers: a word is one column for each value it takes."""
+
+    values: np.ndarray
+    """float `[N, K]`; NaN where a clip lacks the fact."""
+    facts: tuple[str, ...]
+    """The facts that vary."""
+    owner: np.ndarray
+    """int `[K]`: which of the facts a column tells of."""
+
+
+def columns_of(table: Sequence[Facts]) -> Columns:
+    """The columns of the facts that differ from clip to clip, in the order in which they are first told."""
+    columns: list[np.ndarray] = []
+    owner: list[int] = []
+    facts: list[str] = []
+    for name in dict.fromkeys(name for facts in table for name in facts):
+        given = [facts.get(name) for facts in table]
+        made = [column for column in _columns(given) if len(np.unique(column)) > 1]
+        if made:
+            columns += made
+            owner += [len(facts)] * len(made)
+            facts.append(name)
+    values = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+    return Columns(values, tuple(facts), np.array(owner, dtype=int))
+
+
+def _columns(given: list[float | str | None]) -> list[np.ndarray]:
+    if not any(isinstance(value, str) for value in given):
+        return [np.array([np.nan if value is None else value for value in given], dtype=float)]
+    words = ["absent" if value is None else str(value) for value in given]
+    counted = Counter(words)
+    rare = {word for word, count in counted.items() if count < RARE * len(words)}
+    pooled = np.array(["other" if word in rare else word for word in words])
+    return [(pooled == word).astype(float) for word in sorted(set(pooled))]

@@ -429,3 +429,19 @@ def test_the_leaderboard_stays_one_table_by_leaving_speed_to_the_table_of_costs(
     assert lines[0] == ["#", "detector", "unseen [95 %]", "seen", "gap [95 %]"]
     assert "fps" not in note
     assert "1111" in text.split("## Cost")[1]
+
+
+def test_a_test_set_with_a_shortcut_has_a_badge_wherever_it_is_named(tmp_path: Path) -> None:
+    making = Making(tmp_path)
+    making.entry("one", "lab", {"lab": 2, "wild": 1, "far": 1, "wild/blur-3": 1, "far/blur-3": 1})
+    board = dataclasses.replace(
+        making.board(), shortcuts={"lab": "", "wild": "AUC 0.97 by container alone", "far": None}
+    )
+    page = markdown(board)
+    said = " ".join(page.split())
+    assert "## Tested on wild [!]" in page and "on wild [!]" in page.partition("## Perturbed")[2]
+    assert "Told apart without a look at the face: wild; see below" in said
+    assert "(AUC 0.97 by container alone): a high AUC proves little" in said
+    assert "Not audited for shortcuts: gapbench data audit far." in said
+    assert "## Tested on lab\n" in page and "## Tested on far\n" in page
+    assert "[!]" not in markdown(dataclasses.replace(board, shortcuts={"lab": "", "wild": "", "far": ""}))

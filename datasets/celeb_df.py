@@ -56,6 +56,8 @@ def _clips(root: Path, name: str) -> Iterator[Clip]:
     others. Files that are named otherwise are not the dataset's and are not listed.
     """
     need(root, name, list(NAMES))
+    if not (root / TEST_LIST).is_file():
+        raise HarnessError(f"dataset {name}: {root} has no {TEST_LIST}, which says what is for testing")
     tested = _tested(root / TEST_LIST)
     for folder, pattern in NAMES.items():
         if not (root / folder).is_dir():

@@ -219,7 +219,7 @@ def _read(file: Path) -> Any:
             return json.loads("".join(_without_frames(text, file)), object_hook=video)
     except OSError as error:
         raise HarnessError(f"cannot read {file}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise HarnessError(f"{file} is not a JSON file of DeepfakeBench: {error}") from error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.files import read_json
 from harness.registry import dataset
-from harness.trees import read_lines
+from harness.trees import files, read_lines
 from harness.types import FAKE, REAL, Clip, HarnessError, unknown
 
 LISTS = ("metadata.json", "labels.csv")
@@ -36,8 +36,9 @@ def dfdc(root: Path) -> Iterator[Clip]:
     test folder alone) is what its list says.
 
     Labels are `FAKE` and `REAL`, `is_fake`, or `label` of `labels.csv` with 1 = fake; any other spelling is a
-    `HarnessError`. Target and footage of a fake are its original, where the list names it. The preview
-    is another dataset, `dfdc_preview`. (Dolhansky et al., 2020, arXiv 2006.07397)
+    `HarnessError`, and so is a part with videos but without its list. Target and footage of a fake are its
+    original, where the list names it. The preview is another dataset, `dfdc_preview`. (Dolhansky et al.,
+    2020, arXiv 2006.07397)
     """
     if (root / "dataset.json").is_file():
         raise HarnessError(f"dataset dfdc: {root} has a dataset.json: it is the preview, dfdc_preview")
@@ -57,13 +58,22 @@ def _folders(root: Path) -> Iterator[tuple[Path, str, str]]:
         parts = {part: PART.fullmatch(part.name) for part in above.glob("dfdc_train_part_*")}
         numbered = sorted((int(found[1]), part) for part, found in parts.items() if found)
         for number, part in numbered:
-            if _list_of(part):
+            if _has_list(part):
                 yield part, f"dfdc_train_part_{number}", "train"
     for name, split in FOLDERS.items():
-        if _list_of(root / name):
+        if _has_list(root / name):
             yield root / name, split, split
     if _list_of(root):
         yield root, "", "test"
+
+
+def _has_list(folder: Path) -> bool:
+    """Whether a folder has a list; one with videos must, or they would be left out unsaid."""
+    if _list_of(folder) is None and files(folder):
+        raise HarnessError(
+            f"dataset dfdc: {folder} has videos but neither {' nor '.join(LISTS)}, which says what is fake"
+        )
+    return _list_of(folder) is not None
 
 
 def _list_of(folder: Path) -> Path | None:
@@ -74,6 +84,8 @@ def _listed(folder: Path, name: str, split: str) -> Iterator[Clip]:
     listing = _list_of(folder)
     assert listing is not None
     for video, facts in _rows(listing):
+        if not PurePosixPath(video).stem or {"/", ".."} & set(PurePosixPath(video).parts):
+            raise HarnessError(f"{listing}: {video!r} is not the name of a clip in its folder")
         stem = PurePosixPath(video).stem
         label, named = _label(listing, video, facts), str(facts.get("split") or split)
         if named not in SPLITS:
@@ -94,13 +106,7 @@ def _listed(folder: Path, name: str, split: str) -> Iterator[Clip]:
 def _rows(listing: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(file name, what the list says of it), in the list's order."""
     if listing.suffix == ".csv":
-        rows = csv.DictReader(read_lines(listing))
-        if not {"filename", "label"} <= set(rows.fieldnames or ()):
-            raise HarnessError(f"{listing} has no columns filename and label (found: {rows.fieldnames})")
-        for row in rows:
-            if not row["filename"]:
-                raise HarnessError(f"{listing}, line {rows.line_num}: no file name")
-            yield row["filename"], {"csv": row["label"]}
+        yield from _csv_rows(listing)
         return
     content = read_json(listing)
     if not isinstance(content, dict):
@@ -109,6 +115,19 @@ def _rows(listing: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not isinstance(facts, dict):
             raise HarnessError(f"{listing}: {video}: {facts!r} says neither label nor is_fake")
         yield video, facts
+
+
+def _csv_rows(listing: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    rows = csv.DictReader(read_lines(listing))
+    try:
+        if not {"filename", "label"} <= set(rows.fieldnames or ()):
+            raise HarnessError(f"{listing} has no columns filename and label (found: {rows.fieldnames})")
+        for row in rows:
+            if not row["filename"]:
+                raise HarnessError(f"{listing}, line {rows.line_num}: no file name")
+            yield row["filename"], {"csv": row["label"]}
+    except csv.Error as error:
+        raise HarnessError(f"{listing} is not a CSV file: {error}") from error
 
 
 def _label(listing: Path, video: str, facts: Mapping[str, Any]) -> int:

@@ -36,6 +36,9 @@ def dfdc_preview(root: Path) -> Iterator[Clip]:
     if not isinstance(content, dict):
         raise HarnessError(f"{listing} is not a mapping of paths to labels")
     for path, facts in content.items():
+        parts = PurePosixPath(path).parts
+        if not parts or {"/", ".."} & {*parts}:
+            raise HarnessError(f"{listing}: {path!r} is not a path below the folder of the dataset")
         yield _clip(root, listing, path, facts)
 
 
@@ -58,7 +61,7 @@ def _clip(root: Path, listing: Path, path: str, facts: Mapping[str, Any]) -> Cli
 
 def _said(listing: Path, path: str, facts: Any, key: str, known: Mapping[str, int] | tuple[str, ...]) -> str:
     said = facts.get(key) if isinstance(facts, dict) else None
-    if said in known:
-        return str(said)
+    if isinstance(said, str) and said in known:
+        return said
     hint = "; upper-case labels are those of dfdc" if said in ("REAL", "FAKE") else ""
     raise HarnessError(f"{listing}: {path}: {key} is {said!r}, not {' or '.join(known)}{hint}")

@@ -87,13 +87,23 @@ def _clip(root: Path, entry: Entry) -> Clip:
 
 def _entries(file: Path) -> Iterator[Entry]:
     """The lines of the table, in its order; one that contradicts itself is a `HarnessError`."""
-    rows = csv.reader(read_lines(file))
-    header = [name.strip() for name in next(rows, [])]
+    rows = _rows(file)
+    _, header = next(rows, (1, []))
     if header[: len(COLUMNS)] != COLUMNS or len(header) < len(COLUMNS) + 1:
         raise HarnessError(f"{file}: expected the columns {', '.join(COLUMNS)}, file, folder; not {header}")
-    for row in rows:
+    for number, row in rows:
         if row:
-            yield _entry(f"{file}, line {rows.line_num}", [cell.strip() for cell in row])
+            yield _entry(f"{file}, line {number}", row)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """(number of the line, its cells)."""
+    rows = csv.reader(read_lines(file))
+    try:
+        for row in rows:
+            yield rows.line_num, [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise HarnessError(f"{file} is not a CSV file: {error}") from error
 
 
 def _entry(where: str, row: list[str]) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -21,13 +22,14 @@ UNNAMED = "unnamed"
 def folder(root: Path) -> Iterator[Clip]:
     """Every video or image under `root`, sorted by path; without a split folder above it, a clip is `test`.
 
-    Raises `HarnessError` when `root` is not a folder or has no clip in that layout. A file's ending
-    says that it is a clip; whether it can be read is found out later, and counted.
+    Links to folders are followed. Raises `HarnessError` when `root` is not a folder or has no clip in that
+    layout, and for a folder that cannot be opened. A file's ending says that it is a clip; whether it
+    can be read is found out later, and counted.
     """
     if not root.is_dir():
         raise HarnessError(f"dataset folder: {root} is not a folder")
     found = False
-    for path in sorted(root.rglob("*")):
+    for path in sorted(_files(root)):
         clip = _clip(root, path)
         if clip is not None:
             found = True
@@ -39,12 +41,26 @@ def folder(root: Path) -> Iterator[Clip]:
         )
 
 
+def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """The videos and images in a folder and below it; a link that leads back up is not followed."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        with os.scandir(folder) as found:
+            entries = [(Path(entry.path), entry.is_dir()) for entry in found if entry.name[0] != "."]
+    except OSError as error:
+        raise HarnessError(f"dataset folder: cannot list {folder}: {error.strerror}") from error
+    for path, is_folder in entries:
+        if is_folder:
+            yield from _files(path, above | {real})
+        elif path.suffix.lower() in VIDEOS | IMAGES:
+            yield path
+
+
 def _clip(root: Path, path: Path) -> Clip | None:
-    """The clip at `path`, or None if the path is not one: other endings, hidden files, other folders."""
+    """The clip at `path`, or None if it is in another folder than those of clips."""
     relative = PurePosixPath(path.relative_to(root).as_posix())
-    hidden = any(part.startswith(".") for part in relative.parts)
-    if hidden or relative.suffix.lower() not in VIDEOS | IMAGES:
-        return None
     parts = relative.parts[:-1]
     split = parts[0] if parts and parts[0] in SPLITS else "test"
     kind, *below = parts[1:] if parts and parts[0] in SPLITS else parts or ("",)

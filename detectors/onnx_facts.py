@@ -121,7 +121,7 @@ def _joined(path: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> dic
 
 def _from_shape(path: Path, shape: Sequence[Any], layout: Any) -> Mapping[str, Any]:
     """The size, and the frames of a clip-based graph, where its input has them fixed."""
-    if layout not in LAYOUTS:
+    if layout not in list(LAYOUTS):  # which a list, say, can be looked for in
         return {}
     if len(layout) != len(shape):
         raise HarnessError(f"onnx:{path} takes {len(shape)} axes {list(shape)}, its layout is {layout}")
@@ -140,13 +140,13 @@ def _checked(path: Path, stated: Mapping[str, Any], outputs: Sequence[str]) -> F
         "frames": _whole(stated["frames"]),
         "mean": _three(stated["mean"]),
         "std": _three(stated["std"]) and all(value > 0 for value in stated["std"]),
-        "layout": stated["layout"] in LAYOUTS,
+        "layout": stated["layout"] in list(LAYOUTS),
         "output": OUTPUT.fullmatch(str(stated["output"])) is not None and stated["output"] != "softmax",
         "output_name": stated["output_name"] in outputs,
         "channels": stated.get("channels", "RGB") in ("RGB", "BGR"),
         "threshold": threshold is None or (_number(threshold) and 0 <= threshold <= 1),
         "selected": stated.get("selected", "unknown") in ("fixed", "unknown"),
-        "trained_on": trained_on is None or NAME.fullmatch(str(trained_on).partition("-")[0]) is not None,
+        "trained_on": trained_on is None or _subset(trained_on),
     }
     for name, kept in promises.items():
         if not kept:
@@ -171,6 +171,10 @@ ALLOWED = {
 
 def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _subset(value: Any) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value.partition("-")[0]) is not None
 
 
 def _whole(value: Any) -> bool:

@@ -24,7 +24,7 @@ from harness.types import FAKE, REAL, Board, Cell, HarnessError, Row
 
 KEY = ("detector", "trained_on", "tested_on", "perturbation", "severity", "seed")
 KEPT_PROVENANCE = (
-    *("threshold", "threshold_source", "checkpoint_source"),
+    *("shared_footage", "threshold", "threshold_source", "checkpoint_source"),
     *("recipe_sha256", "clips_sha256", "preprocessing_sha256", "protocol"),
 )
 COUNTS = ("severity", "seed", "clips", "failed")

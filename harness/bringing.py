@@ -15,9 +15,8 @@ def run_data(options: Namespace) -> int:
 
 def _set(options: Namespace) -> int:
     file = set_root(options.dataset, options.folder)
-    entry = registry.datasets.get(options.dataset)
-    print(f"{options.dataset} = {options.folder.expanduser().absolute()} (in {file})")
-    clips = list_clips(entry, options.folder.expanduser())
+    print(f"{options.dataset} = {options.folder.expanduser().absolute()} (in {file})", flush=True)
+    clips = list_clips(registry.datasets.get(options.dataset), options.folder.expanduser())
     print(f"{len(clips)} clips listed; look at them with: gapbench data check {options.dataset}")
     return 0
 

@@ -70,9 +70,8 @@ def training_job(plan: Plan, trained: Trained) -> TrainingJob:
     if trained_on is None:
         raise HarnessError(f"{detector} is not trained")
     entry = registry.detectors.get(detector)
-    job = make_job(
-        entry, plan.matrix.recipe_for(trained_on), trained_on, plan.clips, seed, plan.runtime.device
-    )
+    recipe, device = plan.matrix.recipe_for(trained_on), plan.runtime.device
+    job = make_job(entry, recipe, trained_on, plan.clips, seed, device)
     return cut_as(job, plan.crop(Subset.parse(trained_on).dataset))
 
 
@@ -89,12 +88,11 @@ def make_job(
     data = registry.datasets.get(subset.dataset)
     chosen = subset.for_training(clips[subset.dataset])
     version = content_of(chosen, data)
-    job = TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, "", version, seed, device)
-    return cut_as(job, data.crop)
+    return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
 
 
 def cut_as(job: TrainingJob, crop: str) -> TrainingJob:
-    """The training with frames cut in that way."""
+    """The training with frames cut in that way, by the face finder of this machine where faces are cut."""
     return replace(job, crop=crop, faces=digest(finder().identity) if crop == "face" else "")
 
 
@@ -175,6 +173,7 @@ def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str,
         "no_face": test.no_face if test.crop == "face" else None,
         "preprocessing_sha256": digest(shown_how(test)),
         "shared_footage": plan.shared.get((cell.trained_on, cell.tested_on)),
+        "footage_compared": cell.trained_on is None or Subset.parse(cell.trained_on).dataset in plan.clips,
         **selection_of(found),
         "versions": versions(),
     }
@@ -191,8 +190,9 @@ def selection_of(found: Contestant) -> dict[str, Any]:
 
 def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
     """What makes a detector the same detector on another machine; imported weights are what they are."""
-    said = [found.entry.name, found.recipe, _trained_identity(plan, cell)]
-    return [*said, found.entry.identity] if found.entry.identity else said
+    if found.entry.identity:
+        return [found.entry.name, found.entry.identity, cell.trained_on]
+    return [found.entry.name, found.recipe, _trained_identity(plan, cell)]
 
 
 def _trained_identity(plan: Plan, cell: Cell) -> str | None:
@@ -200,10 +200,12 @@ def _trained_identity(plan: Plan, cell: Cell) -> str | None:
     if cell.trained_on is None:
         return None
     subset = Subset.parse(cell.trained_on)
-    if subset.dataset not in plan.clips:  # imported weights, and what they were trained on is not here
+    if subset.dataset not in plan.clips:  # a fixed detector that says so, and its training set is not here
         return None
-    clips = subset.for_training(plan.clips[subset.dataset])
-    return identity_of(clips, registry.datasets.get(subset.dataset))
+    if cell.trained_on not in plan.identities:
+        clips = subset.for_training(plan.clips[subset.dataset])
+        plan.identities[cell.trained_on] = identity_of(clips, registry.datasets.get(subset.dataset))
+    return plan.identities[cell.trained_on]
 
 
 def _cost(found: Contestant) -> Cost:

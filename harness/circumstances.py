@@ -66,6 +66,18 @@ def shared_footage(standings: Standings) -> Iterator[Table]:
             " rank: an AUC on what was trained on says nothing of what was not."
         )
         yield Table("Shared footage", ("detector", "tested on", "what they share"), body, note)
+    unknown = [entry for entry in standings.board.entries if _not_compared(entry)]
+    if unknown:
+        lines = tuple((names[entry.name], str(entry.trained_on)) for entry in unknown)
+        note = (
+            "Imported weights: what they are said to be trained on is not on this machine, so nobody looked for"
+            " recordings that it shares with the test sets. Where it does, these numbers are too high."
+        )
+        yield Table("Footage not compared", ("detector", "said to be trained on"), lines, note)
+
+
+def _not_compared(entry: Entry) -> bool:
+    return any(row.provenance.get("footage_compared") is False for row in entry.rows)
 
 
 def costs_of(board: Board) -> list[Cost]:

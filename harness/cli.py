@@ -109,8 +109,7 @@ def _add_running(command: Adder) -> None:
     own.add_argument(
         "--no-face",
         choices=NO_FACE_POLICIES,
-        default=NO_FACE_POLICY,
-        help="what a clip without a face counts as",
+        help=f"what a clip without a face counts as (default: {NO_FACE_POLICY})",
     )
     _add_face_model(evaluate)
     evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")

@@ -56,7 +56,7 @@ def run_check(options: Namespace) -> int:
 def run_train(options: Namespace) -> int:
     """Train one detector, or say that its weights are there already."""
     from harness import registry
-    from harness.campaign import make_job, weights_for
+    from harness.campaign import cut_as, make_job, weights_for
     from harness.data import Subset, list_clips, missing, root_of
     from harness.naming import device_of
 
@@ -72,7 +72,7 @@ def run_train(options: Namespace) -> int:
     _keep_freed_memory()
     clips = {data.name: list_clips(data, root_of(data))}
     job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
-    weights = weights_for(job)
+    weights = weights_for(cut_as(job, job.crop))
     print(f"weights    {weights.path}")
     print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
     best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
@@ -142,9 +142,11 @@ def run_predict(options: Namespace) -> int:
 
 
 def _crop_of(found: Any) -> str:
-    """How a detector wants to see files where nobody says: faces, if it is known to judge those."""
-    wants_faces = found.entry.identity or (found.weights and found.weights.provenance.get("crop") == "face")
-    return "face" if wants_faces else "center"
+    """How a detector wants to see files where nobody says: as it was trained; imported weights want faces."""
+    if found.weights is None:
+        return "face" if found.entry.identity else "center"
+    trained = str(found.weights.provenance.get("crop", "center"))
+    return "center" if trained == "boxes" else trained
 
 
 def _facts(found: Any, crop: str) -> dict[str, Any]:

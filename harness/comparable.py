@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from harness.ledger import Figure
 from harness.metrics import FEW_FAILED
-from harness.types import RANKED, Cell, Row, parts_of
+from harness.types import BENCH, COMPRESSION, RANKED, Cell, Row, parts_of, world_of
 
-THEIRS = "deepfakebench_"
-"""Begins the names of DeepfakeBench's detectors, and of datasets as DeepfakeBench lists and cuts them."""
 STANDS_FOR = {"ffpp": "ffpp_c23"}
 """What DeepfakeBench's name of a dataset stands for, where it is not our own name of it."""
 FIFTH = "FaceShifter"
 """Came to FaceForensics++ later; figures on that set are over its first four manipulations."""
-COMPRESSION = re.compile(r"_(raw|c23|c40)$")
 CHOSEN = {
     "oracle": "it was selected on test data",
     "unknown": "nobody says on what it was selected",
@@ -86,20 +82,15 @@ def _has_fifth(row: Row) -> bool:
 def _preprocessing(cell: Cell, figure: Figure) -> str:
     if not figure.preprocessing:
         return "its preprocessing is not said"
-    here = THEIRS.rstrip("_") if cell.tested_on.startswith(THEIRS) else "gapbench"
+    here = BENCH.rstrip("_") if cell.tested_on.startswith(BENCH) else "gapbench"
     other = here != figure.preprocessing
     return f"its faces were cut by {figure.preprocessing}, here by {here}" if other else ""
 
 
 def _ours(dataset: str) -> str:
     """`deepfakebench_ffpp` -> `ffpp_c23`; our own names as they are."""
-    name = dataset.removeprefix(THEIRS)
+    name = dataset.removeprefix(BENCH)
     return dataset if name == dataset else STANDS_FOR.get(name, name)
-
-
-def world_of(dataset: str) -> str:
-    """A dataset, whoever cut it and in whatever compression."""
-    return COMPRESSION.sub("", _ours(parts_of(dataset)[0]))
 
 
 def _bare(detector: str) -> str:
@@ -115,7 +106,7 @@ def _trained_here(cell: Cell) -> bool:
 def meets(row: Row, figure: Figure) -> bool:
     """Whether a figure is of the row's kind of detector, on its test set, under its condition."""
     cell = row.cell
-    kinds = {_bare(name).removeprefix(THEIRS) for name in (cell.detector, figure.detector)}
+    kinds = {_bare(name).removeprefix(BENCH) for name in (cell.detector, figure.detector)}
     worlds = {world_of(name) for name in (cell.tested_on, figure.tested_on)}
     conditions = {cell.condition, cell.perturbation if cell.severity else "clean"}
     return len(kinds) == len(worlds) == 1 and figure.perturbation in conditions

@@ -139,7 +139,7 @@ def _banded(rows: Sequence[Row]) -> list[Row]:
     """The rows of a panel, best first, that have a band."""
     if len(rows) <= MOST_BANDS:
         return list(rows)
-    return [row for row in rows if row.cell.regime != "in-dataset"][:MOST_BANDS]
+    return [row for row in rows if not _seen(row)][:MOST_BANDS]
 
 
 def _reliability_curve(axis: Axes, row: Row, clips: pd.DataFrame, colour: Any) -> None:
@@ -152,6 +152,9 @@ def _reliability_curve(axis: Axes, row: Row, clips: pd.DataFrame, colour: Any) -
 
 
 def _style(row: Row) -> dict[str, Any]:
-    """A dashed line is of forgeries that the weights were trained on."""
-    seen = row.cell.regime == "in-dataset"
-    return {"linestyle": "--", "linewidth": 1.0} if seen else {"linestyle": "-", "linewidth": 1.8}
+    """A dashed line is of forgeries, or of footage, that the weights were trained on."""
+    return {"linestyle": "--", "linewidth": 1.0} if _seen(row) else {"linestyle": "-", "linewidth": 1.8}
+
+
+def _seen(row: Row) -> bool:
+    return row.cell.regime == "in-dataset" or row.shares_footage

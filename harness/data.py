@@ -8,9 +8,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import registry
-from harness.files import clips_digest, digest, home, write_whole
+from harness.files import clips_digest, digest, home, plain, write_whole
+from harness.trees import IMAGES, files
 from harness.types import REAL, Clip, HarnessError, parts_of
 
 DATA_FILE = Path("data.toml")
@@ -122,10 +124,20 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
         raise HarnessError(f"{entry.name}: no clip under {root}")
     counted: set[str] = set()
     for clip in clips:
+        if not _printable(clip):
+            raise HarnessError(f"{entry.name}: the name of {clip.path!a} is not UTF-8; rename it")
         if clip.id in counted:
             raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
         counted.add(clip.id)
     return clips
+
+
+def _printable(clip: Clip) -> bool:
+    try:
+        f"{clip.id}{clip.path}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
@@ -134,18 +146,21 @@ def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
 
 
 def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
-    """sha256 (hex) that also changes when the user's files do (size and time of change)."""
+    """sha256 (hex) that also changes with the user's files and with all that is said of the clips."""
     if entry.embedded:
         return identity_of(clips, entry)
-    return digest([identity_of(clips, entry), [_stamp(clip.path) for clip in clips]])
+    said = [[clip.target, clip.source, {**clip.attributes, "track": None}] for clip in clips]
+    return digest([identity_of(clips, entry), plain(said), [stamp_of(clip.path) for clip in clips]])
 
 
-def _stamp(path: Path) -> list[int] | None:
+def stamp_of(path: Path) -> list[Any] | None:
+    """Place, size and time of change of a clip, and for a folder the number of its frames; None if absent."""
     try:
-        status = path.stat()
+        found = [frame.stat() for frame in files(path, IMAGES)] if path.is_dir() else [path.stat()]
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns]
+    changed = max((status.st_mtime_ns for status in found), default=0)
+    return [str(path.absolute()), len(found), sum(status.st_size for status in found), changed]
 
 
 def _variable(name: str) -> str:

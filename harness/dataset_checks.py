@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.findings import require
 from harness.registry import DatasetEntry
+from harness.trees import IMAGES
 from harness.types import CROPS, FAKE, REAL, SPLITS, Clip
 from harness.video import read_frames
 
@@ -157,28 +158,43 @@ def _is_box(box: Any) -> bool:
 def listing_opens_no_clip(trial: DatasetTrial) -> str | None:
     """The list is the same when every clip is an empty file: labels and ids never come from pixels."""
     endings = {clip.path.suffix for clip in trial.clips}
-    walk = os.walk(trial.root, followlinks=True)
-    files = list(
-        itertools.islice((Path(at, name) for at, _, names in walk for name in names), FILES_MIRRORED + 1)
-    )
+    if any(clip.path.is_dir() for clip in trial.sampled):
+        endings |= IMAGES
+    files = list(itertools.islice(_files(trial.root), FILES_MIRRORED + 1))
     if len(files) > FILES_MIRRORED:
         return f"not tried: more than {FILES_MIRRORED} files"
     with tempfile.TemporaryDirectory() as folder:
-        mirror = Path(folder)
+        # Beside the empty files the same ones as they are: a list may hold absolute paths.
+        whole, mirror = Path(folder, "whole", trial.root.name), Path(folder, "empty", trial.root.name)
         for file in files:
+            for top in (whole, mirror):
+                (top / file.relative_to(trial.root)).parent.mkdir(parents=True, exist_ok=True)
+            (whole / file.relative_to(trial.root)).symlink_to(file.absolute())
             place = mirror / file.relative_to(trial.root)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if file.suffix in endings or file.stat().st_size > LISTS_COPIED_BYTES:
+            large = file.stat().st_size > LISTS_COPIED_BYTES
+            if file != trial.root and (large or file.suffix in endings):
                 place.touch()
             else:
                 shutil.copyfile(file, place)
-        listed = [(clip.id, clip.label, clip.split) for clip in trial.entry.clips(mirror)]
-    wanted = [(clip.id, clip.label, clip.split) for clip in trial.clips]
+        wanted, listed = (
+            [(clip.id, clip.label, clip.split) for clip in trial.entry.clips(top)] for top in (whole, mirror)
+        )
     require(
         listed == wanted,
         f"{len(wanted)} clips are listed, but {len(listed)} or others when the files are empty",
     )
     return None
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """The root itself where it is a file, else all files below it; a link that leads back up is left out."""
+    if root.is_file():
+        yield root
+        return
+    for at, below, names in os.walk(root, followlinks=True):
+        above = {os.path.realpath(parent) for parent in (at, *Path(at).parents)}
+        below[:] = [name for name in below if os.path.realpath(os.path.join(at, name)) not in above]
+        yield from (file for name in names if (file := Path(at, name)).is_file())
 
 
 def making_it_again_changes_nothing(trial: DatasetTrial) -> None:

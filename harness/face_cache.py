@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import cv2
 
+from harness.data import stamp_of
 from harness.faces import Finder, Track, find_track
 from harness.files import digest
 from harness.progress import Progress
-from harness.trees import IMAGES, files
 from harness.types import Clip, HarnessError
 
 FILE = "faces.sqlite"
@@ -36,7 +37,7 @@ class FaceCache:
     """Finds the faces of clips and remembers them; several runs may share the folder.
 
     What is known of a clip holds while its id, the size and time of change of its file and the finder
-    stay the same. A clip that could not be read is tried again the next time.
+    stay the same, and its place. A clip that could not be read is tried again the next time.
     """
 
     def __init__(self, folder: Path, finder: Finder) -> None:
@@ -50,7 +51,7 @@ class FaceCache:
 
         `name` is shown with the progress. A file that cannot serve as a cache is a `HarnessError`.
         """
-        stamps = {clip.id: _stamp(clip.path) for clip in clips}
+        stamps = {clip.id: json.dumps(stamp_of(clip.path)) for clip in clips}
         with self._open() as base:
             known = self._known(base, stamps)
             wanted = [clip for clip in clips if clip.id not in known]
@@ -130,13 +131,3 @@ def _looked_for(clips: Sequence[Clip], finder: Finder, threads: int) -> Looked:
                     yield job.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _stamp(path: Path) -> str:
-    """Size and time of change of a file; of a folder of frames their number, total size and latest change."""
-    try:
-        stats = [frame.stat() for frame in files(path, IMAGES)] if path.is_dir() else [path.stat()]
-    except OSError:
-        return "absent"
-    total = sum(status.st_size for status in stats)
-    return f"{len(stats)} {total} {max((status.st_mtime_ns for status in stats), default=0)}"

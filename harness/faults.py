@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.fingerprints import Fingerprint
+from harness.fingerprints import EMPTY, Fingerprint
 from harness.registry import DatasetEntry
 from harness.trees import IMAGES, VIDEOS, is_image
 from harness.types import Clip, HarnessError
@@ -42,7 +42,7 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Find
             entry.prepare(root)
         for clip in entry.clips(root):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
         wrong.append(Finding("error", "list", f"the list of clips cannot be read to its end: {error}"))
     if twice:
         said = f"{_counted(len(twice), 'id is', 'ids are')} given to two clips; the first one counts here"
@@ -65,11 +65,11 @@ def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Finding]
 
 def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Finding]:
     """Empty, damaged and cut off files, clips of one frame, and clips that begin with a single colour."""
-    empty = [each.clip_id for each in prints.values() if each.error and each.size == 0]
+    empty = [each.clip_id for each in prints.values() if each.error == EMPTY]
     if empty:
         said = _counted(len(empty), "clip is an empty file", "clips are empty files")
         yield Finding("error", "empty files", said, tuple(empty))
-    broken = [f"{each.clip_id}: {each.error}" for each in prints.values() if each.error and each.size]
+    broken = [f"{each.clip_id}: {each.error}" for each in prints.values() if each.error not in ("", EMPTY)]
     if broken:
         said = f"{_counted(len(broken), 'clip', 'clips')} cannot be read in full"
         yield Finding("error", "unreadable clips", said, tuple(broken))

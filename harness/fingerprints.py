@@ -33,6 +33,8 @@ SECONDS = 2.0
 """Span of the frames looked at: to decode up to the middle of a clip of 12 s takes 2.6 times as long."""
 USUAL_FPS = 25.0
 """Frame rate assumed, only to choose frames, where the header gives none."""
+EMPTY = "the file is empty"
+"""What is wrong with a file of no bytes, in the words of `video.read_frames`."""
 MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png", b"BM": "bmp", b"RI": "webp", b"II": "tiff", b"MM": "tiff"}
 """First two bytes of an image file, and its codec."""
 
@@ -133,7 +135,7 @@ def fingerprint(clip: Clip) -> Fingerprint:
 
 def _of_video(path: Path, size: int) -> dict[str, Any]:
     if size == 0:
-        raise HarnessError("the file is empty")
+        raise HarnessError(EMPTY)
     said = _header(path)
     span = round(SECONDS * (said["fps"] or USUAL_FPS))
 

@@ -44,7 +44,7 @@ def heatmap(board: Board, path: Path) -> None:
     for row in clean:
         if (auc := clean_auc(row)) is not None:
             at = row.cell.entry, row.cell.tested_on
-            values.loc[at], texts.loc[at] = auc, f"{auc:.3f}{'*' if row.cell.regime in CROSS else ''}"
+            values.loc[at], texts.loc[at] = auc, f"{auc:.3f}{_mark(row)}"
     size = (2.6 + 0.085 * max(map(len, entries)) + 1.3 * len(tests), 1.6 + 0.42 * len(entries))
     figure, axis = plt.subplots(figsize=size, layout="constrained")
     axis.set_facecolor("0.85")
@@ -54,8 +54,15 @@ def heatmap(board: Board, path: Path) -> None:
     named = [marked(board, name).replace(":", ":\n") for name in tests]
     axis.set_xticks([k + 0.5 for k in range(len(tests))], named, rotation=0 if len(tests) <= 4 else 35)
     axis.set_yticks([k + 0.5 for k in range(len(entries))], entries, rotation=0)
-    headed(figure, f"{board.matrix}: video-level AUC on clean clips (* unseen forgeries)")
+    leaked = "; \N{DAGGER} footage that was trained on" if any(row.shares_footage for row in clean) else ""
+    headed(figure, f"{board.matrix}: video-level AUC on clean clips (* unseen forgeries{leaked})")
     save(figure, path)
+
+
+def _mark(row: Row) -> str:
+    if row.shares_footage:
+        return "\N{DAGGER}"
+    return "*" if row.cell.regime in CROSS else ""
 
 
 def domain_lines(board: Board) -> list[Line]:

@@ -65,9 +65,9 @@ def import_weights(wish: Wish) -> Shelved:
     form = _format(wish, entry)
     recipe = _recipe(entry)
     size, frames = wish.size or recipe.size, wish.frames or recipe.frames
-    digest = file_digest(wish.file)
     importer = _read_own if form == OWN else entry.importers[form]
     with _told(wish.file, form):
+        digest = file_digest(wish.file)
         tensors = importer(wish.file)
     detector = shelf.empty(entry, size, frames, recipe.options).eval()
     shelf.load_strictly(detector, tensors, wish.file.name, entry.name)
@@ -121,6 +121,9 @@ def _check_claims(wish: Wish) -> None:
         raise HarnessError(f"--selected is 'fixed' or 'unknown', not {wish.selected!r}")
     if wish.threshold is not None and not 0 <= wish.threshold <= 1:
         raise HarnessError(f"--threshold is a number from 0 to 1, not {wish.threshold}")
+    for option, number in (("--size", wish.size), ("--frames", wish.frames)):
+        if number is not None and number < 1:
+            raise HarnessError(f"{option} is a whole number above 0, not {number}")
     if wish.trained_on is None:
         return
     dataset, *left_out = wish.trained_on.split("-", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import registry
@@ -76,6 +76,20 @@ def _root(entry: DatasetEntry, data: Mapping[str, str] | None = None) -> Path:
     return root_of(entry, data)
 
 
+def _absent(entry: DatasetEntry, data: Mapping[str, str] | None = None) -> str | None:
+    """Why a dataset is not on this machine, None if it is.
+
+    Where only the folder it shares with another one is named, it need not be in there.
+    """
+    why = missing(entry, data)
+    if why is None and missing(replace(entry, shares=""), data) is not None:
+        try:
+            next(entry.clips(root_of(entry, data)), None)
+        except (HarnessError, OSError) as error:
+            return str(error)
+    return why
+
+
 def _present() -> Asked:
     """All datasets that are on this machine; an embedded one that was not made yet is not made for this."""
     roots = {}
@@ -83,7 +97,7 @@ def _present() -> Asked:
         say(f"dataset {name} cannot be imported: {why}")
     for name in registry.datasets.names():
         entry = registry.datasets.get(name)
-        if missing(entry) is None and root_of(entry).exists():
+        if _absent(entry) is None and root_of(entry).exists():
             roots[name] = root_of(entry)
     if not roots:
         first = registry.datasets.get(registry.datasets.names()[0])
@@ -99,7 +113,7 @@ def _of_matrix(matrix: Matrix, names: Sequence[str]) -> Asked:
             raise HarnessError(f"matrix {matrix.name} does not use {name} (it uses {', '.join(needed)})")
     roots: dict[str, Path] = {}
     for name in needed:
-        absent = missing(registry.datasets.get(name), matrix.data)
+        absent = _absent(registry.datasets.get(name), matrix.data)
         if absent:
             say(f"{name} is not checked: {absent}")
         else:

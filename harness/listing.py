@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import registry, shelf
 from harness.campaign import cell_jobs, contestant, training_job
-from harness.data import missing, root_of
+from harness.data import Subset, missing, root_of
 from harness.evaluation import Contestant
 from harness.files import home
 from harness.matrix import known_matrices, load_matrix
@@ -47,7 +47,7 @@ def _datasets() -> Table:
 def _present(entry: registry.DatasetEntry) -> str:
     if missing(entry):
         return "absent"
-    return "yes" if root_of(entry).is_dir() else "made on first use"
+    return "yes" if root_of(entry).exists() else "made on first use"
 
 
 def _perturbations() -> Table:
@@ -70,7 +70,7 @@ def describe_plan(plan: Plan) -> str:
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
     if table:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
-    lines += _fetched(plan)
+    lines += _fetched(plan) + _not_compared(plan)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
 
@@ -82,6 +82,21 @@ def _fetched(plan: Plan) -> list[str]:
     wanted = [e.name for e, on in trained if e.recipe(plan.matrix.recipe_for(on)).pretrained]
     names = ", ".join(dict.fromkeys(wanted))
     return [wrapped(f"ImageNet weights are fetched by timm before training: {names}")] if names else []
+
+
+def _not_compared(plan: Plan) -> list[str]:
+    """What imported weights were trained on and is not here, so that shared footage cannot be looked for."""
+    claims = {detector: on for detector, on, _ in plan.trained if on}
+    unseen = [
+        f"{detector} is said to be trained on {on}"
+        for detector, on in claims.items()
+        if not registry.detectors.get(detector).trainable and Subset.parse(on).dataset not in plan.clips
+    ]
+    if not unseen:
+        return []
+    return [
+        wrapped(f"{'; '.join(unseen)}: that is not here, so footage it shares with test sets is not found")
+    ]
 
 
 def _tests(plan: Plan) -> list[str]:
@@ -109,7 +124,7 @@ def _plan_line(plan: Plan, trained: Trained, found: Contestant | None) -> tuple[
 
 def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: str) -> str:
     cells = [c for c in plan.cells if c.tested_on == test and (c.detector, c.trained_on, c.seed) == trained]
-    if found is None or test.partition(":")[0] not in plan.clips:
+    if found is None or Subset.parse(test).dataset not in plan.clips:
         return f"{len(cells)} to score"
     _, jobs = cell_jobs(plan, {trained: found}, test)
     left = sum(not job.file.finished() for job in jobs)

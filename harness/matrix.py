@@ -103,8 +103,10 @@ class Matrix:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        for text in (*self.train, *self.test, *self.data, *self.crop):
+        for text in (*self.train, *self.test):
             known_dataset(Subset.parse(text).dataset)
+        for text in (*self.data, *self.crop):
+            known_dataset(text)
         return [
             Cell(detector, on, tested, perturbation, severity, seed, runtime)
             for tested in self.test

@@ -306,6 +306,10 @@ def _add_drift(
 
 
 def _add_frames(found: _Numbers, scored: pd.DataFrame, label: np.ndarray) -> None:
+    if "note" in scored:  # what a policy said of a clip without a face has no frames
+        own = scored["note"].isna().to_numpy()
+        scored, label = scored[own], label[own]
+
     def frame_auc() -> float:
         frames = [np.asarray(values, dtype=np.float64) for values in scored["frame_scores"]]
         return auc(np.repeat(label, [len(values) for values in frames]), np.concatenate(frames))

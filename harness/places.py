@@ -15,12 +15,19 @@ from harness.types import Clip, HarnessError
 
 def finder() -> Any:
     """The face finder of this machine, from `$GAPBENCH_YUNET`, the Hugging Face cache or a download."""
-    return _finder(os.environ.get(face_model.VARIABLE))
+    found = _finder(os.environ.get(face_model.VARIABLE))
+    if isinstance(found, str):
+        raise HarnessError(found)
+    return found
 
 
 @cache
 def _finder(named: str | None) -> Any:
-    return faces.Finder(face_model.find_model())
+    """The finder, or why there is none: a download that failed is not tried again by the same run."""
+    try:
+        return faces.Finder(face_model.find_model())
+    except HarnessError as error:
+        return str(error)
 
 
 def faces_missing() -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,18 +33,22 @@ class Plan:
     """Clips of each dataset; one that is still to be made is not in it."""
     shared: dict[tuple[str | None, str], str] = field(default_factory=dict)
     """(trained on, tested on) -> which test clips show footage that was trained on, once it is known."""
+    identities: dict[str, str] = field(default_factory=dict)
+    """Digests of training sets, once they were asked for."""
+    tests: dict[str, TestSet] = field(default_factory=dict)
+    """Test sets, once they were asked for."""
 
     @property
     def datasets(self) -> list[str]:
         """Datasets the cells need, in order; imported weights do not need what they were trained on."""
-        named = [cell.trained_on for cell in self.cells if cell.trained_on and _trains(cell)]
-        named += [cell.tested_on for cell in self.cells]
+        named = [on for detector, on, _ in self.trained if on and trains(detector)]
+        named += dict.fromkeys(cell.tested_on for cell in self.cells)
         return list(dict.fromkeys(Subset.parse(text).dataset for text in named))
 
     @property
     def known(self) -> list[str]:
         """Datasets worth listing where they are here: also those that imported weights were trained on."""
-        claimed = [Subset.parse(cell.trained_on).dataset for cell in self.cells if cell.trained_on]
+        claimed = [Subset.parse(on).dataset for _, on, _ in self.trained if on]
         return list(dict.fromkeys([*self.datasets, *claimed]))
 
     def crop(self, dataset: str) -> str:
@@ -65,7 +69,7 @@ def plan_matrix(matrix: Matrix, device: str) -> Plan:
     """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
     runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch)
     plan = Plan(matrix, runtime, matrix.cells(runtime), {})
-    for kind, names in _needed(plan.cells):
+    for kind, names in _needed(plan):
         plan.absent |= {
             name: f"its file cannot be imported: {kind.broken()[name]}"
             for name in names
@@ -75,7 +79,8 @@ def plan_matrix(matrix: Matrix, device: str) -> Plan:
         _look_for(plan, registry.datasets.get(name))
     for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
         _list_claimed(plan, name)
-    plan.cells = [cell for cell in plan.cells if not _names(cell) & plan.absent.keys()]
+    trainable = {name for name in dict.fromkeys(cell.detector for cell in plan.cells) if trains(name)}
+    plan.cells = [cell for cell in plan.cells if not _names(cell, trainable) & plan.absent.keys()]
     for detector, trained_on, _ in plan.trained:
         if trained_on and registry.detectors.get(detector).trainable:
             registry.detectors.get(detector).recipe(matrix.recipe_for(trained_on))
@@ -83,22 +88,19 @@ def plan_matrix(matrix: Matrix, device: str) -> Plan:
     return plan
 
 
-def _needed(cells: Iterable[Cell]) -> list[tuple[registry.Registry[Any], list[str]]]:
+def _needed(plan: Plan) -> list[tuple[registry.Registry[Any], list[str]]]:
     """What the cells need of each registry."""
-    listed = list(cells)
-    sets = [(c.trained_on if _trains(c) else None, c.tested_on) for c in listed]
-    datasets = [Subset.parse(text).dataset for pair in sets for text in pair if text]
     return [
-        (registry.detectors, sorted({cell.detector for cell in listed})),
-        (registry.datasets, sorted(set(datasets))),
-        (registry.perturbations, sorted({cell.perturbation for cell in listed if cell.severity})),
+        (registry.detectors, sorted({cell.detector for cell in plan.cells})),
+        (registry.datasets, sorted(plan.datasets)),
+        (registry.perturbations, sorted({cell.perturbation for cell in plan.cells if cell.severity})),
     ]
 
 
-def _trains(cell: Cell) -> bool:
-    """Whether the detector of a cell is trained here."""
-    name = cell.detector
-    return name not in registry.detectors.broken() and registry.detectors.get(name).trainable
+def trains(detector: str) -> bool:
+    """Whether a detector is trained here; a broken one is not."""
+    broken = detector in registry.detectors.broken()
+    return not broken and registry.detectors.get(detector).trainable
 
 
 def _list_claimed(plan: Plan, name: str) -> None:
@@ -111,8 +113,10 @@ def _list_claimed(plan: Plan, name: str) -> None:
             plan.clips[name] = tuple(entry.clips(plan.root(name)))
 
 
-def _names(cell: Cell) -> set[str]:
-    return {name for _, names in _needed([cell]) for name in names}
+def _names(cell: Cell, trainable: Collection[str]) -> set[str]:
+    """The plug-ins without which a cell cannot be run."""
+    sets = [cell.tested_on, *([cell.trained_on] if cell.trained_on and cell.detector in trainable else [])]
+    return {cell.detector, cell.perturbation, *(Subset.parse(text).dataset for text in sets)}
 
 
 def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
@@ -137,7 +141,8 @@ def check_subsets(plan: Plan) -> None:
     for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
         if Subset.parse(name).dataset in plan.clips:
             test_set(plan, name)
-    for name in dict.fromkeys(cell.trained_on for cell in plan.cells if cell.trained_on and _trains(cell)):
+    trained = [(detector, on) for detector, on, _ in plan.trained if on]
+    for name in dict.fromkeys(on for detector, on in trained if trains(detector)):
         subset = Subset.parse(name)
         if subset.dataset in plan.clips:
             splits = {clip.split for clip in subset.for_training(plan.clips[subset.dataset])}
@@ -145,6 +150,16 @@ def check_subsets(plan: Plan) -> None:
                 raise HarnessError(
                     f"{name} cannot be trained on: it needs clips in both splits, train and val"
                 )
+    for detector, name in trained:
+        if not trains(detector) and Subset.parse(name).dataset in plan.clips:
+            _check_claim(plan, detector, Subset.parse(name))
+
+
+def _check_claim(plan: Plan, detector: str, claimed: Subset) -> None:
+    try:
+        claimed.for_training(plan.clips[claimed.dataset])
+    except HarnessError as error:
+        raise HarnessError(f"what {detector} is said to be trained on cannot be: {error}") from error
 
 
 def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
@@ -156,12 +171,14 @@ def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
 
 def test_set(plan: Plan, name: str) -> TestSet:
     """The clips of a test set."""
-    subset = Subset.parse(name)
-    entry = registry.datasets.get(subset.dataset)
-    clips = subset.for_testing(plan.clips[subset.dataset])
-    if not clips:
-        raise HarnessError(f"{name} has no test clip")
-    return shown_as(plan, name, entry, clips)
+    if name not in plan.tests:
+        subset = Subset.parse(name)
+        entry = registry.datasets.get(subset.dataset)
+        clips = subset.for_testing(plan.clips[subset.dataset])
+        if not clips:
+            raise HarnessError(f"{name} has no test clip")
+        plan.tests[name] = shown_as(plan, name, entry, clips)
+    return plan.tests[name]
 
 
 def shown_as(plan: Plan, name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:

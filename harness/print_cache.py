@@ -54,11 +54,11 @@ def parts_of_clip(path: Path) -> list[Path]:
 
 
 def stamp_of(path: Path, method: str) -> str:
-    """Changes when the file, a frame of the folder or the method does; "" where there is no file."""
+    """Changes when the file, a frame of the folder or the method does; "" where it cannot be looked at."""
     try:
         parts = parts_of_clip(path)
         status = [part.stat() for part in parts]
-    except OSError:
+    except (OSError, HarnessError):  # a folder of frames that may not be opened, for one
         return ""
     latest = max((each.st_mtime_ns for each in status), default=0)
     return f"{method} {len(parts)} {sum(each.st_size for each in status)} {latest}"

@@ -7,11 +7,11 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.comparable import meets, metric_beside, why_not, world_of
+from harness.comparable import meets, metric_beside, why_not
 from harness.ledger import Figure, figures_in, read_ledger
 from harness.shown import with_interval
 from harness.tables import WIDTH, Table
-from harness.types import Board, Row
+from harness.types import Board, Row, parts_of, world_of
 
 __all__ = ["Figure", "beside", "figures_in", "read_ledger", "why_not"]
 
@@ -32,15 +32,21 @@ def beside(board: Board, ledger: Iterable[Figure]) -> Iterator[Table]:
     if pairs:
         yield _side_by_side(board, pairs)
     told = {figure for _, figure in pairs}
-    named = [*tomllib.loads(board.matrix_toml).get("test", ()), *(row.cell.tested_on for row in board.rows)]
+    named = [name for name in _tests(board) if parts_of(name)[0] not in board.absent]
     tests = list(dict.fromkeys(world_of(name) for name in named))
     left = [figure for figure in listed if figure not in told and world_of(figure.tested_on) in tests]
     if left:
         yield _not_measured(sorted(left, key=lambda figure: tests.index(world_of(figure.tested_on))))
 
 
+def _tests(board: Board) -> list[str]:
+    """The test sets the matrix names, and those that were measured."""
+    return [*tomllib.loads(board.matrix_toml).get("test", ()), *(row.cell.tested_on for row in board.rows)]
+
+
 def _side_by_side(board: Board, pairs: Sequence[Pair]) -> Table:
-    recipe = tomllib.loads(board.matrix_toml).get("recipe", "published")
+    matrix = tomllib.loads(board.matrix_toml)
+    recipes, other = matrix.get("recipes", {}), matrix.get("recipe", "published")
     trainings = {(row.cell.detector, row.cell.trained_on) for row, _ in pairs}
     alone = Counter(detector for detector, _ in trainings)
     reasons: dict[str, str] = {}
@@ -48,6 +54,7 @@ def _side_by_side(board: Board, pairs: Sequence[Pair]) -> Table:
     body: dict[str, list[tuple[str, ...]]] = {}
     for row, figure in pairs:
         cell, metric = row.cell, metric_beside(row, figure)
+        recipe = recipes.get(cell.trained_on, other)
         why = [reasons.setdefault(each, _letters(len(reasons))) for each in why_not(row, figure, recipe)]
         seed = f"#{cell.seed}" if cell.seed else ""
         name = cell.detector + seed if alone[cell.detector] == 1 else cell.entry

@@ -57,6 +57,16 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     return HarnessError(f"unknown {kind} {name!r}{hint} (known: {listed})")
 
 
+COMPRESSION = re.compile(r"_(raw|c23|c40)$")
+BENCH = "deepfakebench_"
+"""Begins the names of datasets as DeepfakeBench lists and cuts them, and of its detectors."""
+
+
+def world_of(dataset: str) -> str:
+    """A dataset, whoever cut and compressed it: `deepfakebench_ffpp` and `ffpp_c40` are both `ffpp`."""
+    return COMPRESSION.sub("", parts_of(dataset)[0].removeprefix(BENCH))
+
+
 def parts_of(text: str) -> tuple[str, str | None, str | None]:
     """(dataset, manipulation left out, only manipulation) of `name`, `name-left_out` or `name:only`."""
     name, sign, manipulation = (*re.split("([-:])", text, maxsplit=1), "", "")[:3]
@@ -175,9 +185,9 @@ class Cell:
         """`in-dataset`, `cross-dataset`, `cross-manipulation` (what was left out is tested) or `fixed`."""
         if self.trained_on is None:
             return "fixed"
-        trained, unseen, _ = parts_of(self.trained_on)
-        tested, left_out, only = parts_of(self.tested_on)
-        if trained != tested:
+        _, unseen, _ = parts_of(self.trained_on)
+        _, left_out, only = parts_of(self.tested_on)
+        if world_of(self.trained_on) != world_of(self.tested_on):
             return "cross-dataset"
         meets_unseen = unseen is not None and unseen != left_out and only in (None, unseen)
         return "cross-manipulation" if meets_unseen else "in-dataset"

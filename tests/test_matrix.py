@@ -58,6 +58,15 @@ def test_regimes_tell_in_dataset_from_unseen() -> None:
     assert regime(None, "a") == "fixed"
 
 
+def test_another_compression_or_cut_of_what_was_trained_on_is_not_another_dataset() -> None:
+    regimes = [
+        Cell("x", "ffpp_c23", on).regime
+        for on in ("ffpp_c40", "ffpp_raw", "deepfakebench_ffpp", "celeb_df_v2", "ffpp_c40:FaceSwap")
+    ]
+    assert regimes == ["in-dataset", "in-dataset", "in-dataset", "cross-dataset", "in-dataset"]
+    assert Cell("x", "ffpp_c23-FaceSwap", "ffpp_c40:FaceSwap").regime == "cross-manipulation"
+
+
 def test_the_digest_changes_with_what_is_measured_and_not_with_the_wording() -> None:
     matrix = parse_matrix(GOOD, "m")
     assert parse_matrix(GOOD.replace("a test", "other words"), "m").sha256 == matrix.sha256

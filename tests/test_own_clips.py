@@ -71,8 +71,8 @@ def measured(*arguments: str) -> tuple[Board, Row, pd.DataFrame]:
 
 def test_a_folder_is_judged_by_the_faces_in_it(clips: Path, yunet: Path) -> None:
     assert judged("mine") == 0
-    row = load_board("own-mine").rows[0]
-    _, _, said = measured("mine")
+    board, row, said = measured("mine")
+    assert Path("results", f"{board.matrix}.md").is_file()
     assert (row.clips, row.failed, row.provenance["faceless"], row.provenance["crop"]) == (8, 0, 0, "face")
     _, whole, differently = measured("mine", "--crop", "none")
     assert whole.provenance["preprocessing_sha256"] != row.provenance["preprocessing_sha256"]
@@ -106,11 +106,11 @@ def test_a_clip_without_a_face_is_counted_and_scored_as_the_policy_says(
 def test_rows_by_another_policy_are_incomparable(
     clips: Path, yunet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    measured("mine", "--no-face", "as-real")
-    assert main(["accept", "own-mine"]) == 0
-    assert main(["gate", "own-mine"]) == 0
+    name = measured("mine", "--no-face", "as-real")[0].matrix
+    assert main(["accept", name]) == 0
+    assert main(["gate", name]) == 0
     measured("mine", "--no-face", "as-fake")
-    assert main(["gate", "own-mine"]) == 4
+    assert main(["gate", name]) == 4
     assert "not the same preprocessing" in capsys.readouterr().out
 
 
@@ -132,7 +132,9 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
         (["mine", "-d", "constant@procedural_lab"], "constant is a fixed detector"),
         (["mine", "-d", "constant", "-p", "fog-3"], "unknown perturbation 'fog'"),
         (["list.csv", "-d", "constant"], "manifest list.csv does not exist"),
-        (["smoke", "-d", "constant"], "smoke is no folder or manifest"),
+        (["smoke", "-d", "constant"], "smoke is no folder or manifest: --detector"),
+        (["smoke", "--no-face", "exclude"], "smoke is no folder or manifest: --no-face"),
+        (["mine", "-d", "xception@a", "-d", "airl@b"], "must all be trained on the same sets"),
     ],
 )
 def test_what_cannot_be_judged_is_said_in_one_line(
@@ -178,10 +180,71 @@ def test_published_weights_judge_stills_of_a_folder_and_of_a_manifest_by_their_f
     listed = [path.relative_to(tmp_path) for path in sorted((tmp_path / "stills").rglob("*.jpg"))]
     labels = ["fake" if "fake" in path.parts else "real" for path in listed]
     pd.DataFrame({"path": map(str, listed), "label": labels}).to_csv("stills.csv", index=False)
-    for named, matrix in (("stills", "own-stills"), ("stills.csv", "own-stills")):
-        options = parser().parse_args(["eval", named, "--detector", "meso4:meso4_df"])
-        run_plan(plan_matrix(load_matrix(matrix_named(options)), "cpu"))
-        (row,) = load_board(matrix).rows
+    for named in ("stills", "stills.csv"):
+        matrix = load_matrix(matrix_named(parser().parse_args(["eval", named, "-d", "meso4:meso4_df"])))
+        run_plan(plan_matrix(matrix, "cpu"))
+        (row,) = load_board(matrix.name).rows
         assert row.selection == "fixed" and row.provenance["crop"] == "face"
         assert (row.clips, row.failed, row.provenance["faceless"]) == (4, 0, 0)
         assert (row.metrics["auc"], row.metrics["accuracy"]) == (1.0, 1.0)
+
+
+def test_a_folder_called_like_a_matrix_does_not_hide_it(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    assert matrix_named(parser().parse_args(["eval", "smoke"])) == "smoke"
+
+
+def test_weights_trained_here_keep_their_recipe_and_seed(clips: Path) -> None:
+    asked = [
+        "eval",
+        "mine",
+        "-d",
+        "xception@procedural_tiny#2",
+        "-d",
+        "constant",
+        "-d",
+        "airl@procedural_tiny#2",
+    ]
+    matrix = load_matrix(matrix_named(parser().parse_args(asked)))
+    assert (matrix.detectors, matrix.train, matrix.seeds) == (
+        ("xception", "constant", "airl"),
+        ("procedural_tiny",),
+        (2,),
+    )
+    assert matrix.recipe_for("procedural_tiny") == "procedural"
+
+
+def test_two_folders_of_one_name_are_two_matrices(clips: Path, tmp_path: Path) -> None:
+    shutil.copytree(clips, tmp_path / "other" / "mine")
+    names = {measured(folder, "--crop", "none")[0].matrix for folder in ("mine", "other/mine")}
+    assert len(names) == 2
+
+
+def test_boxes_that_changed_in_a_manifest_are_scored_again(clips: Path, tmp_path: Path) -> None:
+    files = [str(path.relative_to(tmp_path)) for path in sorted(clips.rglob("*.mp4"))]
+    table = pd.DataFrame({"path": files, "label": ["fake" if "fake" in path else "real" for path in files]})
+    scores = []
+    for box in ("[0, 0, 30, 30]", "[90, 60, 30, 30]"):
+        table.assign(box=box).to_csv("boxed.csv", index=False)
+        scores.append(measured("boxed.csv", "--crop", "boxes")[2]["score"])
+    assert not np.allclose(*scores)
+
+
+def test_frames_that_changed_in_their_folder_are_scored_again(clips: Path, tmp_path: Path) -> None:
+    scores = []
+    for level in (40, 200):
+        for number in range(4):
+            frame = tmp_path / "frames" / "a" / f"{number}.png"
+            frame.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(frame), np.full((32, 32, 3), level + number, np.uint8))
+        pd.DataFrame(
+            {"path": ["frames/a", *sorted(map(str, clips.rglob("*.mp4")))[:1]], "label": [0, 1]}
+        ).to_csv("frames.csv", index=False)
+        scores.append(measured("frames.csv", "--crop", "none")[2]["score"][0])
+    assert scores[1] - scores[0] > 0.5
+
+
+def test_a_clip_without_a_face_is_in_no_frame_auc(clips: Path, yunet: Path) -> None:
+    assert cv2.imwrite(str(clips / "real" / "wall.png"), np.full((90, 120, 3), 200, np.uint8))
+    _, row, _ = measured("mine")
+    assert row.provenance["faceless"] == 1 and row.metrics["frame_auc"] is not None

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from harness import registry
+from harness.accepted import accept, kept_of, read_accepted
 from harness.campaign import run_plan
-from harness.leaderboard import markdown
+from harness.gate import judge
+from harness.leaderboard import cost_table, markdown
+from harness.listing import describe_plan
 from harness.matrix import parse_matrix
 from harness.planning import plan_matrix
 from harness.rows import load_board
 from harness.standing import headline, rows_table
-from harness.types import Board, Clip
+from harness.types import Board, Clip, HarnessError
 
 MATRIX = """
 about = "a test"
@@ -74,3 +77,38 @@ def test_other_clips_of_the_same_kind_share_nothing(tiny_root: Path, tmp_path: P
     board = board_on(tests, tmp_path / "mine")
     assert not board.rows[0].shares_footage
     assert headline(board.entries[0])["auc_unseen_mean"] == 0.5
+
+
+@pytest.mark.usefixtures("told")
+def test_what_shares_footage_can_be_accepted_and_then_is_the_same(tiny_root: Path, tmp_path: Path) -> None:
+    trained = [
+        clip for clip in registry.datasets.get("procedural_tiny").clips(tiny_root) if clip.split == "train"
+    ]
+    board = board_on(
+        [next(clip for clip in trained if clip.label == label) for label in (0, 1)], tmp_path / "mine"
+    )
+    accept(board, cost_table(board), tmp_path / "results")
+    verdicts = judge(kept_of(board), read_accepted(tmp_path / "results", "shared"))
+    assert verdicts and not {verdict.outcome for verdict in verdicts} & {"worse", "incomparable"}
+
+
+def test_a_claim_that_cannot_be_is_refused_before_anything_is_scored(home: Path, tmp_path: Path) -> None:
+    entry = dataclasses.replace(
+        registry.detectors.get("constant"), name="told", trained_on="procedural_tiny:nonsense"
+    )
+    registry.detectors._entries["told"] = entry
+    (tmp_path / "mine" / "real").mkdir(parents=True)
+    (tmp_path / "mine" / "real" / "a.mp4").touch()
+    with pytest.raises(
+        HarnessError, match="what told is said to be trained on cannot be: procedural_tiny has no"
+    ):
+        plan_matrix(parse_matrix(MATRIX.format(folder=tmp_path / "mine"), "shared"), "cpu")
+
+
+def test_a_claim_about_a_set_that_is_not_here_is_said_to_be_unchecked(home: Path, tmp_path: Path) -> None:
+    entry = dataclasses.replace(registry.detectors.get("constant"), name="told", trained_on="ffpp_c23")
+    registry.detectors._entries["told"] = entry
+    (tmp_path / "mine" / "real").mkdir(parents=True)
+    (tmp_path / "mine" / "real" / "a.mp4").touch()
+    plan = plan_matrix(parse_matrix(MATRIX.format(folder=tmp_path / "mine"), "shared"), "cpu")
+    assert "told is said to be trained on ffpp_c23: that is not here" in " ".join(describe_plan(plan).split())

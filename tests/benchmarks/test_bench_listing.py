@@ -55,7 +55,9 @@ def dfdc(root: Path) -> None:
 
 
 def manifest(root: Path) -> None:
-    lines = [f"clips/{k:06d}.mp4,{k % 2},test,{'swap' if k % 2 else ''},person{k % 997}" for k in range(CLIPS)]
+    lines = [
+        f"clips/{k:06d}.mp4,{k % 2},test,{'swap' if k % 2 else ''},person{k % 997}" for k in range(CLIPS)
+    ]
     (root / "manifest.csv").write_text("path,label,split,manipulation,target\n" + "\n".join(lines) + "\n")
 
 

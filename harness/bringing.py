@@ -14,9 +14,11 @@ def run_data(options: Namespace) -> int:
 
 
 def _set(options: Namespace) -> int:
+    entry = registry.datasets.get(options.dataset)
+    place = options.folder.expanduser()
+    clips = list_clips(entry, place) if place.exists() and not entry.embedded else ()
     file = set_root(options.dataset, options.folder)
-    print(f"{options.dataset} = {options.folder.expanduser().absolute()} (in {file})", flush=True)
-    clips = list_clips(registry.datasets.get(options.dataset), options.folder.expanduser())
+    print(f"{options.dataset} = {place.absolute()} (in {file})")
     print(f"{len(clips)} clips listed; look at them with: gapbench data check {options.dataset}")
     return 0
 

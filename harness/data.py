@@ -119,7 +119,10 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
     """All clips of a dataset; an embedded one is made first. No clip at all is a `HarnessError`."""
     if entry.prepare is not None:
         entry.prepare(root)
-    clips = tuple(entry.clips(root))
+    try:
+        clips = tuple(entry.clips(root))
+    except OSError as error:
+        raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
     if not clips:
         raise HarnessError(f"{entry.name}: no clip under {root}")
     counted: set[str] = set()

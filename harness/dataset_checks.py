@@ -192,7 +192,7 @@ def _files(root: Path) -> Iterator[Path]:
         yield root
         return
     for at, below, names in os.walk(root, followlinks=True):
-        above = {os.path.realpath(parent) for parent in (at, *Path(at).parents)}
+        above = {os.path.realpath(parent) for parent in (Path(at), *Path(at).parents)}
         below[:] = [name for name in below if os.path.realpath(os.path.join(at, name)) not in above]
         yield from (file for name in names if (file := Path(at, name)).is_file())
 

@@ -12,7 +12,7 @@ from harness.planning import Plan
 from harness.record import Trained
 from harness.tables import Table, number, plain, wrapped
 from harness.training import find_weights
-from harness.types import Cost
+from harness.types import Cost, HarnessError
 
 
 def list_kind(kind: str) -> str:
@@ -47,7 +47,13 @@ def _datasets() -> Table:
 def _present(entry: registry.DatasetEntry) -> str:
     if missing(entry):
         return "absent"
-    return "yes" if root_of(entry).exists() else "made on first use"
+    root = root_of(entry)
+    if entry.shares and not entry.embedded:  # its folder may hold only what it shares with
+        try:
+            return "yes" if next(entry.clips(root), None) else "absent"
+        except (HarnessError, OSError):
+            return "absent"
+    return "yes" if root.exists() else "made on first use"
 
 
 def _perturbations() -> Table:

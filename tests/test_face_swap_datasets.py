@@ -298,7 +298,7 @@ def test_windows_line_ends_and_a_missing_final_newline_change_nothing(
 def test_without_its_list_celeb_df_is_an_error_not_all_training(root: Path, dozen: Sequence[Path]) -> None:
     celeb_df.build(root, dozen)
     (root / celeb_df_list()).unlink()
-    with pytest.raises(HarnessError, match=celeb_df_list()):
+    with pytest.raises(HarnessError, match=f"has no {celeb_df_list()}, which says what is for testing"):
         listed("celeb_df_v2", root)
 
 
@@ -479,4 +479,14 @@ def test_a_line_that_contradicts_itself_or_leaves_the_folder_is_named(
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(HarnessError, match=r"meta_data.csv, line \d+: .*" + said):
+        listed("fakeavceleb", root)
+
+
+def test_a_table_of_fakeavceleb_that_no_csv_reader_takes_is_an_error(
+    root: Path, dozen: Sequence[Path]
+) -> None:
+    fakeavceleb.build(root, dozen)
+    with (root / "meta_data.csv").open("a") as file:
+        file.write("a" * 200_000)
+    with pytest.raises(HarnessError, match=r"meta_data\.csv is not a CSV file: field larger"):
         listed("fakeavceleb", root)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness import fingerprints, registry
+from harness.faults import unreadable
 from harness.findings import natural_frames
 from harness.fingerprints import fingerprint, read
 from harness.types import REAL, Clip, HarnessError
@@ -90,6 +91,15 @@ def test_what_is_no_video_says_why(tmp_path: Path) -> None:
     assert "not a readable video" in fingerprint(clip(tmp_path / "text.mp4")).error
     assert fingerprint(clip(tmp_path / "empty.mp4")).error == "the file is empty"
     assert fingerprint(clip(tmp_path / "absent.mp4")).error
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_of_frames_that_may_not_be_opened_is_one_unreadable_clip(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0)
+    (tmp_path / "text.mp4").write_text("no film")
+    found = read([clip(tmp_path / "locked"), clip(tmp_path / "text.mp4")], folder=tmp_path / "cache")
+    assert "Permission denied" in found[clip(tmp_path / "locked").id].error and len(found) == 2
+    assert [each.what for each in unreadable(found)] == ["unreadable clips"]  # and not an empty file
 
 
 def test_a_copy_has_the_same_content_and_another_clip_has_not(tmp_path: Path, frames: np.ndarray) -> None:

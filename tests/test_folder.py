@@ -1,5 +1,6 @@
 """The `folder` dataset lists what a user has, and says what it expects when there is nothing."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -60,6 +61,29 @@ def test_a_file_that_cannot_be_read_is_listed_so_that_it_is_counted(tmp_path: Pa
     put(tmp_path, "real/damaged.mp4")
     (tmp_path / "real/empty.mp4").touch()
     assert len(listed(tmp_path)) == 2
+
+
+def test_folders_that_are_links_are_entered_and_links_that_lead_back_up_are_not(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    put(root, "fake/swap/a.mp4", "fake/a.mp4/frame.png")
+    put(tmp_path, "elsewhere/b.mp4", "elsewhere/deeper/c.png")
+    (root / "real").symlink_to("../elsewhere")
+    (root / "fake" / "again").symlink_to("..")
+    (root / "test").mkdir()
+    (root / "test" / "real").symlink_to("../../elsewhere")  # the same clips twice, which a check shall see
+    (tmp_path / "link").symlink_to("mine")
+    names = ["fake/a.mp4/frame.png", "fake/swap/a.mp4"]
+    names += [f"{above}real/{name}" for above in ("", "test/") for name in ("b.mp4", "deeper/c.png")]
+    for each in (root, tmp_path / "link"):
+        assert [row[0] for row in listed(each)] == [f"folder/{name}" for name in names]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_may_not_be_opened_is_an_error_not_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "real/a.mp4", "real/locked/b.mp4")
+    (tmp_path / "real" / "locked").chmod(0)
+    with pytest.raises(HarnessError, match=r"cannot list .*locked: Permission denied"):
+        listed(tmp_path)
 
 
 def test_a_missing_root_and_an_empty_one_are_errors_that_name_the_layout(tmp_path: Path) -> None:

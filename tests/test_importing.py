@@ -187,6 +187,8 @@ def test_a_name_that_is_taken_is_kept_unless_it_is_to_be_replaced(tmp_path: Path
         ({"name": "../up"}, "lower-case words"),
         ({"trained_on": "FF++"}, "--trained-on is a dataset"),
         ({"threshold": 1.5}, "--threshold"),
+        ({"size": 0}, "--size is a whole number above 0, not 0"),
+        ({"frames": 0}, "--frames is a whole number above 0, not 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -199,6 +201,14 @@ def test_what_cannot_be_imported_is_said_in_one_line(
     with pytest.raises(HarnessError, match=complaint) as raised:
         import_weights(Wish(**{**asked, "file": tmp_path / asked.get("file", "a.safetensors")}))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.safetensors", meso())
+    file.chmod(0)
+    with pytest.raises(HarnessError, match=r"a\.safetensors cannot be read .* Permission denied"):
+        import_weights(Wish(file, "meso4", size=32))
 
 
 def test_the_command_imports_keras_weights_and_lists_them(

@@ -280,6 +280,17 @@ def test_a_dataset_without_a_clip_is_an_error_and_no_crash(tree: Tree) -> None:
     assert checked("spoilt", root=tree.root) == 1
 
 
+def test_a_list_that_stops_where_a_folder_may_not_be_opened_is_an_error_and_no_crash(tree: Tree) -> None:
+    def forbidden(root: Path) -> Iterator[Clip]:
+        yield from list(tree.clips())[:3]
+        raise PermissionError(13, "Permission denied", str(root / "test"))
+
+    dataset("forbidden", about="a folder is locked")(forbidden)
+    inspection = inspect(registry.datasets.get("forbidden"), tree.root)
+    assert inspection.clips == 3
+    assert "Permission denied" in finding(inspection, "list").text
+
+
 def test_another_dataset_that_shows_the_same_recordings_is_named(tree: Tree, tiny_root: Path) -> None:
     tiny = tiny_clips(tiny_root)
     for facts in tree.lines.values():
@@ -385,3 +396,25 @@ def test_without_a_name_all_that_is_here_is_checked(
     assert checked() == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert f"spoilt/{tested} and {trained.id}" in shown and "training clips of procedural_tiny" in shown
+
+
+def test_a_dataset_that_may_lie_in_the_folder_of_another_is_checked_only_if_it_does(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GAPBENCH_DATA_SPOILT", str(tree.root))
+
+    def lodger(root: Path) -> Iterator[Clip]:
+        if not (root / "lodger").is_dir():
+            raise HarnessError(f"{root} has no lodger")
+        yield from ()
+
+    dataset("lodger", about="lies beside spoilt, or not", shares="spoilt")(lodger)
+    assert checked() == 0
+    assert "lodger: " not in capsys.readouterr().out
+    assert checked("lodger") == 1  # asked for, it must be there
+    monkeypatch.setenv("GAPBENCH_DATA_LODGER", str(tree.root))
+    assert checked() == 1  # and where its own folder is named
+    monkeypatch.delenv("GAPBENCH_DATA_LODGER")
+    (tree.root / "lodger").mkdir()
+    assert checked() == 1
+    assert "lodger: 1 error" in capsys.readouterr().out

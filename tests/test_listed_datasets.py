@@ -6,7 +6,8 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from harness import registry
 from harness.checks import check_dataset
-from harness.registry import datasets
+from harness.registry import DatasetEntry, datasets
 from harness.types import FAKE, REAL, Clip, HarnessError
 from harness.video import read_frames
 from tests.trees import deepfakebench, df40, dfdc, dfdc_preview, manifest
@@ -143,6 +144,9 @@ def test_dfdc_validation_is_val_and_parts_may_lie_in_train(tmp_path: Path) -> No
         ("labels.csv", "filename,label\na.mp4,FAKE\n", "a.mp4: label is 'FAKE'"),
         ("labels.csv", "filename,label\n,1\n", "line 2: no file name"),
         ("labels.csv", "file,label\na.mp4,1\n", "no columns filename and label"),
+        ("labels.csv", f"filename,label\n{'a' * 200_000},1\n", "is not a CSV file: field larger"),
+        ("metadata.json", '{"": {"label": "REAL"}}', "'' is not the name of a clip"),
+        ("metadata.json", '{"../a.mp4": {"label": "REAL"}}', "'../a.mp4' is not the name of a clip"),
     ],
 )
 def test_a_label_of_dfdc_spelled_otherwise_is_an_error_that_names_file_and_clip(
@@ -150,6 +154,18 @@ def test_a_label_of_dfdc_spelled_otherwise_is_an_error_that_names_file_and_clip(
 ) -> None:
     write(tmp_path / "test" / file, text)
     refused("dfdc", tmp_path, file, said)
+
+
+@pytest.mark.parametrize("folder", ["dfdc_train_part_10", "test"])
+def test_a_folder_of_dfdc_that_lost_its_list_is_an_error_not_left_out(
+    folder: str, tmp_path: Path, built: Any
+) -> None:
+    root = shutil.copytree(built("dfdc"), tmp_path / "dfdc")
+    (root / folder / "metadata.json").unlink()
+    refused("dfdc", root, f"{folder} has videos but neither metadata.json nor labels.csv")
+    shutil.rmtree(root / folder)  # some parts alone are welcome
+    (root / folder).mkdir()
+    assert 0 < len(listed("dfdc", root)) < len(listed("dfdc", built("dfdc")))
 
 
 def test_the_preview_is_not_taken_for_dfdc_nor_dfdc_for_the_preview(built: Any) -> None:
@@ -183,6 +199,7 @@ def test_the_preview_says_label_split_and_identities_in_its_list(built: Any) -> 
         ({"label": "fake", "set": "validation"}, "set is 'validation'"),
         ({"label": "fake", "set": "test"}, "not in method_A or method_B"),
         ({"set": "test"}, "label is None"),
+        ({"label": ["fake"], "set": "test"}, "label is ['fake']"),
         (None, "label is None"),
     ],
 )
@@ -191,6 +208,12 @@ def test_a_clip_of_the_preview_that_cannot_be_placed_is_an_error(
 ) -> None:
     write(tmp_path / "dataset.json", json.dumps({"original_videos/1/1.mp4": facts}))
     refused("dfdc_preview", tmp_path, "dataset.json: original_videos/1/1.mp4", said)
+
+
+@pytest.mark.parametrize("path", ["", "/method_A/1.mp4", "method_A/../../1.mp4"])
+def test_a_path_of_the_preview_that_leaves_its_folder_is_refused(path: str, tmp_path: Path) -> None:
+    write(tmp_path / "dataset.json", json.dumps({path: {"label": "fake", "set": "test"}}))
+    refused("dfdc_preview", tmp_path, f"{path!r} is not a path below")
 
 
 # DF40
@@ -396,6 +419,7 @@ def _one(label: str, frames: list[str], split: str = "test") -> str:
         ('{"UADFV": {"UADFV_Real": []}}', "UADFV_Real is not a mapping"),
         ('{"UADFV": {"UADFV_Real": {"test": {"7": {"frames": ["a', "not a JSON file"),
         ('{"UADFV": {"UADFV_Real": {"test": {"7": {"frames": [1]}}}}}', "not a JSON file of DeepfakeBench"),
+        ('{"UADFV":' * 100_000, "not a JSON file of DeepfakeBench"),
     ],
 )  # fmt: skip
 def test_what_a_file_of_deepfakebench_says_amiss_is_an_error_that_names_it(
@@ -526,3 +550,29 @@ def test_a_manifest_that_is_no_table_is_an_error(tmp_path: Path) -> None:
     for name in ("manifest.csv", "manifest.parquet"):
         shutil.copy(tmp_path / "a.parquet", tmp_path / name)
     refused("manifest", tmp_path, "both")
+
+
+def test_a_manifest_of_any_name_and_absolute_paths_keeps_every_promise_of_a_dataset(
+    built: Any, tmp_path: Path
+) -> None:
+    root = shutil.copytree(built("manifest"), tmp_path / "mine")
+    lines = (root / "manifest.csv").read_text().replace("clips/a.mp4", str(root / "clips" / "a.mp4"))
+    (root / "clips" / "back").symlink_to("..")
+    (root / "manifest.csv").unlink()
+    write(root / "list.csv", lines)
+    for place in (root / "list.csv", root):
+        findings = check_dataset(datasets.get("manifest"), place)
+        assert len(findings) > 5
+        assert [f"{each.check}: {each.detail}" for each in findings if not each.passed] == []
+        (root / "list.csv").rename(root / "manifest.csv")
+        write(root / "list.csv", "not looked into")
+
+
+def test_a_dataset_that_looks_into_its_frames_to_list_them_is_caught(built: Any) -> None:
+    def nosy(root: Path) -> Iterator[Clip]:
+        for clip in datasets.get("deepfakebench_uadfv").clips(root):
+            if next(clip.path.iterdir()).stat().st_size:
+                yield replace(clip, id=clip.id.replace("deepfakebench_uadfv", "nosy"))
+
+    findings = check_dataset(DatasetEntry("nosy", nosy, "x"), built("deepfakebench_uadfv"))
+    assert [each.check for each in findings if not each.passed] == ["listing_opens_no_clip"]

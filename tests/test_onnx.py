@@ -161,6 +161,8 @@ def test_what_is_missing_is_named_with_the_json_to_write() -> None:
         ({}, {"size": 8.5}, "its size cannot be 8.5; known: a whole number above 0"),
         ({}, {"std": [1, 1, 0]}, r"its std cannot be \[1, 1, 0\]"),
         ({}, {"layout": "CHWN"}, "its layout cannot be 'CHWN'; known: NCHW, NHWC"),
+        ({}, {"layout": ["NCHW"]}, r"its layout cannot be \['NCHW'\]"),
+        ({}, {"trained_on": 5}, "its trained_on cannot be 5"),
         ({}, {"output": "softmax"}, "its output cannot be 'softmax'"),
         ({}, {"output_name": "other"}, "its output_name cannot be 'other'; known: said"),
         ({}, {"threshold": 2}, "its threshold cannot be 2"),

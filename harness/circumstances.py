@@ -70,7 +70,7 @@ def shared_footage(standings: Standings) -> Iterator[Table]:
     if unknown:
         lines = tuple((names[entry.name], str(entry.trained_on)) for entry in unknown)
         note = (
-            "Imported weights: what they are said to be trained on is not on this machine, so nobody looked for"
+            "Imported weights: what they are said to be trained on is not here, so nobody looked for"
             " recordings that it shares with the test sets. Where it does, these numbers are too high."
         )
         yield Table("Footage not compared", ("detector", "said to be trained on"), lines, note)

@@ -133,25 +133,34 @@ class Audit:
         )
         return f"AUC {worst[0]:.2f} by {worst[1]} alone" if worst else ""
 
+    @property
+    def doubt(self) -> str:
+        """Which kinds of facts were not shown to be clear, where none is a shortcut; empty where all are."""
+        if self.shortcut:
+            return ""
+        open_ = [f"{part.name} {part.verdict}" for part in self.parts if part.verdict != "clear"]
+        return ", ".join(open_)
 
-def audit_file(dataset: str) -> Path:
-    """Where the audit of a dataset is kept."""
-    return home() / "audits" / f"{dataset}.json"
+
+def audit_file(dataset: str, clips_sha256: str = "") -> Path:
+    """Where the last audit of a dataset is kept, or that of these clips: two folders may be one dataset."""
+    return home() / "audits" / f"{'-'.join(filter(None, (dataset, clips_sha256[:8])))}.json"
 
 
 def write_audit(audit: Audit) -> Path:
     """Keep an audit, in place of an older one; returns its file."""
-    file = audit_file(audit.dataset)
-    write_whole(file, json.dumps({"format": FORMAT, **plain(audit)}, indent=1) + "\n")
-    return file
+    text = json.dumps({"format": FORMAT, **plain(audit)}, indent=1) + "\n"
+    write_whole(audit_file(audit.dataset, audit.clips_sha256), text)
+    write_whole(audit_file(audit.dataset), text)
+    return audit_file(audit.dataset)
 
 
-def read_audit(dataset: str) -> Audit | None:
-    """The audit kept of a dataset; None where there is none, or one of an older format.
+def read_audit(dataset: str, clips_sha256: str = "") -> Audit | None:
+    """The audit kept of a dataset, or of these clips; None where there is none or only an older format.
 
     A damaged file is a `HarnessError` that names it.
     """
-    file = audit_file(dataset)
+    file = audit_file(dataset, clips_sha256)
     if not file.is_file():
         return None
     told = read_json(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from harness import registry
-from harness.data import list_clips, set_root
+from harness.data import absent_files, list_clips, set_root
 
 
 def run_data(options: Namespace) -> int:
@@ -19,7 +19,9 @@ def _set(options: Namespace) -> int:
     clips = list_clips(entry, place) if place.exists() and not entry.embedded else ()
     file = set_root(options.dataset, options.folder)
     print(f"{options.dataset} = {place.absolute()} (in {file})")
-    print(f"{len(clips)} clips listed; look at them with: gapbench data check {options.dataset}")
+    lacking = absent_files(clips)
+    said = f", of which {lacking} have no file" if lacking else ""
+    print(f"{len(clips)} clips listed{said}; look at them with: gapbench data check {options.dataset}")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import registry
 from harness.cost import measure_cost
-from harness.data import Subset, content_of, identity_of, list_clips
+from harness.data import Subset, content_of, identity_of, list_clips, partial
 from harness.evaluation import Contestant, Job, TestSet, cell_file, score_dataset, shown_how
 from harness.files import digest, file_digest, file_name, home, read_json, revision, versions, write_whole
 from harness.places import finder, located
@@ -60,6 +60,7 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
+            "partial": partial(entry, plan.clips[name]),
         }
     return found
 

@@ -14,6 +14,8 @@ from harness.shown import rate, without_empty
 from harness.tables import Table, number
 from harness.types import Board, Cost, Entry, Row
 
+MOST_REASONS = 3
+"""Failures that are told word for word; all are in the predictions."""
 MOST_CELLS = 20
 """Cells with failed clips that are listed."""
 
@@ -36,6 +38,9 @@ def failed(standings: Standings) -> Iterator[Table]:
         "Clips that could not be scored. They are in no other number. Where more than"
         f" {100 * FEW_FAILED:g} % failed, the AUC if all of them had been judged wrong, and right."
     )
+    reasons = dict.fromkeys(str(row.provenance["failure"]) for row in rows if row.provenance.get("failure"))
+    if reasons:
+        note += f" E.g. {'; '.join(list(reasons)[:MOST_REASONS])}."
     if len(rows) > MOST_CELLS:
         note += f" {len(rows) - MOST_CELLS} more cells with failed clips are in the CSV."
     header = ("detector", "cell", "failed", "AUC", "wrong to right")

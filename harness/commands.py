@@ -101,7 +101,8 @@ def run_eval(options: Namespace) -> int:
     if options.dry_run:
         return 0
     if not plan.cells:
-        raise HarnessError(f"matrix {matrix.name}: every cell is absent")
+        why = "; ".join(dict.fromkeys(plan.absent.values()))
+        raise HarnessError(f"matrix {matrix.name}: every cell is absent: {why}")
     run_plan(plan)
     board = last_run(named)
     _write_report(board, options)
@@ -156,7 +157,7 @@ def _facts(found: Any, crop: str) -> dict[str, Any]:
     weights = found.weights
     if weights is None:
         stated = stated_selection(found.detector, found.entry.name)
-        return {**stated, "crop": crop, "weights": None, "warnings": []}
+        return {**stated, "crop": crop, "weights": found.entry.identity or None, "warnings": []}
     warnings = []
     trained_crop = weights.provenance.get("crop", crop)
     if trained_crop != crop and not {trained_crop, crop} <= set(FACE_CROPS):

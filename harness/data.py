@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,19 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
             raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
         counted.add(clip.id)
     return clips
+
+
+def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
+    """How many of the official test clips are listed, of each kind of which some are missing; else empty."""
+    counted = Counter(clip.manipulation or "real" for clip in clips if clip.split == "test")
+    wanted = {key.partition("/")[2]: n for key, n in entry.official.items() if key.startswith("test/")}
+    said = [f"{counted[kind]} of {n} {kind}" for kind, n in wanted.items() if 0 < counted[kind] < n]
+    return ", ".join(said)
+
+
+def absent_files(clips: Iterable[Clip]) -> int:
+    """How many listed clips have no file."""
+    return sum(not clip.path.exists() for clip in clips)
 
 
 def _printable(clip: Clip) -> bool:

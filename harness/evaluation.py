@@ -7,7 +7,7 @@ ranges of clips and batches never cross them, so a resumed run equals an uninter
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -199,6 +199,7 @@ def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
         return Shown({}, {}, str(error))
     try:
         places = {count: video.boxes_of(clip.attributes, crop, read.take(count)[1]) for count in counts}
+        _check_boxes(places.values(), read.pixels.shape[1:3])
     except HarnessError as error:
         return Shown({}, {}, f"{clip.path.name}: {error}", str(error) == video.NO_FACE)
     tensors: dict[Need, np.ndarray] = {}
@@ -209,6 +210,16 @@ def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
                 taken, _ = read.take(need[2], pixels)
                 tensors[need] = video.crop_and_fit(taken, crop, places[need[2]], need[3])
     return Shown(tensors, {count: read.take(count)[1] for count in counts})
+
+
+def _check_boxes(places: Iterable[Sequence[video.Box] | None], shape: tuple[int, ...]) -> None:
+    """Refuse a box that lies wholly outside its frame: what is cut there is no face."""
+    height, width = shape
+    for x, y, w, h in (box for boxes in places if boxes for box in boxes):
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise HarnessError(
+                f"the face box [{x:g}, {y:g}, {w:g}, {h:g}] lies outside the {width}x{height} frame"
+            )
 
 
 def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:

@@ -34,7 +34,7 @@ def find_model(explicit: Path | None = None) -> Model:
     A file the user names may be any version of YuNet. `HarnessError` when a named file is absent, the
     cached or downloaded one is not the pinned one, or the download fails.
     """
-    for origin, named in ((OPTION, explicit), (f"${VARIABLE}", os.environ.get(VARIABLE))):
+    for origin, named in ((OPTION, explicit), (f"{OPTION} or ${VARIABLE}", os.environ.get(VARIABLE))):
         if named:
             path = Path(named).expanduser()
             if not path.is_file():

@@ -124,7 +124,7 @@ class Finder:
             network.setInputSize(size)
             _, rows = network.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))
         except cv2.error as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = str(error).strip().splitlines()[0].rpartition("error: ")[2]
             raise HarnessError(f"{self.model.path} does not work as YuNet in OpenCV: {reason}") from error
         back = np.array([width / size[0], height / size[1]] * 2)
         kept = [] if rows is None else [row for row in rows if row[2] > 0 and row[3] > 0]

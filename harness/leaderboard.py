@@ -72,6 +72,8 @@ def write_board(board: Board, folder: Path) -> list[Path]:
         if plots.has(name, board):
             written.append(folder / f"{board.matrix}-{name}.png")
             draw(board, written[-1])
+        else:  # a picture of an earlier run would pass for one of this
+            (folder / f"{board.matrix}-{name}.png").unlink(missing_ok=True)
     return written
 
 

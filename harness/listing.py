@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from harness import registry, shelf
 from harness.campaign import cell_jobs, contestant, training_job
-from harness.data import Subset, missing, root_of
+from harness.data import Subset, absent_files, missing, root_of
 from harness.evaluation import Contestant
 from harness.files import home
-from harness.matrix import known_matrices, load_matrix
+from harness.matrix import known_matrices, load_matrix, own_matrices
 from harness.planning import Plan
 from harness.record import Trained
 from harness.tables import Table, number, plain, wrapped
@@ -19,7 +19,7 @@ def list_kind(kind: str) -> str:
     """The table of one registry, or of the matrices, with what is broken."""
     if kind == "matrices":
         lines = []
-        for name in known_matrices():
+        for name in [*known_matrices(), *own_matrices()]:
             matrix = load_matrix(name)
             lines.append((name, ", ".join(matrix.detectors), ", ".join(matrix.test)))
         return plain(Table("Matrices", ("name", "detectors", "tested on"), tuple(lines)))
@@ -76,7 +76,7 @@ def describe_plan(plan: Plan) -> str:
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
     if table:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
-    lines += _fetched(plan) + _not_compared(plan)
+    lines += _not_there(plan) + _fetched(plan) + _not_compared(plan)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
 
@@ -88,6 +88,16 @@ def _fetched(plan: Plan) -> list[str]:
     wanted = [e.name for e, on in trained if e.recipe(plan.matrix.recipe_for(on)).pretrained]
     names = ", ".join(dict.fromkeys(wanted))
     return [wrapped(f"ImageNet weights are fetched by timm before training: {names}")] if names else []
+
+
+def _not_there(plan: Plan) -> list[str]:
+    """Clips that are listed and have no file."""
+    counts = {name: absent_files(clips) for name, clips in plan.clips.items()}
+    return [
+        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there; see gapbench data check {name}"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _not_compared(plan: Plan) -> list[str]:

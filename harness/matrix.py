@@ -144,6 +144,11 @@ def known_matrices() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
+def own_matrices() -> list[str]:
+    """Names of the matrices made here of clips of the user's own."""
+    return sorted(file.stem for file in (home() / "matrices").glob("*.toml"))
+
+
 def load_matrix(name: str) -> Matrix:
     """The matrix of that name, or in that `.toml` file; anything wrong with it is a `HarnessError`."""
     if name.endswith(".toml"):
@@ -162,7 +167,7 @@ def load_matrix(name: str) -> Matrix:
     if name not in known_matrices() and own.is_file():
         return load_matrix(str(own))
     if name not in known_matrices():
-        raise unknown("matrix", name, known_matrices())
+        raise unknown("matrix", name, [*known_matrices(), *own_matrices()])
     file = resources.files("harness.matrices") / f"{name}.toml"
     return parse_matrix(file.read_text(), name)
 

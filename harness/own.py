@@ -1,9 +1,10 @@
-"""A matrix for clips of your own: a folder or a manifest, and the detectors named on the command line."""
+"""A matrix made of the command line: clips of your own or a dataset, and the detectors that judge them."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,35 +19,32 @@ MANIFESTS = (".csv", ".parquet")
 ABOUT = """
 Clips brought by whoever ran this ({what}). The numbers are about these clips alone; their labels are taken
 from {where}. Before believing them, ask whether the clips can be told apart without looking at the faces:
-gapbench data audit {dataset}.
+{command}.
 """
 
 
 def matrix_named(options: Namespace) -> str:
     """The name or file of the matrix that `gapbench eval` was asked for.
 
-    A folder or a manifest (`.csv`, `.parquet`) becomes a matrix, kept in the home folder, of the
-    detectors named with `--detector`; anything else is a matrix, to which nothing can be added.
+    A folder, a manifest (`.csv`, `.parquet`), or with `--detector` a dataset, becomes a matrix of the
+    detectors named, kept in the home folder; anything else is a matrix, to which nothing can be added.
     """
-    path = Path(options.matrix)
-    manifest = path.suffix.lower() in MANIFESTS
     asked = [name for name in ("detector", "perturbation", "crop", "no_face") if getattr(options, name)]
-    if (not manifest and not path.is_dir()) or (not asked and options.matrix in known_matrices()):
+    if not asked and options.matrix in known_matrices():
+        return str(options.matrix)
+    dataset, path = _tested(options)
+    if not dataset:
         if asked:
             option = f"--{asked[0].replace('_', '-')}"
-            raise HarnessError(
-                f"{options.matrix} is no folder or manifest: {option} is for clips of your own"
-            )
+            raise HarnessError(f"{options.matrix} is no folder, manifest or dataset, which {option} is for")
         return str(options.matrix)
-    if manifest and not path.is_file():
-        raise HarnessError(f"manifest {path} does not exist")
     if not options.detector:
         raise HarnessError(
-            f"say which detector judges {path}: --detector NAME (gapbench ls detectors lists them)"
+            f"say which detector judges {options.matrix}: --detector NAME (gapbench ls detectors lists them)"
         )
-    dataset = "manifest" if manifest else "folder"
-    words = re.findall("[a-z0-9]+", path.absolute().stem.lower())
-    name = "-".join(["own", *words, digest(str(path.absolute()))[:6]])  # two folders may have one name
+    words = re.findall("[a-z0-9]+", (path.absolute().stem if path else dataset).lower())
+    place = [digest(str(path.absolute()))[:6]] if path else []  # two folders may have one name
+    name = "-".join(["own", *words, *place])
     text = _toml(options, dataset, path)
     parse_matrix(text, name)
     file = home() / "matrices" / f"{name}.toml"
@@ -54,13 +52,25 @@ def matrix_named(options: Namespace) -> str:
     return str(file)
 
 
-def _toml(options: Namespace, dataset: str, path: Path) -> str:
+def _tested(options: Namespace) -> tuple[str, Path | None]:
+    """The dataset that is meant, and the place where it lies; an empty name where a matrix is meant."""
+    path = Path(options.matrix)
+    if path.suffix.lower() in MANIFESTS:
+        if not path.is_file():
+            raise HarnessError(f"manifest {path} does not exist")
+        return "manifest", path
+    if path.is_dir():
+        return "folder", path
+    known = options.detector and Subset.parse(options.matrix).dataset in registry.datasets.names()
+    return (str(options.matrix), None) if known else ("", None)
+
+
+def _toml(options: Namespace, dataset: str, path: Path | None) -> str:
     """The matrix as TOML; a wrong name is said by whoever reads it."""
     detectors, train, seeds = _asked_for(options.detector)
     embedded = {name: registry.datasets.get(Subset.parse(name).dataset).embedded for name in train}
-    where = "the manifest" if dataset == "manifest" else "its folders"
     lines = {
-        "about": ABOUT.format(what=f"{dataset} {path.absolute().name}", where=where, dataset=dataset).strip(),
+        "about": _about(dataset, path),
         "detectors": detectors,
         "train": train,
         "test": [dataset],
@@ -72,9 +82,20 @@ def _toml(options: Namespace, dataset: str, path: Path) -> str:
     said = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in lines.items()]
     said += ["[recipes]", *(f'"{name}" = "procedural"' for name in train if embedded[name])]
     if options.crop:
-        said += ["[crop]", f"{dataset} = {json.dumps(options.crop)}"]
-    said += ["[data]", f"{dataset} = {json.dumps(str(path.absolute()), ensure_ascii=False)}"]
+        said += ["[crop]", f"{Subset.parse(dataset).dataset} = {json.dumps(options.crop)}"]
+    if path:
+        said += ["[data]", f"{dataset} = {json.dumps(str(path.absolute()), ensure_ascii=False)}"]
     return "\n".join(said) + "\n"
+
+
+def _about(dataset: str, path: Path | None) -> str:
+    if path is None:
+        return (
+            f"Detectors named on the command line, on {dataset}. The numbers say nothing about other clips."
+        )
+    where = "the manifest" if dataset == "manifest" else "its folders"
+    command = f"gapbench data audit {dataset} --root {shlex.quote(str(path))}"
+    return ABOUT.format(what=f"{dataset} {path.absolute().name}", where=where, command=command).strip()
 
 
 def _asked_for(names: Sequence[str]) -> tuple[list[str], list[str], list[int]]:

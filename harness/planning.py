@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.data import Subset, content_of, how_to_bring, identity_of, list_clips, missing, root_of
+from harness.data import Subset, content_of, identity_of, list_clips, missing, root_of
 from harness.evaluation import TestSet
 from harness.matrix import Matrix
 from harness.places import faces_missing
@@ -129,7 +129,7 @@ def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
         try:
             plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
         except HarnessError as error:
-            reason = f"{error}; {how_to_bring(entry)}"
+            reason = f"{error}; see gapbench data check {entry.name}"
     if reason is None and plan.crop(entry.name) == "face":
         reason = faces_missing()
     if reason:

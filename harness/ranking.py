@@ -77,6 +77,8 @@ class Standings:
     def trained_on(self) -> str | None:
         """The one dataset that all was trained on, so that names need not repeat it; None without one."""
         sets = {parts_of(line.entries[0].trained_on)[0] for line in self.lines if line.entries[0].trained_on}
+        if any(unclaimed(line) for line in self.lines):
+            return None
         shorts = {_short(line.entries[0]) for line in self.lines}
         return sets.pop() if len(sets) == 1 and len(shorts) == len(self.lines) else None
 
@@ -118,6 +120,12 @@ def standings_of(board: Board) -> Standings:
 def counted(line: Line) -> bool:
     """Whether nothing of it was chosen on test clips or by nobody knows whom; else it is never ranked."""
     return line.selection in RANKED
+
+
+def unclaimed(line: Line) -> bool:
+    """Whether its weights came from elsewhere, and nobody says what they were trained on."""
+    first = line.entries[0]
+    return first.trained_on is None and ":" in first.detector
 
 
 def mean_line(name: str, lines: Iterable[Line]) -> Line:

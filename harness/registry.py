@@ -212,6 +212,8 @@ class Registry(Generic[E]):
             return imported
         if colon and prefix in self._families:
             return self._families[prefix](argument)
+        if colon and self.kind == "detector" and (prefix in self._entries or prefix in self._families):
+            raise unknown(f"imported weights of {prefix}", name, shelf.names())
         error = unknown(self.kind, name, [*self._entries, *(f"{each}:..." for each in self._families)])
         if self._broken:
             raise HarnessError(f"{error}; not importable: {', '.join(sorted(self._broken))}")

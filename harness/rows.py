@@ -14,7 +14,7 @@ from harness.files import home, read_json
 from harness.metrics import Terms, measure
 from harness.operating import DRIFT_RATES, PREVALENCE, limits_of
 from harness.store import read_predictions, record_path, weights_from
-from harness.types import RANKED, Board, Cell, Cost, Entry, HarnessError, Row, Runtime, parts_of
+from harness.types import DOUBT, RANKED, Board, Cell, Cost, Entry, HarnessError, Row, Runtime, parts_of
 
 MADE_BY = ("commit", "dirty", "versions")
 """Provenance of the predictions themselves: what scored them, not what reads them now."""
@@ -40,6 +40,9 @@ def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any
     terms = dataclasses.replace(terms, world=world, no_decisions=unsaid)
     found = measure(predictions, provenance.get("threshold"), terms)
     told = {"interval_method": found.method, "identities": found.identities}
+    failures = predictions["error"].dropna()
+    if len(failures):
+        told["failure"] = str(failures.iloc[0])
     if "note" in predictions:
         told["faceless"] = int(predictions["note"].notna().sum())
     return Row(
@@ -82,15 +85,18 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
         predictions=files,
         environment=record["environment"],
         shortcuts={name: _shortcut(name, said) for name, said in record.get("tested", {}).items()},
+        partial={
+            name: str(said["partial"]) for name, said in record.get("tested", {}).items() if said["partial"]
+        },
     )
 
 
 def _shortcut(dataset: str, said: Mapping[str, Any]) -> str | None:
     """What the audit of a dataset warns of; None where one that was brought has no audit of these clips."""
-    audit = read_audit(dataset)
-    if audit is not None and audit.clips_sha256 == said["clips_sha256"]:
-        return audit.warning
-    return None if said["brought"] else ""
+    audit = read_audit(dataset, said["clips_sha256"])
+    if audit is None:
+        return None if said["brought"] else ""
+    return audit.warning or (f"{DOUBT}{audit.doubt}" if audit.doubt else "")
 
 
 def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> Entry:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.compare import detectable
 from harness.lines import Line
-from harness.ranking import Standings, counted, mean_line
+from harness.ranking import Standings, counted, mean_line, unclaimed
 from harness.shown import (
     BADGE,
     detectable_note,
@@ -113,6 +113,7 @@ def _leaderboard_note(standings: Standings, header: Sequence[str]) -> str:
         + ("Not all met the same tests; those that did are compared below. " if _unlike(standings) else "")
         + detectable_note(least, "on these clips (one comparison, 5 % level).")
         + _warned(standings)
+        + _unclaimed(standings)
     )
 
 
@@ -129,6 +130,12 @@ def _warned(standings: Standings) -> str:
     """Which test sets have a shortcut, so that what is said of them is doubted here too."""
     names = [on for on in standings.tests if marked(standings.board, on) != on]
     return f" {BADGE} Told apart without a look at the face: {', '.join(names)}; see below." if names else ""
+
+
+def _unclaimed(standings: Standings) -> str:
+    """Whose weights were trained on nobody knows what: what is called unseen may have been seen."""
+    names = [standings.name(line) for line in standings.lines if unclaimed(line)]
+    return f" Nobody says what {', '.join(names)} was trained on: `unseen` may be seen." if names else ""
 
 
 def _why_not_ranked(line: Line) -> str:

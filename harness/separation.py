@@ -27,6 +27,10 @@ TREES, LEAF = 100, 5
 MODEL = f"random forest, {TREES} trees, leaves of {LEAF} clips or more, classes weighed alike"
 
 
+LEAST = 20
+"""Clips of a class below which a forest learns nothing, however plain a shortcut is."""
+
+
 @dataclass(frozen=True)
 class Separation:
     """How well facts tell fakes from reals; `reason` says why it is undefined."""
@@ -60,6 +64,10 @@ def separate(
         return Separation(reason, facts=len(columns.facts))
     if not columns.facts:
         return Separation("no fact differs from clip to clip")
+    counts = [int((label == value).sum()) for value in (REAL, FAKE)]
+    if min(counts) < LEAST:
+        few = f"{counts[0]} real and {counts[1]} fake clips; {LEAST} of each are needed to learn from"
+        return Separation(few, facts=len(columns.facts))
     forests = [_forest(columns.values[train], label[train], seed) for train, _ in folds]
     score = np.zeros(len(label))
     for forest, (_, held) in zip(forests, folds, strict=True):

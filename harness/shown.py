@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.ranking import Bounds, Tested
 from harness.tables import WIDTH, Table, number
-from harness.types import Board, parts_of
+from harness.types import DOUBT, Board, parts_of
 
 MOST_PRINTED_RATE = 1e5
 """Frames a second above which there is no network to speak of."""
@@ -57,7 +59,8 @@ def first_that_fits(*tables: Table) -> Table:
 
 def marked(board: Board, on: str) -> str:
     """A test set, with a badge where real and fake are told apart there without a look at the face."""
-    return f"{on} {BADGE}" if board.shortcuts.get(parts_of(on)[0]) else on
+    said = board.shortcuts.get(parts_of(on)[0])
+    return f"{on} {BADGE}" if said and not said.startswith(DOUBT) else on
 
 
 def shortcut_note(board: Board, on: str) -> str:
@@ -65,7 +68,11 @@ def shortcut_note(board: Board, on: str) -> str:
     dataset = parts_of(on)[0]
     said = board.shortcuts.get(dataset, "")
     if said is None:
-        return f"Not audited for shortcuts: gapbench data audit {dataset}."
+        root = tomllib.loads(board.matrix_toml).get("data", {}).get(dataset)
+        place = f" --root {shlex.quote(root)}" if root else ""
+        return f"Not audited for shortcuts: gapbench data audit {dataset}{place}."
+    if said.startswith(DOUBT):
+        return f"An audit could not rule out a shortcut ({said.removeprefix(DOUBT)})."
     return (
         f"{BADGE} Real and fake are told apart here without a look at the face ({said}): a high AUC proves"
         " little."

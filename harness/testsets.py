@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.compare import detectable, errors_among
-from harness.ranking import Standings, Tested, counted
+from harness.ranking import Standings, Tested, counted, unclaimed
 from harness.shown import (
     Body,
     by_test_set,
@@ -18,7 +18,7 @@ from harness.shown import (
 )
 from harness.standing import CROSS
 from harness.tables import Table, number
-from harness.types import Row
+from harness.types import Row, parts_of
 
 ENOUGH = 20
 """Identities below which a 95 % interval holds the truth less often: 94 % of the time at 20, 88 % at 10."""
@@ -51,7 +51,7 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
     for tested in shown:
         regime = tested.rows[0].cell.regime
         value, interval = tested.gap(standings.board)
-        kind = "not trained" if regime == "fixed" else "seen"
+        kind = "seen" if regime != "fixed" else "unknown" if unclaimed(tested.line) else "not trained"
         leaked = any(row.shares_footage for row in tested.rows)
         body.append(
             (
@@ -71,6 +71,8 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
         f"{clips_note(rows)} {detectable_note(detectable(errors_among(t.drawn() for t in shown)), 'here.')}"
     )
     warned = shortcut_note(standings.board, on)
+    incomplete = standings.board.partial.get(parts_of(on)[0])
+    note += f" Not the whole set: {incomplete} clips." if incomplete else ""
     note += ("" if explained else explanation) + (f" {warned}" if warned else "")
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
     return Table(f"Tested on {marked(standings.board, on)}", header, tuple(body), note)

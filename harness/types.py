@@ -320,6 +320,10 @@ class Entry:
         return self.rows[0].cell.entry
 
 
+DOUBT = "? "
+"""Begins what `Board.shortcuts` says of an audit that showed neither a shortcut nor that there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Board:
     """A finished matrix: what is printed, written to `results/`, and published."""
@@ -341,7 +345,9 @@ class Board:
     """Versions, device, cores."""
     shortcuts: Mapping[str, str | None] = field(default_factory=dict)
     """Dataset -> how well its classes are told apart without a look at the face; empty where an audit found
-    no shortcut, None where a dataset brought by the user was never audited."""
+    no shortcut, `DOUBT` and why where it could not tell, None where a brought dataset was never audited."""
+    partial: Mapping[str, str] = field(default_factory=dict)
+    """Dataset -> how many of its official test clips are listed, where it is fewer than there are."""
 
     @property
     def rows(self) -> tuple[Row, ...]:

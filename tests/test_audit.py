@@ -488,3 +488,13 @@ def test_a_video_without_pictures_is_told(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(HarnessError, match=r"sound\.mp4: has no video stream"):
         container_facts(tmp_path / "sound.mp4")
+
+
+def test_a_handful_of_clips_is_never_called_clear(tmp_path: Path) -> None:
+    table = [{"codec": "h264" if k % 2 else "mpeg4"} for k in range(12)]
+    label = np.arange(12) % 2
+    graph = graph_of(label, [None] * 12, [None] * 12, [str(k) for k in range(12)], "few")
+    found = separate(table, label, np.arange(12), [None] * 12, graph, 0)
+    assert (
+        found.auc is None and found.reason == "6 real and 6 fake clips; 20 of each are needed to learn from"
+    )

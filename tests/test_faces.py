@@ -399,7 +399,9 @@ def test_a_named_model_is_taken_before_any_other(model, tmp_path, monkeypatch):
     assert find_model() == Model(mine, model.sha256)
     assert find_model(model.path) == model
     monkeypatch.setenv(VARIABLE, str(tmp_path / "absent.onnx"))
-    with pytest.raises(HarnessError, match=r"absent\.onnx named by \$GAPBENCH_YUNET is not a file"):
+    with pytest.raises(
+        HarnessError, match=r"absent\.onnx named by --face-model or \$GAPBENCH_YUNET is not a file"
+    ):
         find_model()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from harness import registry
 from harness.campaign import run_plan
 from harness.cli import main, parser
-from harness.leaderboard import markdown
+from harness.leaderboard import markdown, write_board
 from harness.matrix import load_matrix
 from harness.own import matrix_named
 from harness.planning import plan_matrix
@@ -132,8 +133,11 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
         (["mine", "-d", "constant@procedural_lab"], "constant is a fixed detector"),
         (["mine", "-d", "constant", "-p", "fog-3"], "unknown perturbation 'fog'"),
         (["list.csv", "-d", "constant"], "manifest list.csv does not exist"),
-        (["smoke", "-d", "constant"], "smoke is no folder or manifest: --detector"),
-        (["smoke", "--no-face", "exclude"], "smoke is no folder or manifest: --no-face"),
+        (["smoke", "-d", "constant"], "smoke is no folder, manifest or dataset, which --detector is for"),
+        (
+            ["smoke", "--no-face", "exclude"],
+            "smoke is no folder, manifest or dataset, which --no-face is for",
+        ),
         (["mine", "-d", "xception@a", "-d", "airl@b"], "must all be trained on the same sets"),
     ],
 )
@@ -248,3 +252,46 @@ def test_a_clip_without_a_face_is_in_no_frame_auc(clips: Path, yunet: Path) -> N
     assert cv2.imwrite(str(clips / "real" / "wall.png"), np.full((90, 120, 3), 200, np.uint8))
     _, row, _ = measured("mine")
     assert row.provenance["faceless"] == 1 and row.metrics["frame_auc"] is not None
+
+
+def test_a_dataset_is_judged_by_its_name(clips: Path) -> None:
+    board, row, _ = measured("procedural_tiny", "--crop", "none")
+    assert (board.matrix, row.cell.tested_on, row.clips) == ("own-procedural-tiny", "procedural_tiny", 32)
+
+
+def test_a_picture_of_an_earlier_run_does_not_stay_beside_new_tables(clips: Path) -> None:
+    board, _, _ = measured("mine", "--crop", "none")
+    stale = Path("results", f"{board.matrix}-robustness.png")
+    stale.parent.mkdir()
+    stale.write_bytes(b"an old picture")
+    write_board(board, Path("results"))
+    assert not stale.exists() and Path("results", f"{board.matrix}-forest.png").is_file()
+
+
+def test_what_is_missing_of_an_official_set_is_said(clips: Path, tmp_path: Path) -> None:
+    root = tmp_path / "there"
+    for kind, tail in (("real", ""), ("fake", "_fake")):
+        (root / kind).mkdir(parents=True)
+        shutil.copyfile(next(clips.rglob("*.mp4")), root / kind / f"0000{tail}.mp4")
+    assert main(["data", "set", "uadfv", "there"]) == 0
+    page = " ".join(markdown(measured("uadfv", "--crop", "none")[0]).split())
+    assert "Not the whole set: 1 of 49 real" in page
+
+
+def test_a_box_outside_the_picture_is_refused(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    still = str(next(clips.rglob("*.mp4")))
+    assert main(["predict", "constant", still, "--box", "900,900,20,20", "--device", "cpu"]) == 2
+    assert "lies outside the 160x160 frame" in capsys.readouterr().err
+
+
+def test_weights_of_unknown_training_are_said_to_be_that(clips: Path) -> None:
+    board, row, _ = measured("mine", "--crop", "none")
+    cell = dataclasses.replace(row.cell, detector="redness:mine")
+    entry = dataclasses.replace(
+        board.entries[0], detector=cell.detector, rows=(dataclasses.replace(row, cell=cell),)
+    )
+    files = {str(cell): path for path in board.predictions.values()}
+    board = dataclasses.replace(board, entries=(entry,), predictions=files)
+    page = " ".join(markdown(board).split())
+    assert "Nobody says what redness:mine was trained on: `unseen` may be seen." in page
+    assert "not trained |" not in page.partition("Tested on")[2].partition("##")[0]

@@ -7,13 +7,12 @@ import os
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import registry
+from harness import registry, trees
 from harness.files import clips_digest, digest, home, plain, write_whole
-from harness.trees import IMAGES, files
 from harness.types import REAL, Clip, HarnessError, parts_of
 
 DATA_FILE = Path("data.toml")
@@ -116,6 +115,20 @@ def missing(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None
     return None
 
 
+def absent(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
+    """Why a dataset is not on this machine, None if it is.
+
+    Where only the folder it shares with another one is named, it need not be in there.
+    """
+    why = missing(entry, roots)
+    if why is None and missing(replace(entry, shares=""), roots) is not None:
+        try:
+            next(entry.clips(root_of(entry, roots)), None)
+        except (HarnessError, OSError) as error:
+            return str(error)
+    return why
+
+
 def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
     """All clips of a dataset; an embedded one is made first. No clip at all is a `HarnessError`."""
     if entry.prepare is not None:
@@ -171,10 +184,10 @@ def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
 
 
 def stamp_of(path: Path) -> list[Any] | None:
-    """Place, size and time of change of a clip, and for a folder the number of its frames; None if absent."""
+    """Place, number of files, size and time of change of a clip; None where it cannot be looked at."""
     try:
-        found = [frame.stat() for frame in files(path, IMAGES)] if path.is_dir() else [path.stat()]
-    except OSError:
+        found = [part.stat() for part in trees.parts_of(path)]
+    except (OSError, HarnessError):  # a folder of frames that may not be opened, for one
         return None
     changed = max((status.st_mtime_ns for status in found), default=0)
     return [str(path.absolute()), len(found), sum(status.st_size for status in found), changed]

@@ -21,9 +21,9 @@ import numpy as np
 from harness.decoding import CONTAINERS, decode
 from harness.files import home
 from harness.likeness import flat, hash_of
-from harness.print_cache import PrintCache, opened, parts_of_clip, stamp_of
+from harness.print_cache import PrintCache, opened, stamp_of
 from harness.progress import Progress
-from harness.trees import is_image
+from harness.trees import is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video import read_frames
 
@@ -121,7 +121,7 @@ def fingerprint(clip: Clip) -> Fingerprint:
     """What the file of one clip says, read now; what is wrong with it stands in `error`."""
     size = 0
     try:
-        size = sum(part.stat().st_size for part in parts_of_clip(clip.path))
+        size = sum(part.stat().st_size for part in parts_of(clip.path))
         if clip.path.is_dir() or is_image(clip.path):
             return Fingerprint(clip.id, size, **_of_images(clip.path))
         return Fingerprint(clip.id, size, **_of_video(clip.path, size))
@@ -171,7 +171,7 @@ def _header(path: Path) -> dict[str, Any]:
 
 def _of_images(path: Path) -> dict[str, Any]:
     shown = read_frames(path, (3,))
-    with parts_of_clip(path)[0].open("rb") as file:
+    with parts_of(path)[0].open("rb") as file:
         codec = MAGIC.get(file.read(2), "unknown")
     kind = "frames" if path.is_dir() else "image"
     return {"container": kind, "codec": codec, "frames": shown.total, **_seen(shown.pixels)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import registry
-from harness.data import Subset, how_to_bring, missing, root_of
+from harness.data import Subset, absent, how_to_bring, missing, root_of
 from harness.faults import listed
 from harness.files import home, write_whole
 from harness.inspection import Inspection, inspect, report
@@ -70,24 +70,10 @@ def _asked(options: argparse.Namespace) -> Asked:
 
 
 def _root(entry: DatasetEntry, data: Mapping[str, str] | None = None) -> Path:
-    absent = missing(entry, data)
-    if absent:
-        raise HarnessError(f"dataset {entry.name}: {absent}")
-    return root_of(entry, data)
-
-
-def _absent(entry: DatasetEntry, data: Mapping[str, str] | None = None) -> str | None:
-    """Why a dataset is not on this machine, None if it is.
-
-    Where only the folder it shares with another one is named, it need not be in there.
-    """
     why = missing(entry, data)
-    if why is None and missing(replace(entry, shares=""), data) is not None:
-        try:
-            next(entry.clips(root_of(entry, data)), None)
-        except (HarnessError, OSError) as error:
-            return str(error)
-    return why
+    if why:
+        raise HarnessError(f"dataset {entry.name}: {why}")
+    return root_of(entry, data)
 
 
 def _present() -> Asked:
@@ -97,7 +83,7 @@ def _present() -> Asked:
         say(f"dataset {name} cannot be imported: {why}")
     for name in registry.datasets.names():
         entry = registry.datasets.get(name)
-        if _absent(entry) is None and root_of(entry).exists():
+        if absent(entry) is None and root_of(entry).exists():
             roots[name] = root_of(entry)
     if not roots:
         first = registry.datasets.get(registry.datasets.names()[0])
@@ -113,9 +99,9 @@ def _of_matrix(matrix: Matrix, names: Sequence[str]) -> Asked:
             raise HarnessError(f"matrix {matrix.name} does not use {name} (it uses {', '.join(needed)})")
     roots: dict[str, Path] = {}
     for name in needed:
-        absent = _absent(registry.datasets.get(name), matrix.data)
-        if absent:
-            say(f"{name} is not checked: {absent}")
+        why = absent(registry.datasets.get(name), matrix.data)
+        if why:
+            say(f"{name} is not checked: {why}")
         else:
             roots[name] = root_of(registry.datasets.get(name), matrix.data)
     if not roots:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import registry, shelf
 from harness.campaign import cell_jobs, contestant, training_job
-from harness.data import Subset, absent_files, missing, root_of
+from harness.data import Subset, absent, absent_files, root_of
 from harness.evaluation import Contestant
 from harness.files import home
 from harness.matrix import known_matrices, load_matrix, own_matrices
@@ -12,7 +12,7 @@ from harness.planning import Plan
 from harness.record import Trained
 from harness.tables import Table, number, plain, wrapped
 from harness.training import find_weights
-from harness.types import Cost, HarnessError
+from harness.types import Cost
 
 
 def list_kind(kind: str) -> str:
@@ -45,15 +45,9 @@ def _datasets() -> Table:
 
 
 def _present(entry: registry.DatasetEntry) -> str:
-    if missing(entry):
+    if absent(entry):
         return "absent"
-    root = root_of(entry)
-    if entry.shares and not entry.embedded:  # its folder may hold only what it shares with
-        try:
-            return "yes" if next(entry.clips(root), None) else "absent"
-        except (HarnessError, OSError):
-            return "absent"
-    return "yes" if root.exists() else "made on first use"
+    return "yes" if root_of(entry).exists() else "made on first use"
 
 
 def _perturbations() -> Table:

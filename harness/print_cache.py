@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from harness.trees import IMAGES, files
+from harness import data
 from harness.types import HarnessError
 
 TABLE = "CREATE TABLE IF NOT EXISTS prints (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, print TEXT NOT NULL)"
@@ -48,20 +48,10 @@ def opened(path: Path) -> Iterator[PrintCache]:
         raise HarnessError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def parts_of_clip(path: Path) -> list[Path]:
-    """The files of a clip: the frames of a folder, or the file itself."""
-    return files(path, IMAGES) if path.is_dir() else [path]
-
-
 def stamp_of(path: Path, method: str) -> str:
     """Changes when the file, a frame of the folder or the method does; "" where it cannot be looked at."""
-    try:
-        parts = parts_of_clip(path)
-        status = [part.stat() for part in parts]
-    except (OSError, HarnessError):  # a folder of frames that may not be opened, for one
-        return ""
-    latest = max((each.st_mtime_ns for each in status), default=0)
-    return f"{method} {len(parts)} {sum(each.st_size for each in status)} {latest}"
+    found = data.stamp_of(path)
+    return "" if found is None else " ".join(map(str, (method, *found[1:])))
 
 
 def _key(path: Path) -> str:

@@ -27,6 +27,11 @@ def files(folder: Path, suffixes: Collection[str] = VIDEOS) -> list[Path]:
     return [Path(entry.path) for entry in _listed(folder) if _wanted(entry, suffixes)]
 
 
+def parts_of(clip: Path) -> list[Path]:
+    """The files of a clip: the frames of a folder, or the file itself."""
+    return files(clip, IMAGES) if clip.is_dir() else [clip]
+
+
 def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
     """The files with these endings in a folder and below it, folder by folder, each sorted by name."""
     listed = _listed(folder)

@@ -61,12 +61,15 @@ class Frames:
         return source[[place[index] for index in wanted]], wanted
 
 
-def read_frames(path: Path, counts: Iterable[int]) -> Frames:
+def read_frames(path: Path, counts: Iterable[int], reader: str | None = None) -> Frames:
     """Decode, once each, the frames that even samplings of `counts` frames need.
 
     The path is a video, an image (one frame), or a folder whose images are the frames, in the order of
-    the last number in their names. Whatever cannot be read in full is a `HarnessError` that names the
-    file and what is wrong with it. Every call opens its own decoder, so several threads may read at once.
+    the last number in their names. `reader` is one of `decoding.READERS`; None stands for what
+    $GAPBENCH_VIDEO_READER names, and that for `auto`. They give the same frames, to the bit.
+
+    Whatever cannot be read in full is a `HarnessError` that names the file and what is wrong with it.
+    Every call opens its own decoder, so several threads may read at once.
     """
     wanted = sorted(set(counts))
     if not wanted:
@@ -87,7 +90,7 @@ def read_frames(path: Path, counts: Iterable[int]) -> Frames:
             return Frames(_read_image(path)[None], (0,), 1)
     except OSError as error:
         raise HarnessError(f"{path.name}: {error.strerror}") from error
-    pixels, indices, total = decode(path, choose)
+    pixels, indices, total = decode(path, choose, reader)
     return Frames(pixels, tuple(indices), total)
 
 

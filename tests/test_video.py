@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import decoding
 from harness.types import HarnessError
 from harness.video import NO_FACE, boxes_of, crop_and_fit, read_frames, sample_indices
 
@@ -49,7 +48,8 @@ def write_video(
     options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as container:
         settings = {"g": str(gop), "bf": str(reordered), "x265-params": f"keyint={gop}:log-level=none"}
-        settings |= {"x264-params": x264} if x264 else {}
+        # Left to itself, x264 takes such noise for cuts and reorders nothing.
+        settings |= {"x264-params": f"scenecut=0:b-adapt=0:{x264}".rstrip(":")} if "264" in codec else {}
         settings |= {"b": "4M"} if codec.startswith("mpeg") else {"crf": "18"}
         stream = container.add_stream(codec, rate=25, options=settings)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -245,13 +245,6 @@ def test_a_clip_trimmed_without_encoding_shows_what_a_player_shows(tmp_path, reo
     read = read_frames(trim_without_encoding(whole, tmp_path / "trimmed.mp4", trimmed), [frames])
     assert read.total == 40 - trimmed
     assert numbers_in(read.pixels) == [index + trimmed for index in read.indices]
-
-
-def test_decord_never_fills_in_a_copy_of_a_near_frame(tmp_path):
-    path = trim_without_encoding(write_video(tmp_path / "whole.mp4", 40), tmp_path / "trimmed.mp4", 5)
-    said_to_be_exact = decoding.Header(0, 0.0, exact=True)
-    with pytest.raises(HarnessError, match="cannot be decoded"):
-        decoding._with_decord(path, said_to_be_exact, lambda total: list(range(total)))
 
 
 def write_sound(path: Path) -> None:

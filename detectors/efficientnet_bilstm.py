@@ -67,14 +67,26 @@ class EfficientNetBiLSTM(nn.Module):
         )
         self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1) * 255, persistent=False)
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Logits `[B, 1]` of uint8 clips `[B, T, S, S, 3]`, frames in their order."""
+    def features(self, clips: Tensor) -> Tensor:
+        """Features of the frames `[B, T, 1280]` of uint8 clips `[B, T, S, S, 3]`, from the backbone alone."""
         images = clips.flatten(0, 1).permute(0, 3, 1, 2)
-        features = self.backbone((images.float() - self.mean) / self.std)
-        steps, _ = self.lstm(features.float().view(*clips.shape[:2], FEATURES))
+        features: Tensor = self.backbone((images.float() - self.mean) / self.std)
+        return features.float().view(*clips.shape[:2], FEATURES)
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Logits `[B, 1]` of the features of frames in their order."""
+        steps, _ = self.lstm(features)
         pooled = steps[:, -1] if self.pooling == "last" else steps.mean(1)
         logits: Tensor = self.classifier(pooled)
         return logits.float()
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits `[B, 1]` of uint8 clips `[B, T, S, S, 3]`, frames in their order."""
+        return self.judge(self.features(clips))
+
+    def score_features(self, features: Tensor) -> Tensor:
+        """P(fake) `[B, 1]` of the features of clips."""
+        return self.judge(features).sigmoid()
 
     def score(self, clips: Tensor) -> Tensor:
         """P(fake) `[B, 1]`, one a clip."""

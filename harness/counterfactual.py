@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 
 from harness.audits import Counterfactual, Estimate
-from harness.evaluation import Contestant, Need, show
+from harness.evaluation import Contestant
 from harness.intervals import bounds, resampled
 from harness.metrics import auc
 from harness.progress import Progress
 from harness.resampling import graph_of
 from harness.scoring import score_clips
+from harness.stages import Need, show
 from harness.types import FAKE, REAL, Clip, HarnessError
 from harness.video import crop_and_fit
 from harness.weighted import auc_statistic

@@ -233,6 +233,26 @@ def scores_do_not_depend_on_the_batch(trial: DetectorTrial) -> None:
         _require_equal(together[number : number + 1], alone, "alone and in a batch")
 
 
+def features_give_the_same_scores(trial: DetectorTrial) -> None:
+    """One that offers features scores the same by them, and they depend on nothing but its backbone."""
+    if not all(hasattr(trial.detector, name) for name in ("features", "score_features")):
+        return
+    import torch
+
+    backbone: Any = getattr(trial.detector, "backbone", None)
+    require(_is_module(backbone), "it offers features but no `backbone` that is an nn.Module")
+    clips = torch.from_numpy(trial.clips.copy())
+    with torch.no_grad():
+        features = trial.detector.eval().features(clips)
+        scores = trial.detector.score_features(features).numpy()
+    _require_equal(trial.scores, scores, "by way of its features")
+    other = trial.entry.make(trial.recipe)
+    other.backbone.load_state_dict(backbone.state_dict())
+    with torch.no_grad():
+        moved = float((other.eval().features(clips) - features).abs().max())
+    require(moved <= SCORE_TOLERANCE, f"another with the same backbone has other features (by {moved:.2g})")
+
+
 def scoring_leaves_the_clips_alone(trial: DetectorTrial) -> None:
     """Scoring does not write into the clips it is given."""
     given: Any = trial.clips.copy()
@@ -275,6 +295,7 @@ DETECTOR_CHECKS = (
     threshold_says_where_it_came_from,
     scores_repeat,
     scores_do_not_depend_on_the_batch,
+    features_give_the_same_scores,
     scoring_leaves_the_clips_alone,
     scoring_leaves_the_mode_alone,
 )

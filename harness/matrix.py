@@ -20,6 +20,7 @@ from harness.types import (
     CROPS,
     NO_FACE_POLICIES,
     NO_FACE_POLICY,
+    PRECISIONS,
     Cell,
     HarnessError,
     Runtime,
@@ -33,7 +34,6 @@ TABLES = {
     "crop": 'dataset = "CROP"',
     "recipes": 'training set = "RECIPE"',
 }
-PRECISIONS = ("fp32", "bf16", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,11 @@ class Matrix:
     seeds: tuple[int, ...] = (0,)
     """Training seeds; each gives a row."""
     precision: str = "fp32"
-    """Precision of scoring: `fp32`, `bf16`, or `auto` (bf16 where the device has it natively)."""
+    """Precision of scoring: `fp32`, `bf16`, `fp16` (GPUs only), or `auto` (bf16 where the device has it)."""
     batch: int = 8
-    """Clips in one forward pass of scoring."""
+    """Clips in one forward pass of scoring, at most."""
+    compile: bool = False
+    """Whether `torch.compile` compiles the detectors before they score."""
     data: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> folder, for datasets that are not embedded."""
     crop: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class Matrix:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
         shown = (self.precision, self.batch, self.crop, self.no_face)
-        return digest([self.name, *parts, self.recipes, *shown])
+        return digest([self.name, *parts, self.recipes, *shown, *(["compile"] if self.compile else [])])
 
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
@@ -193,8 +195,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
         if key not in RULES:
             raise unknown(f"rule of the gate of {where}", key, RULES)
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
-    if matrix.precision not in PRECISIONS:
-        raise unknown(f"precision of {where}", matrix.precision, PRECISIONS)
+    if matrix.precision not in (*PRECISIONS, "auto"):
+        raise unknown(f"precision of {where}", matrix.precision, (*PRECISIONS, "auto"))
     if matrix.no_face not in NO_FACE_POLICIES:
         raise unknown(f"no_face of {where}", matrix.no_face, NO_FACE_POLICIES)
     for name in matrix.recipes:
@@ -212,6 +214,8 @@ def _checked(where: str, key: str, value: Any) -> Any:
     if key == "batch":
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
         return _expect(where, key, value, good, "a whole number above 0")
+    if key == "compile":
+        return _expect(where, key, value, isinstance(value, bool), "true or false")
     if key == "prevalence":
         good = isinstance(value, float) and 0 < value < 1
         return _expect(where, key, value, good, "a share above 0 and below 1")

@@ -67,7 +67,7 @@ class Plan:
 
 def plan_matrix(matrix: Matrix, device: str) -> Plan:
     """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
-    runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch)
+    runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch, matrix.compile)
     plan = Plan(matrix, runtime, matrix.cells(runtime), {})
     for kind, names in _needed(plan):
         plan.absent |= {

@@ -15,6 +15,7 @@ import inspect
 import pkgutil
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +145,10 @@ class PerturbationEntry:
 E = TypeVar("E", DetectorEntry, DatasetEntry, PerturbationEntry)
 
 
+SCANNING = threading.RLock()
+"""Held while plug-ins are imported: a thread that asks meanwhile waits, and finds all of them."""
+
+
 class Registry(Generic[E]):
     """The entries of one kind, found by scanning one folder when first asked."""
 
@@ -174,6 +179,10 @@ class Registry(Generic[E]):
         self._families[prefix] = open_
 
     def _scan(self) -> None:
+        with SCANNING:
+            self._scan_once()
+
+    def _scan_once(self) -> None:
         if self._scanned:
             return
         self._scanned = True
@@ -311,8 +320,10 @@ def load_file(path: Path) -> None:
     try:
         spec.loader.exec_module(module)
     except HarnessError:
+        sys.modules.pop(name)
         raise
     except (Exception, SystemExit) as error:  # whatever the file raises is the user's to read, in one line
+        sys.modules.pop(name)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise HarnessError(f"plug-in file {path} cannot be imported: {reason}") from error
 

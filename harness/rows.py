@@ -16,7 +16,7 @@ from harness.operating import DRIFT_RATES, PREVALENCE, limits_of
 from harness.store import read_predictions, record_path, weights_from
 from harness.types import DOUBT, RANKED, Board, Cell, Cost, Entry, HarnessError, Row, Runtime, parts_of
 
-MADE_BY = ("commit", "dirty", "versions")
+MADE_BY = ("commit", "dirty", "versions", "fp32_difference")
 """Provenance of the predictions themselves: what scored them, not what reads them now."""
 
 
@@ -109,6 +109,6 @@ def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> E
         files[str(row.cell)] = path
         rows.append(row)
     weights = weights_from(said["weights"]) if said["weights"] else None
-    cost = Cost(**said["cost"]) if said["cost"] else None
+    cost = Cost.read(said["cost"]) if said["cost"] else None
     facts = (said["detector"], said["trained_on"], said["seed"], tuple(rows))
     return Entry(*facts, cost, weights, validation)

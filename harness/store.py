@@ -63,10 +63,20 @@ class CellFile:
         """Whether the shard is done."""
         return _matches(self.shard(start, stop), self.key)
 
-    def write_shard(self, start: int, clips: Sequence[Clip], predictions: Sequence[Prediction]) -> None:
-        """Keep the predictions of a shard whose first clip is number `start`."""
+    def write_shard(
+        self,
+        start: int,
+        clips: Sequence[Clip],
+        predictions: Sequence[Prediction],
+        difference: float | None = None,
+    ) -> None:
+        """Keep the predictions of a shard whose first clip is number `start`.
+
+        `difference` is how far mixed precision moved a score from fp32, where that was measured.
+        """
         table = predictions_table(clips, predictions)
-        _write(self.shard(start, start + len(clips)), table, {"key": self.key})
+        meta = {"key": self.key, "difference": difference}
+        _write(self.shard(start, start + len(clips)), table, meta)
 
     def finish(self, shards: Sequence[tuple[int, int]], meta: Mapping[str, Any]) -> None:
         """Join the shards into the finished file, with what is known of the cell, and remove them."""
@@ -76,6 +86,10 @@ class CellFile:
             if self.finished():  # another run joined the same shards first
                 return
             raise
+        told = [json.loads(table.schema.metadata[META]).get("difference") for table in tables]
+        known = [difference for difference in told if difference is not None]
+        if known:
+            meta = {**meta, "provenance": {**meta.get("provenance", {}), "fp32_difference": max(known)}}
         _write(self.path, pa.concat_tables(tables), {**meta, "key": self.key})
         shutil.rmtree(self.shard(0, 0).parent, ignore_errors=True)  # with what a killed run left in it
 

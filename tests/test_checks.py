@@ -213,6 +213,27 @@ class LooksAtItsPlace(Honest):
         return super().score(clips) * torch.where(last & (len(clips) > 1), 0.9, 1.0)
 
 
+class HasFeatures(Honest):
+    def features(self, clips: Tensor) -> Tensor:
+        return self.backbone((clips.float().mean((2, 3)) / 255).flatten(0, 1)).view(*clips.shape[:2], 8)
+
+    def score_features(self, features: Tensor) -> Tensor:
+        return self.head(features)[..., 0].sigmoid()
+
+
+class FeaturesOfItsHead(HasFeatures):
+    def features(self, clips: Tensor) -> Tensor:
+        return super().features(clips) * self.head.weight[0, 0]
+
+    def score_features(self, features: Tensor) -> Tensor:
+        return super().score_features(features / self.head.weight[0, 0])
+
+
+class OtherScoresByFeatures(HasFeatures):
+    def score_features(self, features: Tensor) -> Tensor:
+        return super().score_features(features) * 0.9
+
+
 class WritesIntoTheClips(Honest):
     def score(self, clips: Tensor) -> Tensor:
         said = super().score(clips)
@@ -256,6 +277,8 @@ BAD_DETECTORS: list[tuple[type, str]] = [
     (Counts, "scores_repeat"),
     (NormalisedOverTheBatch, "scores_do_not_depend_on_the_batch"),
     (LooksAtItsPlace, "scores_do_not_depend_on_the_batch"),
+    (FeaturesOfItsHead, "features_give_the_same_scores"),
+    (OtherScoresByFeatures, "features_give_the_same_scores"),
     (WritesIntoTheClips, "scoring_leaves_the_clips_alone"),
     (StaysInTraining, "scoring_leaves_the_mode_alone"),
 ]

@@ -39,7 +39,7 @@ def test_a_digest_ignores_the_order_of_keys_but_not_of_lists() -> None:
 
 
 def test_a_digest_says_records_by_their_fields() -> None:
-    assert digest(Runtime()) == digest({"device": "cpu", "precision": "fp32", "batch": 16})
+    assert digest(Runtime()) == digest({"device": "cpu", "precision": "fp32", "batch": 16, "compile": False})
     assert digest(Runtime()) != digest(Runtime(batch=8))
     recipe = Recipe(size=64, frames=2, epochs=1, batch=1, learning_rate=0.1)
     assert digest({"recipe": recipe}) == digest({"recipe": recipe})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.scoring import place, resolve_precision, score_clips, torch_device
+from harness import folding, registry
+from harness.scoring import clips_a_pass, place, resolve_precision, score_clips, torch_device
 from harness.types import HarnessError, Runtime
 
 CLIPS = np.zeros((3, 2, 8, 8, 3), np.uint8)
@@ -119,3 +122,88 @@ def test_a_detector_scores_the_same_on_the_gpu() -> None:
     here = score_clips(place(Brightness(), Runtime()), clips, Runtime())
     cuda = Runtime(device="cuda")
     np.testing.assert_allclose(score_clips(place(Brightness(), cuda), clips, cuda), here, atol=1e-5)
+
+
+class Normed(nn.Module):
+    """Convolutions with BatchNorm behind them, in ways that can be folded and in ways that cannot."""
+
+    size, frames = 16, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.plain_norm = nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.seen_twice, self.seen_norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.used_twice, self.used_norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.grouped, self.grouped_norm = nn.Conv2d(4, 8, 3, groups=2), nn.BatchNorm2d(8, affine=False)
+        for norm in (self.plain_norm, self.seen_norm, self.used_norm, self.grouped_norm):
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 1.5)
+
+    def score(self, clips: Tensor) -> Tensor:
+        images = clips.flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+        images = self.plain_norm(self.plain(images)).relu()
+        seen = self.seen_twice(images)
+        images = self.seen_norm(seen) + seen
+        images = self.used_norm(self.used_twice(self.used_twice(images))).relu()
+        images = self.grouped_norm(self.grouped(images))
+        return images.mean((1, 2, 3)).sigmoid().view(clips.shape[:2])
+
+
+def test_only_a_norm_that_alone_takes_what_its_convolution_gives_is_folded() -> None:
+    torch.manual_seed(0)
+    detector = Normed().eval()
+    clips = np.random.default_rng(0).integers(0, 256, (3, 2, 16, 16, 3), dtype=np.uint8)
+    with torch.no_grad():
+        plain = detector.score(torch.from_numpy(clips)).numpy()
+    placed = place(detector, Runtime())
+    assert isinstance(placed.plain_norm, nn.Identity) and isinstance(placed.grouped_norm, nn.Identity)
+    assert isinstance(placed.seen_norm, nn.BatchNorm2d) and isinstance(placed.used_norm, nn.BatchNorm2d)
+    assert np.abs(score_clips(placed, clips, Runtime()) - plain).max() < 1e-6
+
+
+def test_what_cannot_be_folded_without_moving_scores_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "fuse_conv_bn_weights", lambda weight, bias, *_: (weight * 2, bias))
+    torch.manual_seed(0)
+    detector = Normed().eval()
+    weight = detector.plain.weight
+    clips = np.random.default_rng(0).integers(0, 256, (3, 2, 16, 16, 3), dtype=np.uint8)
+    with torch.no_grad():
+        plain = detector.score(torch.from_numpy(clips)).numpy()
+    placed = place(detector, Runtime())
+    assert isinstance(placed.plain_norm, nn.BatchNorm2d) and placed.plain.weight is weight
+    assert np.abs(score_clips(placed, clips, Runtime()) - plain).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["xception", "efficientnet_bilstm", "airl", "meso4", "timm:resnet18"])
+def test_scores_of_the_placed_network_are_those_of_the_plain_one(name: str) -> None:
+    entry = registry.detectors.get(name)
+    torch.manual_seed(0)
+    recipe = entry.recipes.get("procedural") or next(iter(entry.recipes.values()))
+    detector = entry.make(dataclasses.replace(recipe, size=64, frames=3, pretrained=False)).eval()
+    for norm in [part for part in detector.modules() if isinstance(part, nn.BatchNorm2d)]:
+        norm.running_mean.normal_(0, 0.1)
+        norm.running_var.uniform_(0.5, 1.5)
+    shape = (3, detector.frames, detector.size, detector.size, 3)
+    clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with torch.no_grad():
+        plain = detector.score(torch.from_numpy(clips)).numpy()
+    placed = place(detector, Runtime())
+    norms = [part for part in placed.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert not norms or name == "meso4", f"{len(norms)} norms of {name} were not folded"
+    together = score_clips(placed, clips, Runtime())
+    assert np.abs(together - plain).max() < 1e-5
+    alone = np.concatenate([score_clips(placed, clip[None], Runtime()) for clip in clips])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+def test_a_pass_is_smaller_where_clips_are_larger() -> None:
+    few, many = Runtime(batch=8), Runtime(batch=64)
+    assert clips_a_pass(4, 64, few) == 8
+    assert clips_a_pass(4, 64, many) == 64
+    assert clips_a_pass(4, 256, many) == 8
+    assert clips_a_pass(32, 299, many) == 1
+
+
+def test_fp16_is_for_gpus() -> None:
+    with pytest.raises(HarnessError, match="fp16 is for GPUs"):
+        resolve_precision("fp16", "cpu")

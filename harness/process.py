@@ -1,0 +1,34 @@
+"""How a process is set up to compute: what its allocator keeps, and how many cores it may use."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+KEEP_BYTES = 1 << 30
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's `mallopt`."""
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep freed memory: giving it back and faulting it in again costs up to 1.9x on a CPU.
+
+    Returns whether it does; other C libraries are left as they are.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        return bool(libc.mallopt(TRIM_THRESHOLD, KEEP_BYTES) and libc.mallopt(MMAP_THRESHOLD, KEEP_BYTES))
+    except (OSError, AttributeError, TypeError):
+        return False
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those it is bound to, and no more than its container's quota."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = QUOTA.read_text().split()
+        return bound if quota == "max" else max(1, min(bound, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return bound

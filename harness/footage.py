@@ -1,27 +1,19 @@
-"""The frames of training clips, decoded once and kept as uint8, and the batches drawn from them."""
+"""The frames of training clips as uint8, and the batches drawn from them."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from harness.augmentation import Augment, augmented
-from harness.progress import Progress, say
-from harness.types import FAKE, REAL, Clip, HarnessError, Recipe
-from harness.video import boxes_of, crop_and_fit, read_frames
+from harness.process import usable_cores
+from harness.streaming import in_order
+from harness.types import FAKE, REAL, Clip
 
-POOL = 16
-"""Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""
-LARGEST_IN_MEMORY = 2**30
-"""Bytes of pixels above which they live in a temporary file instead of in memory."""
-MOST_FAILED = 0.05
-"""Share of unreadable clips above which a training refuses to start."""
+BATCHES_AHEAD = 4
+"""Batches that are drawn and augmented before they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +49,25 @@ class Footage:
     def batches(self, draw: Draw, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """One shuffled pass: pixels `[batch, frames, S, S, 3]` and labels `[batch]`; no short last batch.
 
-        The frames of a clip are one at random from each of `frames` equal parts, in order.
+        The frames of a clip are one at random from each of `frames` equal parts, in order. Threads draw and
+        augment some batches ahead; what they draw depends on `rng` alone, never on which is faster.
         """
         batch = min(draw.batch, len(self))
         groups = self.groups if draw.together else np.arange(len(self))
         order, seeds = _shuffled(groups, rng)
         edges = np.arange(draw.frames + 1) * self.pixels.shape[1] // draw.frames
-        for start in range(0, len(order) - batch + 1, batch):
+
+        def drawn(start: int) -> tuple[np.ndarray, np.ndarray]:
             clips = order[start : start + batch]
-            drawn = []
+            shown = []
             for clip in clips:
                 own = np.random.default_rng(seeds[groups[clip]])
                 picked = own.integers(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1))
-                drawn.append(augmented(self.pixels[clip, picked], draw.augments, own))
-            yield np.stack(drawn), self.labels[clips]
+                shown.append(augmented(self.pixels[clip, picked], draw.augments, own))
+            return np.stack(shown), self.labels[clips]
+
+        starts = range(0, len(order) - batch + 1, batch)
+        yield from in_order(drawn, starts, max(1, usable_cores() // 2), BATCHES_AHEAD)
 
 
 def _shuffled(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -79,69 +76,6 @@ def _shuffled(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
     places = rng.permutation(number)
     within = rng.permutation(len(groups))
     return np.lexsort((within, places[groups])), rng.integers(2**63, size=number)
-
-
-def read_footage(
-    clips: Sequence[Clip], recipe: Recipe, crop: str, folder: Path, frames: int | None = None
-) -> Footage:
-    """Decode and cut `frames` evenly spaced frames of each clip (None: a pool to draw from).
-
-    Unreadable clips are counted and said; more than 5 % of them, or a class without a clip, is a
-    `HarnessError`.
-    """
-    split = clips[0].split if clips else "empty"
-    kept = frames or max(POOL, recipe.frames, recipe.train_frames)
-    shape = (len(clips), kept, recipe.size, recipe.size, 3)
-    pixels = _room(shape, folder)
-    labels: list[int] = []
-    made_of: list[str] = []
-    reasons: list[str] = []
-    with Progress(f"reading {split} clips", len(clips)) as progress:
-        for clip in clips:
-            try:
-                pixels[len(labels)] = _cut(clip, kept, recipe.size, crop)
-                labels.append(clip.label)
-                made_of.append(str(clip.attributes.get("footage", clip.id)))
-            except HarnessError as error:
-                reasons.append(str(error))
-            progress.advance()
-    if reasons:
-        say(f"{len(reasons)} of {len(clips)} {split} clips cannot be read, e.g. {reasons[0]}")
-    if len(reasons) > MOST_FAILED * len(clips):
-        raise HarnessError(f"{len(reasons)} of {len(clips)} {split} clips cannot be read: {reasons[0]}")
-    for label, word in ((REAL, "real"), (FAKE, "fake")):
-        if label not in labels:
-            raise HarnessError(f"there is no {word} clip among the {len(labels)} {split} clips to train with")
-    groups = np.unique(made_of, return_inverse=True)[1]
-    return Footage(pixels[: len(labels)], np.array(labels), groups, len(reasons))
-
-
-def _cut(clip: Clip, frames: int, size: int, crop: str) -> np.ndarray:
-    taken, indices = read_frames(clip.path, (frames,)).take(frames)
-    try:
-        return crop_and_fit(taken, crop, boxes_of(clip.attributes, crop, indices), size)
-    except HarnessError as error:
-        raise HarnessError(f"{clip.path.name}: {error}") from error
-
-
-def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
-    if np.prod(shape) <= LARGEST_IN_MEMORY:
-        return np.empty(shape, np.uint8)
-    needed = int(np.prod(shape))
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:  # nameless: gone with the process, however that ends
-        try:
-            if hasattr(os, "posix_fallocate"):  # else a disk that fills up later kills the process
-                os.posix_fallocate(file.fileno(), 0, needed)
-            else:
-                file.truncate(needed)
-        except OSError as error:
-            free = shutil.disk_usage(folder).free
-            raise HarnessError(
-                f"the frames of {shape[0]} clips need {needed / 1e9:.1f} GB in {folder}, where"
-                f" {free / 1e9:.1f} GB are free; set GAPBENCH_HOME to a larger disk"
-            ) from error
-        return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
 def split_of(clips: Sequence[Clip], split: str) -> list[Clip]:

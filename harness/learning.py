@@ -1,11 +1,11 @@
-"""The epochs of a training: steps, learning rate, validation, and the checkpoint after each epoch."""
+"""The epochs of a training: steps, learning rate, validation, and a checkpoint after an epoch."""
 
 from __future__ import annotations
 
 import math
 import pickle
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from harness.augmentation import chosen
+from harness.breakdown import spent
 from harness.files import seed_of, writing
 from harness.footage import Draw, Footage
 from harness.progress import Progress, say
-from harness.scoring import autocast, place, score_clips, torch_device
+from harness.scoring import autocast, on_device, score_clips, torch_device, uploaded
 from harness.types import FAKE, REAL, HarnessError, Recipe, Runtime
 
 RESTART_EPOCHS = 10
@@ -35,9 +36,14 @@ shuffle freely: through BatchNorm, a clip beside its original is easier to judge
 """
 MOST_IMAGES = 256
 """Frames in one forward pass of validation, at most; without a limit it needs more memory than training."""
+CHECKPOINT_SECONDS = 30.0
+"""What a killed training loses at most, besides the epoch it was in: writing takes as long as some steps."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 STATISTICS_FRAMES = 384
 """Training frames over which BatchNorm statistics are averaged before each validation."""
+
+Batch = tuple[np.ndarray, np.ndarray]
+"""Pixels uint8 `[B, T, S, S, 3]` and labels `[B]`."""
 
 
 @dataclass
@@ -69,17 +75,20 @@ class Course:
 
 def learn(course: Course, train: Footage, val: Footage) -> Progressed:
     """Train to the end of the recipe, from the checkpoint if there is one; the best epoch is in `best`."""
-    detector = place(course.detector, course.runtime)
+    detector = on_device(course.detector, course.runtime)
     optimizer = _optimizer(detector, course.recipe)
     state = _resumed(course, optimizer)
     steps = max(1, len(train) // course.recipe.batch)
     left = course.recipe.epochs - state.epoch
+    saved = time.monotonic()
     with Progress(course.title, max(0, left) * steps, "step") as progress:
         while state.epoch < course.recipe.epochs and not _patience_is_over(state, course.recipe):
             started = time.monotonic()
             loss = _epoch(course, optimizer, train, state.epoch, progress)
             _settle_statistics(course, train, state.epoch)
-            auc = validation_auc(scores_of(detector, val, course.runtime), val.labels)
+            with spent("forward"):
+                scores = scores_of(detector, val, course.runtime)
+            auc = validation_auc(scores, val.labels)
             state.epoch += 1
             state.curve.append(
                 {
@@ -92,7 +101,9 @@ def learn(course: Course, train: Footage, val: Footage) -> Progressed:
             if auc > state.best_auc:
                 state.best_auc, state.best_epoch = auc, state.epoch
                 state.best = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
-            _save(course, optimizer, state)
+            if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                _save(course, optimizer, state)
+                saved = time.monotonic()
             progress.advance(0, f"epoch {state.epoch}: loss {loss:.3f}, validation AUC {auc:.3f}")
     return state
 
@@ -109,16 +120,14 @@ def _epoch(
     losses = []
     detector.train()
     draw = _draw(course, together=epoch < TOGETHER * recipe.epochs)
-    for step, (clips, labels) in enumerate(footage.batches(draw, rng)):
+    for step, (clips, labels) in enumerate(_waited_for(footage.batches(draw, rng))):
         _set_rate(optimizer, recipe, epoch * steps + step, steps)
-        with autocast(device, course.runtime.precision):
-            loss = detector.loss(torch.from_numpy(clips).to(device), torch.from_numpy(labels).to(device))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
-        optimizer.step()
-        losses.append(float(loss.detach()))
+        losses.append(_gradient(course, uploaded(clips, device), uploaded(labels, device)))
+        with spent("optimizer"):
+            if recipe.clip_norm is not None:
+                nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
+            optimizer.step()
         progress.advance(1, f"epoch {epoch + 1}: loss {losses[-1]:.3f}")
     mean = float(np.mean(losses))
     if not math.isfinite(mean):
@@ -126,6 +135,31 @@ def _epoch(
             f"{course.title}: the loss of epoch {epoch + 1} is {mean}; lower the learning rate"
         )
     return mean
+
+
+def _gradient(course: Course, clips: Tensor, labels: Tensor) -> float:
+    """Add up the gradient of the mean loss of these clips, in the passes of the recipe; returns that loss."""
+    whole = 0.0
+    parts = min(course.recipe.passes, len(clips))
+    for shown, called in zip(clips.tensor_split(parts), labels.tensor_split(parts), strict=True):
+        with spent("forward"), autocast(torch_device(course.runtime.device), course.runtime.precision):
+            loss = course.detector.loss(shown, called)
+            if parts > 1:
+                loss = loss * (len(shown) / len(clips))
+        with spent("backward"):
+            loss.backward()
+            whole += float(loss.detach())
+    return whole
+
+
+def _waited_for(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches; the time until each is there is counted."""
+    while True:
+        with spent("waiting for batches"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
@@ -146,9 +180,9 @@ def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
         norm.momentum = None  # a cumulative average
         norm.train()
     seen = 0
-    for clips, _ in footage.batches(_draw(course, together=False), rng):
-        with torch.no_grad(), autocast(device, course.runtime.precision):
-            course.detector.score(torch.from_numpy(clips).to(device))
+    for clips, _ in _waited_for(footage.batches(_draw(course, together=False), rng)):
+        with spent("forward"), torch.no_grad(), autocast(device, course.runtime.precision):
+            course.detector.score(uploaded(clips, device))
         seen += clips.shape[0] * clips.shape[1]
         if seen >= STATISTICS_FRAMES:
             break
@@ -244,7 +278,7 @@ def _save(course: Course, optimizer: torch.optim.Optimizer, state: Progressed) -
         "optimizer": optimizer.state_dict(),
         "progressed": vars(state),
     }
-    with writing(course.checkpoint) as temporary:
+    with spent("write"), writing(course.checkpoint) as temporary:
         torch.save(content, temporary)
 
 

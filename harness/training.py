@@ -15,7 +15,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from harness import augmentation, decoding, footage, learning, scoring, video
+from harness import augmentation, decoding, footage, frame_cache, learning, scoring, video
+from harness.breakdown import spent
 from harness.files import (
     clips_digest,
     digest,
@@ -26,13 +27,17 @@ from harness.files import (
     write_whole,
     writing,
 )
-from harness.footage import Footage, limited, read_footage, split_of
+from harness.footage import Footage, limited, split_of
+from harness.frame_cache import Wanted, read_footage
 from harness.learning import Course, Progressed, best_threshold, learn, scores_of
 from harness.progress import say
 from harness.registry import DetectorEntry
-from harness.scoring import resolve_precision, torch_device
+from harness.scoring import prepare_process, resolve_precision, torch_device
 from harness.store import read_weights
 from harness.types import PROTOCOL, Clip, HarnessError, Recipe, Runtime, Weights
+
+POOL = 16
+"""Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,12 @@ class TrainingJob:
     @property
     def key(self) -> str:
         """sha256 (hex) over everything that would change the weights; the kind of device, not its number."""
-        modules = (augmentation, decoding, footage, learning, scoring, video)
+        modules = (augmentation, footage, frame_cache, learning, scoring)
         sources = [self.entry.file, __file__, *(str(module.__file__) for module in modules)]
         return digest(
             [
                 self.entry.name,
-                [file_digest(Path(source)) for source in sources],
+                [*(file_digest(Path(source)) for source in sources), *_reading()],
                 [self.recipe, self.precision, torch_device(self.device).type, self.seed],
                 [self.trained_on, self.clips_sha256, self.crop, self.faces],
                 [versions(), PROTOCOL],
@@ -90,6 +95,11 @@ class TrainingJob:
         return folder / f"{self.name}-{self.key[:10]}"
 
 
+def _reading() -> list[str]:
+    """What decides the pixels that are read from files."""
+    return [file_digest(Path(str(video.__file__))), *decoding.identity()]
+
+
 def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
     """The finished weights of that job, or None if it has not been trained here."""
     path = job.stem(folder).with_suffix(".json")
@@ -104,27 +114,33 @@ def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
 def train(job: TrainingJob, folder: Path) -> Weights:
     """Train, choose epoch and threshold on the validation split, and store weights and provenance.
 
-    An interrupted training goes on after its last whole epoch and ends in the same weights, bit for
-    bit, as an uninterrupted one on the same machine (on a CPU; CUDA kernels may differ in the last bits).
+    An interrupted training goes on after the last epoch that was kept (one every half minute) and ends in
+    the same weights, bit for bit, as an uninterrupted one on the same machine (on a CPU; CUDA kernels may
+    differ in the last bits).
     """
     started = time.monotonic()
     torch_device(job.device)
     if not job.entry.trainable:
         raise HarnessError(f"{job.entry.name} is not trained")
     stem = job.stem(folder)
+    prepare_process()
     torch.manual_seed(seed_of("initialisation", job.seed) % 2**63)
-    detector = build(job)
-    training, validation = _footage(job, folder)
+    with spent("building detectors"):
+        detector = build(job)
+    training, validation = _footage(job, folder.parent / "frames")
     runtime = Runtime(job.device, job.precision, job.recipe.batch)
     title = f"training {job.entry.name} on {job.trained_on}"
     checkpoint = stem.with_name(stem.name + ".partial")
     course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title)
     state = learn(course, training, validation)
     course.detector.load_state_dict(state.best)
-    threshold = best_threshold(scores_of(course.detector, validation, runtime), validation.labels)
+    with spent("forward"):
+        scores = scores_of(course.detector, validation, runtime)
+    threshold = best_threshold(scores, validation.labels)
     failed = training.failed + validation.failed
     measured = {"failed": failed, "seconds": time.monotonic() - started}
-    weights = _store(job, stem, state, threshold, measured)
+    with spent("write"):
+        weights = _store(job, stem, state, threshold, measured)
     checkpoint.unlink(missing_ok=True)
     say(f"{title}: validation AUC {state.best_auc:.3f} after epoch {state.best_epoch} of {state.epoch}")
     return weights
@@ -178,10 +194,13 @@ def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
                 f"{job.trained_on} has no clip in its split {split}, so nothing can be trained on it"
             )
     training = limited(split_of(job.clips, "train"), recipe.clips)
-    return (
-        read_footage(training, recipe, job.crop, folder),
-        read_footage(split_of(job.clips, "val"), recipe, job.crop, folder, recipe.frames),
+    pool = max(POOL, recipe.frames, recipe.train_frames)
+    content = digest([job.version, job.faces, _reading()])
+    wanted = (
+        Wanted(training, pool, recipe.size, job.crop, content),
+        Wanted(split_of(job.clips, "val"), recipe.frames, recipe.size, job.crop, content),
     )
+    return read_footage(wanted[0], folder), read_footage(wanted[1], folder)
 
 
 def _store(

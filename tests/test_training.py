@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from harness import augmentation, footage, learning, training, video
+from harness import augmentation, footage, frame_cache, learning, training, video
 from harness.files import file_digest
+from harness.frame_cache import Wanted, read_footage
 from harness.learning import best_threshold, rate_at
 from harness.registry import DetectorEntry
 from harness.training import TrainingJob, find_weights, load_detector, read_weights, train
-from harness.types import Clip, HarnessError, Recipe
+from harness.types import Clip, HarnessError, Recipe, Runtime
 
 RECIPE = Recipe(
     size=16,
@@ -108,6 +110,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights_bit_for_bit(
     job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(job, tmp_path / "whole")
+    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
     for epoch in (2, 3):
         with monkeypatch.context() as patch:
             interrupt_in_epoch(patch, epoch)
@@ -147,7 +150,7 @@ def test_the_stored_network_is_that_of_the_best_epoch_in_evaluation_mode(
     job: TrainingJob, tmp_path: Path
 ) -> None:
     weights = train(job, tmp_path)
-    val = footage.read_footage(footage.split_of(job.clips, "val"), RECIPE, "center", tmp_path, RECIPE.frames)
+    val = read_footage(wanted(job, "val", RECIPE.frames), tmp_path)
     detector = load_detector(weights, ENTRY)
     assert not detector.training
     with torch.inference_mode():
@@ -381,13 +384,74 @@ def test_a_limit_keeps_the_first_clips_of_each_class() -> None:
     assert footage.limited(clips, None) == clips
 
 
-def test_large_footage_lives_in_a_file_that_leaves_nothing_behind(
+def wanted(job: TrainingJob, split: str, frames: int) -> Wanted:
+    return Wanted(footage.split_of(job.clips, split), frames, RECIPE.size, "center", "as it is")
+
+
+def test_training_frames_are_decoded_once_and_shared_by_later_trainings(
     job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_clips = footage.split_of(job.clips, "train")
-    inside = footage.read_footage(train_clips, RECIPE, "center", tmp_path)
-    monkeypatch.setattr(footage, "LARGEST_IN_MEMORY", 1)
-    outside = footage.read_footage(train_clips, RECIPE, "center", tmp_path)
-    assert isinstance(outside.pixels, np.memmap)
-    assert (outside.pixels == inside.pixels).all()
-    assert not list(tmp_path.iterdir())
+    decoded: list[Path] = []
+
+    def counting(path: Path, counts: Any) -> Any:
+        decoded.append(path)
+        return video.read_frames(path, counts)
+
+    monkeypatch.setattr(frame_cache, "read_frames", counting)
+    first = read_footage(wanted(job, "train", 4), tmp_path)
+    clips = len(decoded)
+    assert clips == len(footage.split_of(job.clips, "train"))
+    again = read_footage(wanted(job, "train", 4), tmp_path)
+    assert len(decoded) == clips
+    assert isinstance(again.pixels, np.memmap)
+    assert (again.pixels == first.pixels).all() and (again.labels == first.labels).all()
+    assert (again.groups == first.groups).all()
+    read_footage(dataclasses.replace(wanted(job, "train", 4), content="another"), tmp_path)
+    assert len(decoded) == 2 * clips
+    pixels = first.pixels.copy()  # the file behind them is spoiled now
+    kept = next(tmp_path.glob("*.frames"))
+    kept.write_bytes(kept.read_bytes()[:-1])
+    for path in tmp_path.glob("*.frames"):
+        assert path.with_suffix(".json").is_file()
+    cut = read_footage(wanted(job, "train", 4), tmp_path)
+    other = read_footage(dataclasses.replace(wanted(job, "train", 4), content="another"), tmp_path)
+    assert len(decoded) == 3 * clips, "a file that is not whole was used, or both were read again"
+    assert (cut.pixels == pixels).all() and (other.pixels == pixels).all()
+
+
+def test_frames_not_used_for_longest_make_way_on_a_full_disk(
+    job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, needed: int) -> None:
+        if list(tmp_path.glob("[!.]*.frames")):
+            raise OSError(28, "No space left on device")
+        os.truncate(file, needed)
+
+    read_footage(wanted(job, "train", 2), tmp_path)
+    monkeypatch.setattr(frame_cache, "_reserve", full)
+    read_footage(wanted(job, "train", 3), tmp_path)
+    assert len(list(tmp_path.glob("[!.]*.frames"))) == 1
+
+    def always_full(file: int, needed: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(frame_cache, "_reserve", always_full)
+    with pytest.raises(HarnessError, match="set GAPBENCH_HOME to a larger disk"):
+        read_footage(wanted(job, "val", 2), tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".json"]
+
+
+def test_gradients_of_several_passes_are_those_of_one(job: TrainingJob, tmp_path: Path) -> None:
+    clips = torch.from_numpy(read_footage(wanted(job, "train", 2), tmp_path).pixels[:6].copy())
+    labels = torch.tensor([0, 1, 0, 1, 0, 1])
+    found = []
+    for passes in (1, 3, 4):
+        torch.manual_seed(0)
+        detector = ENTRY.make(RECIPE).eval()  # BatchNorm sees the clips of one pass only
+        recipe = dataclasses.replace(RECIPE, passes=passes)
+        course = learning.Course(detector, recipe, Runtime(), 0, tmp_path / "c", "toy")
+        loss = learning._gradient(course, clips, labels)
+        found.append((loss, torch.cat([p.grad.flatten() for p in detector.parameters()])))
+    for loss, gradient in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-5)
+        torch.testing.assert_close(gradient, found[0][1], rtol=1e-4, atol=1e-6)

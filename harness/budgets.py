@@ -13,6 +13,8 @@ from harness.types import HarnessError
 from harness.verdicts import Verdict
 
 SPEED, MEMORY = "frames_per_second", "peak_vram_allocated_mib"
+INVALID = "throughput_invalid"
+"""The column that says why a speed is INVALID; empty where it is VALID."""
 RELATIVE = {"fps": (SPEED, 1), "vram": (MEMORY, -1)}
 """Rule -> the column it judges as a share of the accepted one, and whether more of it is better."""
 ABSOLUTE = {"fps_min": SPEED, "vram_max_mib": MEMORY}
@@ -30,7 +32,8 @@ def judge_costs(
     Tables as `cost_table` makes them. A relative rule holds between measurements of one device,
     precision, size and frames; what was accepted on no such device has no verdict (`not_judged` lists
     it). A budget needs nothing accepted; one for memory that this machine does not measure is
-    incomparable.
+    incomparable. A speed that is INVALID decides nothing: what disturbs a measurement slows it down, so
+    only a budget that it meets all the same is kept.
     """
     before = {} if accepted is None else _by_key(accepted, "accepted costs")
     found = []
@@ -39,10 +42,15 @@ def judge_costs(
         for rule, (column, sign) in RELATIVE.items():
             if rule in margins and key in before:
                 outcome, reason = _moved(before[key][column], cost[column], sign, margins[rule])
+                if column == SPEED and outcome:
+                    outcome, reason = _believed(outcome, reason, accepted=before[key], now=cost)
                 found += [Verdict(name, rule, outcome, reason)] if outcome else []
         for rule, column in ABSOLUTE.items():
             if rule in margins:
-                found.append(Verdict(name, rule, *_within(cost[column], margins[rule], column)))
+                outcome, reason = _within(cost[column], margins[rule], column)
+                if column == SPEED and outcome == "worse":
+                    outcome, reason = _believed(outcome, reason, now=cost)
+                found.append(Verdict(name, rule, outcome, reason))
     return found
 
 
@@ -63,6 +71,13 @@ def _moved(before: Any, now: Any, sign: int, share: float) -> tuple[str, str]:
     outcome = "same" if abs(gain) <= allowed + EXACT else "better" if gain > 0 else "worse"
     moved = f"{100 * gain / float(before):+.0f} %, margin " if before else "margin "
     return outcome, f"{number(float(before), 1)} -> {number(float(now), 1)}: {moved}{100 * share:g} %"
+
+
+def _believed(outcome: str, reason: str, **measured: Mapping[str, Any]) -> tuple[str, str]:
+    """(outcome, reason), inconclusive where a speed it rests on is INVALID; older tables do not say."""
+    why = {when: str(cost.get(INVALID) or "") for when, cost in measured.items()}
+    doubts = [f"{when} INVALID: {said}" for when, said in why.items() if said not in ("", "nan")]
+    return ("inconclusive", f"{reason}; {'; '.join(doubts)}") if doubts else (outcome, reason)
 
 
 def _within(now: Any, budget: float, column: str) -> tuple[str, str]:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness import registry
-from harness.cost import measure_cost
+from harness.breakdown import current, spent
+from harness.costing import cost_of
 from harness.data import Subset, content_of, identity_of, list_clips, partial
-from harness.evaluation import Contestant, Job, TestSet, cell_file, score_dataset, shown_how
-from harness.files import digest, file_digest, file_name, home, read_json, revision, versions, write_whole
+from harness.engine import score_dataset
+from harness.evaluation import Contestant, Job, TestSet, cell_file, shown_how
+from harness.files import (
+    digest,
+    home,
+    plain,
+    revision,
+    versions,
+)
 from harness.places import finder, located
 from harness.planning import Plan, check_subsets, shown_as, test_set
 from harness.record import Finished, Trained, earlier_timing, keep_record
+from harness.scoring import prepare_process
 from harness.shared_footage import find_shared
 from harness.training import TrainingJob, find_weights, train
-from harness.types import PROTOCOL, Cell, Clip, Cost, HarnessError, Weights
+from harness.types import PROTOCOL, Cell, Clip, HarnessError, Weights
 
 
 def run_plan(plan: Plan) -> Path:
     """Do what is left to do and keep the record of the run; returns the record's path."""
     started = time.monotonic()
     to_make = [name for name in plan.datasets if name not in plan.clips]
-    for name in to_make:
-        plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
+    prepare_process()
+    with spent("making clips"):
+        for name in to_make:
+            plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
     check_subsets(plan)
     plan.shared = find_shared(plan)
     made = time.monotonic()
@@ -39,13 +50,22 @@ def run_plan(plan: Plan) -> Path:
     scored += checked
     seconds = time.monotonic() - ready
     for found in contestants.values():
-        found.release()  # so that the memory of a detector is measured without the others
-    costs = {trained: _cost(found) for trained, found in contestants.items()}
-    timing = dict(earlier_timing(plan.matrix))
+        found.release()  # so that a detector is measured on a machine that does nothing else
+    if plan.runtime.device != "cpu":
+        torch.cuda.empty_cache()
+    with spent("cost"):
+        costs = {
+            trained: cost_of(found.entry, found.recipe, found.runtime)
+            for trained, found in contestants.items()
+        }
+    timing: dict[str, Any] = dict(earlier_timing(plan.matrix))
     if to_make:
         timing["made_s"] = made - started
     if scored:
         timing |= {"scoring_s": seconds, "frames_scored": scored}
+    if scored:
+        timing["stages_s"] = current().taken()
+        timing["readers_s"] = dict(current().beside)
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
@@ -193,7 +213,10 @@ def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
     """What makes a detector the same detector on another machine; imported weights are what they are."""
     if found.entry.identity:
         return [found.entry.name, found.entry.identity, cell.trained_on]
-    return [found.entry.name, found.recipe, _trained_identity(plan, cell)]
+    recipe = plain(found.recipe)
+    if recipe and recipe["passes"] == 1:  # as before recipes could say so
+        del recipe["passes"]
+    return [found.entry.name, recipe, _trained_identity(plan, cell)]
 
 
 def _trained_identity(plan: Plan, cell: Cell) -> str | None:
@@ -207,24 +230,3 @@ def _trained_identity(plan: Plan, cell: Cell) -> str | None:
         clips = subset.for_training(plan.clips[subset.dataset])
         plan.identities[cell.trained_on] = identity_of(clips, registry.datasets.get(subset.dataset))
     return plan.identities[cell.trained_on]
-
-
-def _cost(found: Contestant) -> Cost:
-    """The cost of a detector on this machine, measured once and then kept."""
-    runtime = found.runtime
-    what = [
-        found.entry.name,
-        file_digest(Path(found.entry.file)),
-        found.entry.identity,
-        found.recipe,
-        runtime,
-        versions(),
-        platform.node(),
-    ]
-    path = home() / "costs" / f"{file_name(found.entry.name)}-{digest(what)[:10]}.json"
-    if path.is_file():
-        return Cost(**read_json(path))
-    cost = measure_cost(found.detector, found.entry.name, runtime)
-    found.release()
-    write_whole(path, json.dumps(asdict(cost), indent=1))
-    return cost

@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.cost_tables import cost_tables
 from harness.metrics import FEW_FAILED
 from harness.ranking import Standings
 from harness.resampling import DRAWS
-from harness.shown import rate, without_empty
+from harness.shown import without_empty
 from harness.tables import Table, number
 from harness.types import Board, Cost, Entry, Row
 
@@ -92,24 +93,7 @@ def costs_of(board: Board) -> list[Cost]:
 
 def cost(board: Board) -> Iterator[Table]:
     """Speed, latency and memory, a table a device."""
-    costs = costs_of(board)
-    for device in dict.fromkeys(cost.device for cost in costs):
-        lines = tuple(
-            (
-                *(cost.detector, cost.precision, str(cost.size), str(cost.frames), str(cost.batch)),
-                *(rate(cost.frames_per_second), number(cost.latency_ms_p50, 1)),
-                *(number(cost.latency_ms_p95, 1), number(cost.peak_vram_allocated_mib, 0)),
-                number(cost.parameters / 1e6, 2),
-            )
-            for cost in costs
-            if cost.device == device
-        )
-        header = ("detector", "precision", "size", "frames", "batch", "fps", "p50", "p95", "VRAM", "params")
-        note = (
-            "Scoring alone, without decoding: frames/s at the best batch (clips); latency of one clip in ms;"
-            " peak VRAM in MiB (none on a CPU); parameters in millions."
-        )
-        yield Table(f"Cost on {device}", header, lines, note)
+    yield from cost_tables(costs_of(board))
 
 
 def recipes(board: Board) -> Iterator[Table]:

@@ -1,139 +1,126 @@
-"""What a detector costs on a device: speed, latency, memory. Knows no dataset and no accuracy."""
+"""What a detector costs on a device: speed, latency, memory. Knows no dataset and no accuracy.
+
+Samples for a percentile: Reddi et al., MLPerf Inference Benchmark (ISCA 2020), and the early stopping of
+its rules: with 64 and 662 samples the 90th and 99th percentile are known with 99 % confidence.
+"""
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Iterator
-from pathlib import Path
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from harness.scoring import place, score_clips, torch_device
-from harness.types import Cost, HarnessError, Runtime
+from harness import device_facts
+from harness.device_facts import Gpu
+from harness.scoring import place, torch_device
+from harness.stopwatch import Bench, Timed, between_events, gpu_now, near, timed
+from harness.types import Cost, Runtime
 
-BATCHES = (1, 2, 4, 8, 16)
-"""Clips in one forward pass that are tried for throughput, in this order."""
-GROWTH = 1.02
-"""Throughput has stopped growing when a batch size is not at least this many times the best before it."""
-FEWEST_FOR_P95, FEWEST_FOR_P99 = 20, 100
-"""Repetitions below which such a percentile would be a guess."""
-MOST_REPETITIONS = 300
-SHARES = {"warm-up": 0.2, "latency": 0.4, "throughput": 0.4}
-"""How the time is divided."""
-MEBIBYTE = 2.0**20
+FEWEST_FOR_P90, FEWEST_FOR_P99 = 64, 662
+"""Samples below which such a percentile would be a guess."""
+DRIFTED = 0.15
+"""The share by which the time of one clip alone may differ from the first to the last."""
 
 
 def measure_cost(detector: Any, name: str, runtime: Runtime, seconds: float = 8.0) -> Cost:
-    """Measures frames/s, latency, parameters and peak GPU memory of a detector; takes about `seconds`.
+    """Measures frames/s, latency, parameters and peak memory of a detector; takes about `seconds`.
 
     Scores the same random clips of the detector's own size over and over: first until the time of a pass
-    settles, then clip by clip, then at batches of 1, 2, 4, 8 and 16 clips until frames/s no longer grows.
-    A time runs from uint8 clips in main memory to scores in main memory, the GPU having finished. Of every
-    batch size the median pass counts. `runtime.batch` is not used. A slow detector exceeds `seconds`: every
-    step is done at least once, the latency three times. Peak memory is that of the best batch, weights
-    included. Raises `HarnessError` when the detector gives no valid scores.
+    settles, then clip by clip, then at batches of 1, 2, 4 ... clips until frames/s no longer grows. A time
+    runs from uint8 clips in main memory to scores in main memory, the GPU having finished. Of every batch
+    size the median pass counts. `runtime.batch` is not used. A slow detector exceeds `seconds`: every step
+    is done at least three times, larger batches at least for a second.
+
+    A number is INVALID, with the reason, when the passes never settled, or took another time at last than
+    at first, when heat slowed the device, when another process used the GPU or left too little of the
+    processor: it tells of the disturbance then. Too few samples make a percentile None instead. The memory
+    of the process is that of all it ever did, so it says something in a process of its own. Raises
+    `HarnessError` when the detector gives no valid scores.
     """
     device = torch_device(runtime.device)
-    placed = place(detector, runtime)
-    clips = np.random.default_rng(0).integers(
-        0, 256, (max(BATCHES), placed.frames, placed.size, placed.size, 3), dtype=np.uint8
-    )
-    bench = _Bench(placed, clips, runtime, device)
-    bench.warm_up(seconds * SHARES["warm-up"])
-    times = bench.latency(seconds * SHARES["latency"])
-    batch, rate = bench.throughput(seconds * SHARES["throughput"])
-    allocated, reserved = bench.peak_memory(batch)
+    parameters = _parameters(detector)  # before it is placed, which may fold some into others
+    before = gpu_now(device)
+    bench = Bench(place(detector, runtime), runtime, device)
+    measured = timed(bench, seconds)
+    loaded = bench.under_load(measured.best.batch)
     return Cost(
         detector=name,
         device=device_name(device),
         precision=runtime.precision,
-        size=placed.size,
-        frames=placed.frames,
-        batch=batch,
-        frames_per_second=rate,
-        latency_ms_p50=float(np.percentile(times, 50)) * 1000,
-        latency_ms_p95=_percentile_ms(times, 95, FEWEST_FOR_P95),
-        latency_ms_p99=_percentile_ms(times, 99, FEWEST_FOR_P99),
-        parameters=_parameters(placed),
-        peak_vram_allocated_mib=allocated,
-        peak_vram_reserved_mib=reserved,
+        size=bench.detector.size,
+        frames=bench.detector.frames,
+        parameters=parameters,
+        **_speeds(measured),
+        **_memory(bench.peak_memory(measured.best.batch), before, loaded),
+        **_surroundings(device, loaded),
+        **_validity(measured, device, [device_facts.strangers(before), _slowed(loaded)]),
     )
 
 
-class _Bench:
-    """One placed detector, the clips it is timed on, and the clock."""
+def _speeds(measured: Timed) -> dict[str, Any]:
+    walls, events = [one.wall for one in measured.latency], between_events(measured.latency)
+    return {
+        "batch": measured.best.batch,
+        "frames_per_second": measured.best.wall,
+        "event_frames_per_second": measured.best.events,
+        "throughput": tuple((rate.batch, rate.wall) for rate in measured.rates),
+        "latency_ms_p50": statistics.median(walls) * 1000,
+        "latency_ms_p90": _percentile_ms(walls, 90, FEWEST_FOR_P90),
+        "latency_ms_p99": _percentile_ms(walls, 99, FEWEST_FOR_P99),
+        "latency_samples": len(walls),
+        "event_ms_p50": None if events is None else events * 1000,
+    }
 
-    def __init__(self, detector: Any, clips: np.ndarray, runtime: Runtime, device: torch.device) -> None:
-        self.detector, self.clips, self.runtime, self.device = detector, clips, runtime, device
 
-    def pass_seconds(self, batch: int) -> float:
-        """Seconds of one pass over `batch` clips, from an idle device to an idle device."""
-        self._synchronise()
-        started = time.perf_counter()
-        score_clips(self.detector, self.clips[:batch], self.runtime)
-        self._synchronise()
-        return time.perf_counter() - started
+def _memory(
+    peak: tuple[float | None, float | None], before: Gpu | None, loaded: Gpu | None
+) -> dict[str, Any]:
+    return {
+        "peak_vram_allocated_mib": peak[0],
+        "peak_vram_reserved_mib": peak[1],
+        "vram_process_mib": device_facts.held_mib(before, loaded),
+        "peak_ram_mib": device_facts.peak_ram_mib(),
+    }
 
-    def warm_up(self, seconds: float) -> None:
-        """Passes over one clip until three in a row take what the three before them took, within a tenth."""
-        times: list[float] = []
-        for spent in self._repeat(1, seconds, least=1):
-            times.append(spent)
-            if len(times) >= 6:
-                before, now = np.median(times[-6:-3]), np.median(times[-3:])
-                if abs(now - before) <= 0.1 * before:
-                    return
 
-    def throughput(self, seconds: float) -> tuple[int, float]:
-        """The batch size with the most frames a second, and that many frames a second."""
-        best, best_rate, left = 1, 0.0, seconds
-        for batch in BATCHES:
-            started = time.perf_counter()
-            try:
-                first = self.pass_seconds(batch)  # a new shape allocates and chooses kernels: not counted
-                times = list(self._repeat(batch, min(left, seconds / len(BATCHES)) - first, least=1))
-            except torch.OutOfMemoryError as error:
-                if batch == 1:
-                    raise HarnessError(f"one clip does not fit into the memory of {self.device}") from error
-                break
-            rate = batch * self.clips.shape[1] / float(np.median(times))
-            left -= time.perf_counter() - started
-            if rate < GROWTH * best_rate:
-                return (batch, rate) if rate > best_rate else (best, best_rate)
-            best, best_rate = batch, rate
-            if left < 2 * 2 * float(np.median(times)):  # the next size takes twice as long, and runs twice
-                break
-        return best, best_rate
+def _surroundings(device: torch.device, loaded: Gpu | None) -> dict[str, Any]:
+    clocks = device_facts.processor_clocks() if device.type == "cpu" else None
+    return {
+        "threads": torch.get_num_threads(),
+        "driver": loaded.driver if loaded else None,
+        "clocks": loaded.clocks if loaded else clocks,
+        "flags": device_facts.processor_flags(),
+        "torch": str(torch.__version__),
+    }
 
-    def latency(self, seconds: float) -> list[float]:
-        """Seconds of each pass over one clip; the device is warm."""
-        return list(self._repeat(1, seconds, least=3))
 
-    def peak_memory(self, batch: int) -> tuple[float | None, float | None]:
-        """MiB allocated and reserved at most during one pass; None without a GPU."""
-        if self.device.type != "cuda":
-            return None, None
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(self.device)
-        self.pass_seconds(batch)
-        allocated = torch.cuda.max_memory_allocated(self.device) / MEBIBYTE
-        return allocated, torch.cuda.max_memory_reserved(self.device) / MEBIBYTE
+def _validity(measured: Timed, device: torch.device, always: list[str]) -> dict[str, Any]:
+    """Why latency and throughput are INVALID; `always` are reasons against both, or empty."""
+    needed = torch.get_num_threads() if device.type == "cpu" else 1
+    first, last = ([one.wall for one in passes] for passes in (measured.latency, measured.again))
+    if not measured.settled:
+        always = ["the time of a pass never settled", *always]
+    if not near(first, last, DRIFTED):
+        moved = [f"{1000 * statistics.median(times):.3g} ms" for times in (first, last)]
+        always = [*always, f"one clip took {moved[0]} at first and {moved[1]} at last"]
+    began, between, ended = measured.moments
+    return {
+        "latency_invalid": _reasons(*always, device_facts.disturbed(began, between, needed)),
+        "throughput_invalid": _reasons(*always, device_facts.disturbed(between, ended, needed)),
+        "others_cores": device_facts.others_cores(began, ended),
+    }
 
-    def _repeat(self, batch: int, seconds: float, least: int) -> Iterator[float]:
-        """Times of passes, at least `least`, until `seconds` are over."""
-        ends = time.perf_counter() + seconds
-        done = 0
-        while done < least or (done < MOST_REPETITIONS and time.perf_counter() < ends):
-            yield self.pass_seconds(batch)
-            done += 1
 
-    def _synchronise(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+def _slowed(loaded: Gpu | None) -> str:
+    return f"the GPU was slowed down {loaded.slowed}" if loaded and loaded.slowed else ""
+
+
+def _reasons(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def device_name(device: torch.device) -> str:
@@ -141,17 +128,7 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text(errors="replace").splitlines():
-            field, _, value = line.partition(":")
-            if field.strip() == "model name" and value.strip():
-                return value.strip()
-    return platform.processor() or platform.machine()
+    return f"{device_facts.processor_name()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _parameters(detector: Any) -> int:
@@ -160,5 +137,5 @@ def _parameters(detector: Any) -> int:
     return sum(parameter.numel() for parameter in detector.parameters())
 
 
-def _percentile_ms(times: list[float], percent: int, fewest: int) -> float | None:
+def _percentile_ms(times: Sequence[float], percent: int, fewest: int) -> float | None:
     return float(np.percentile(times, percent)) * 1000 if len(times) >= fewest else None

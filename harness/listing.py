@@ -10,9 +10,8 @@ from harness.files import home
 from harness.matrix import known_matrices, load_matrix, own_matrices
 from harness.planning import Plan
 from harness.record import Trained
-from harness.tables import Table, number, plain, wrapped
+from harness.tables import Table, plain, wrapped
 from harness.training import find_weights
-from harness.types import Cost
 
 
 def list_kind(kind: str) -> str:
@@ -139,30 +138,3 @@ def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: st
     _, jobs = cell_jobs(plan, {trained: found}, test)
     left = sum(not job.file.finished() for job in jobs)
     return f"{left} to score" if left else f"{len(cells)} finished"
-
-
-def describe_cost(cost: Cost) -> str:
-    """The cost of a detector, a line a figure."""
-    shape = f"{cost.frames} frames of {cost.size} px, {cost.precision}"
-    lines = (
-        ("device", cost.device),
-        ("input", shape),
-        ("parameters", f"{cost.parameters:,}"),
-        ("frames/s", f"{cost.frames_per_second:.1f} (batches of {cost.batch} clips)"),
-        ("latency p50", f"{cost.latency_ms_p50:.1f} ms for one clip"),
-        ("latency p95", _milliseconds(cost.latency_ms_p95)),
-        ("latency p99", _milliseconds(cost.latency_ms_p99)),
-        ("peak VRAM", _vram(cost)),
-    )
-    return plain(Table(f"Cost of {cost.detector}", ("what", "measured"), lines))
-
-
-def _milliseconds(value: float | None) -> str:
-    return "too few repetitions" if value is None else f"{value:.1f} ms"
-
-
-def _vram(cost: Cost) -> str:
-    if cost.peak_vram_allocated_mib is None:
-        return "no GPU"
-    allocated, reserved = cost.peak_vram_allocated_mib, cost.peak_vram_reserved_mib
-    return f"{number(allocated, 0)} MiB allocated, {number(reserved, 0)} MiB reserved"

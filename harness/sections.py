@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.compare import detectable
+from harness.cost_tables import doubted
 from harness.lines import Line
 from harness.ranking import Standings, counted, mean_line, unclaimed
 from harness.shown import (
@@ -27,7 +28,7 @@ MEANT = {
     "seen": "clean forgeries trained on",
     "gap": "seen minus unseen",
     "robust": "mean over all perturbed cells",
-    "fps": "frames scored a second",
+    "fps": "frames scored a second (`~`: INVALID, see Cost)",
 }
 """What the columns of the leaderboard mean."""
 
@@ -82,7 +83,7 @@ def _standing(standings: Standings, line: Line) -> tuple[str, ...]:
         number(said["auc_in_dataset"]),
         judged(line, "auc_gap"),
         robust if said["auc_robust_mean"] is not None else "-",
-        rate(said["fps"]),
+        doubted(rate(said["fps"]), any(one.cost and one.cost.throughput_invalid for one in line.entries)),
     )
 
 

@@ -91,7 +91,7 @@ def _widths(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[int]:
 def _numeric(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[bool]:
     """Columns whose every cell starts like a number; they are set to the right."""
     return [
-        bool(lines) and all(line[k][:1].isdigit() or line[k][:1] in "-+." for line in lines)
+        bool(lines) and all(line[k][:1].isdigit() or line[k][:1] in "-+.~" for line in lines)
         for k in range(len(header))
     ]
 

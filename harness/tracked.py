@@ -76,6 +76,11 @@ def campaign_of(board: Board) -> str:
     return f"{board.matrix}-{board.matrix_sha256[:8]}-p{PROTOCOL}"
 
 
+def experiment_of(matrix: str) -> str:
+    """What the experiment of a matrix is called."""
+    return f"gapbench-{matrix}"
+
+
 def track_entry(entry: Entry, board: Board) -> Tracked:
     """The run of one entry; a cell whose predictions are gone is a `HarnessError`."""
     files = {str(row.cell): board.predictions.get(str(row.cell)) for row in entry.rows}
@@ -166,6 +171,7 @@ def _params(entry: Entry, board: Board) -> dict[str, str]:
         "batch": first.cell.runtime.batch,
         "device": first.cell.runtime.device,
         "gpu": entry.cost.device if entry.cost and first.cell.runtime.device != "cpu" else None,
+        "fps_invalid": (entry.cost.throughput_invalid or None) if entry.cost else None,
         "torch": board.environment.get("torch"),
         "version": board.environment.get("gapbench"),
         "protocol": PROTOCOL,
@@ -209,9 +215,13 @@ def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None
 
 def result_files(matrix: str, results: Path) -> list[Path]:
     """The finished tables and plots of a matrix that exist."""
+    return [results / name for name in result_names(matrix) if (results / name).is_file()]
+
+
+def result_names(matrix: str) -> list[str]:
+    """What the tables and plots of a matrix are called, whether or not there are numbers for each."""
     tables = [f"{matrix}.md", f"{matrix}.csv", f"{matrix}-cost.csv", f"{matrix}-domains.csv"]
-    plots = [f"{matrix}-{plot}.png" for plot in DRAWN]
-    return [results / name for name in (*tables, *plots) if (results / name).is_file()]
+    return [*tables, *(f"{matrix}-{plot}.png" for plot in DRAWN)]
 
 
 def _summary(entry: Entry, board: Board) -> str:

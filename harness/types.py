@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ detector, before any test; chosen on the test clips; nobody says."""
 RANKED = SELECTIONS[:2]
 """Those that are ranked."""
 
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+"""What scores are computed in; bf16 and fp16 are mixed (autocast), fp16 on GPUs only."""
 
 CROPS = ("none", "center", "boxes", "face")
 """What of a frame is shown: all, the largest centred square, a square around the face box that came with the
@@ -113,6 +116,10 @@ class Recipe:
     """Peak learning rate of the newly initialised layers."""
     train_frames: int = 1
     """Frames of a clip seen in one step (a clip-based detector sees all `frames`)."""
+    passes: int = 1
+    """Forward and backward passes that an optimizer step is made of, each over `batch / passes` clips whose
+    gradients are averaged: the same step in less memory, except that BatchNorm and a loss that compares clips
+    see only those of one pass."""
     backbone_rate: float = 1.0
     """Learning rate of the backbone, as a fraction of `learning_rate`."""
     weight_decay: float = 0.0
@@ -142,12 +149,15 @@ class Runtime:
     device: str = "cpu"
     """`cpu`, `cuda` or `cuda:N`."""
     precision: str = "fp32"
-    """`fp32` or `bf16` (autocast), as really used."""
+    """One of `PRECISIONS`, as really used."""
     batch: int = 16
-    """Clips in one forward pass."""
+    """Clips in one forward pass, at most; large clips are fewer (`scoring.clips_a_pass`)."""
+    compile: bool = False
+    """Whether `torch.compile` compiles the detector before it scores."""
 
     def __str__(self) -> str:
-        return f"{self.device}-{self.precision}-b{self.batch}"
+        compiled = "-compiled" if self.compile else ""
+        return f"{self.device}-{self.precision}-b{self.batch}{compiled}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +227,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one detector costs on one device, measured apart from any dataset."""
+    """What one detector costs on one device, measured apart from any dataset in a process of its own."""
 
     detector: str
     device: str
@@ -230,17 +240,58 @@ class Cost:
     batch: int
     """Clips a forward pass at the best throughput found."""
     frames_per_second: float
-    """Frames scored a second at that batch size."""
+    """Frames scored a second at that batch size, by the clock on the wall."""
     latency_ms_p50: float
-    """Milliseconds for one clip alone, median."""
-    latency_ms_p95: float | None
+    """Milliseconds for one clip alone by the clock on the wall, median."""
+    latency_ms_p90: float | None
+    """None with fewer than 64 samples."""
     latency_ms_p99: float | None
-    """None when there were too few repetitions to say."""
+    """None with fewer than 662 samples."""
     parameters: int
     """Trainable and fixed parameters of the network; 0 if it has none."""
     peak_vram_allocated_mib: float | None
     peak_vram_reserved_mib: float | None
-    """None without a GPU."""
+    """What torch used and held at most at the best batch, weights included; None without a GPU."""
+    vram_process_mib: float | None = None
+    """What the driver says the process held at the best batch; None where it does not say."""
+    peak_ram_mib: float | None = None
+    """Main memory of the process at most, Python and libraries included; None where nobody says."""
+    latency_samples: int = 0
+    throughput: tuple[tuple[int, float], ...] = ()
+    """(clips a pass, frames/s) of every batch size that was tried, from 1 upwards."""
+    event_frames_per_second: float | None = None
+    event_ms_p50: float | None = None
+    """The same throughput and median latency between two CUDA events; None without a GPU."""
+    threads: int | None = None
+    """Threads of torch on the processor; None in a record of an earlier version."""
+    driver: str | None = None
+    """Version of the GPU's driver; None without a GPU, or where nobody says."""
+    clocks: str | None = None
+    """Clocks under load; None where the machine does not say."""
+    flags: str = ""
+    """Instructions of the processor that matter, with spaces between."""
+    torch: str = ""
+    """Version of torch."""
+    others_cores: float | None = None
+    """Cores that other processes kept busy meanwhile, on average; None where the machine does not say."""
+    throughput_invalid: str = ""
+    latency_invalid: str = ""
+    """Why the speed, or the latency, is INVALID: not what the device gives when left alone; else empty."""
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> Cost:
+        """The record in stored JSON; one of an earlier version keeps its numbers and is INVALID."""
+        known = {one.name for one in fields(cls)}
+        found = {name: value for name, value in said.items() if name in known}
+        if "throughput" in found:
+            found["throughput"] = tuple((int(batch), float(rate)) for batch, rate in found["throughput"])
+        if "latency_ms_p90" not in found:
+            why = "measured by an earlier version"
+            found |= {"latency_ms_p90": None, "throughput_invalid": why, "latency_invalid": why}
+        try:
+            return cls(**found)
+        except TypeError as error:
+            raise HarnessError(f"no record of a cost: {error}; measure it with: gapbench cost") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ COLUMNS = {
         "cells_ok",
         "cells_failed",
     ),
-    "cost": ("fps", "latency_p50_ms", "latency_p95_ms", "vram_peak_mib", "auc_unseen_mean"),
+    "cost": ("fps", "latency_p50_ms", "latency_p90_ms", "vram_peak_mib", "auc_unseen_mean"),
 }
 PARAMETERS = {
     LEADERBOARD: ("size", "frames"),

@@ -419,7 +419,7 @@ def finish(predictions: Scored) -> None:
         file = str(path.relative_to(home))
         kept_cells.append({"file": file, "cell": asdict(cell), "provenance": PROVENANCE})
     cost = {"detector": "eye", "device": "cpu", "precision": "fp32", "size": 96, "frames": 8, "batch": 1}
-    cost |= {"frames_per_second": 100.0, "latency_ms_p50": 1.0, "latency_ms_p95": None}
+    cost |= {"frames_per_second": 100.0, "latency_ms_p50": 1.0, "latency_ms_p90": None}
     cost |= {"latency_ms_p99": None, "parameters": 1}
     cost |= {"peak_vram_allocated_mib": None, "peak_vram_reserved_mib": None}
     entry = {"detector": "eye", "trained_on": LAB, "seed": 0, "weights": None, "cost": cost}

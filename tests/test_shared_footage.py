@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import registry
+from harness import campaign, registry
 from harness.accepted import accept, kept_of, read_accepted
 from harness.campaign import run_plan
 from harness.gate import judge
@@ -18,7 +18,7 @@ from harness.matrix import parse_matrix
 from harness.planning import plan_matrix
 from harness.rows import load_board
 from harness.standing import headline, rows_table
-from harness.types import Board, Clip, HarnessError
+from harness.types import Board, Clip, Cost, HarnessError
 
 MATRIX = """
 about = "a test"
@@ -32,11 +32,16 @@ folder = "{folder}"
 
 
 @pytest.fixture
-def told(home: Path) -> None:
-    """A fixed detector whose weights are said to have been trained on procedural_tiny."""
+def told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fixed detector whose weights are said to have been trained on procedural_tiny.
+
+    Only this process knows of it, so its cost is not measured in another.
+    """
     entry = registry.detectors.get("constant")
     claim = dataclasses.replace(entry, name="told", trained_on="procedural_tiny")
     registry.detectors._entries["told"] = claim
+    cost = Cost("told", "a processor", "fp32", 1, 1, 8, 100.0, 9.0, None, None, 0, None, None)
+    monkeypatch.setattr(campaign, "cost_of", lambda *_: cost)
 
 
 def board_on(clips: list[Clip], folder: Path) -> Board:

@@ -24,6 +24,9 @@ ROOMS = {
 }
 """Module of a command's function, where it is not `commands`."""
 
+VARIABLES = {"face_model": "GAPBENCH_YUNET", "video_reader": "GAPBENCH_VIDEO_READER"}
+"""Options that set an environment variable, so that child processes know of them too."""
+
 Adder = Callable[[str, str, str], argparse.ArgumentParser]
 """(name, what it does, example) -> the parser of that command."""
 
@@ -79,6 +82,7 @@ def _add_running(command: Adder) -> None:
     )
     train.add_argument("--recipe", help="default: procedural for embedded datasets, else published")
     train.add_argument("--seed", type=_natural, default=0)
+    _add_video_reader(train)
     _add_device(train)
 
     evaluate = command(
@@ -112,6 +116,7 @@ def _add_running(command: Adder) -> None:
         help=f"what a clip without a face counts as (default: {NO_FACE_POLICY})",
     )
     _add_face_model(evaluate)
+    _add_video_reader(evaluate)
     evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")
     _add_oracle(evaluate)
     _add_device(evaluate)
@@ -129,6 +134,7 @@ def _add_running(command: Adder) -> None:
         help="part of the frame that is shown (default: as it learnt)",
     )
     _add_face_model(predict)
+    _add_video_reader(predict)
     predict.add_argument(
         "--box", type=_box, metavar="X,Y,W,H", help="face box in pixels: crop 1.3 x around it"
     )
@@ -208,6 +214,14 @@ def _add_face_model(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="YuNet's ONNX file (default: $GAPBENCH_YUNET, else fetched)",
+    )
+
+
+def _add_video_reader(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--video-reader",
+        metavar="NAME",
+        help="library that reads videos (default: $GAPBENCH_VIDEO_READER, else the fastest exact one)",
     )
 
 
@@ -350,8 +364,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         for file in options.plugin:
             registry.load_file(Path(file))
-        if getattr(options, "face_model", None):
-            os.environ["GAPBENCH_YUNET"] = str(options.face_model)
+        for name, variable in VARIABLES.items():
+            if getattr(options, name, None):
+                os.environ[variable] = str(getattr(options, name))
         room = import_module(f"harness.{ROOMS.get(options.command, 'commands')}")
         return int(getattr(room, f"run_{options.command}")(options))
     except HarnessError as error:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import subprocess
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from harness import breakdown
 from harness.files import file_digest
+from harness.process import keep_freed_memory
 from harness.progress import say
 from harness.types import FACE_CROPS, HarnessError, Prediction, Runtime, unknown
-
-KEEP_BYTES = 1 << 30
 
 
 def run_ls(options: Namespace) -> int:
@@ -69,7 +68,7 @@ def run_train(options: Namespace) -> int:
     absent = missing(data)
     if absent:
         raise HarnessError(f"{data.name} is absent: {absent}")
-    _keep_freed_memory()
+    keep_freed_memory()
     clips = {data.name: list_clips(data, root_of(data))}
     job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
     weights = weights_for(cut_as(job, job.crop))
@@ -82,39 +81,61 @@ def run_train(options: Namespace) -> int:
 
 
 def run_eval(options: Namespace) -> int:
-    """Run a matrix: plan, train, score, cost, tables, MLflow."""
+    """Run a matrix: plan, train, score, cost, tables, MLflow. Where a run left nothing to do, say so."""
+    from harness.seal import unbroken
+
+    sealed = None if options.dry_run else unbroken(options)
+    if sealed is None:
+        return _run(options)
+    left = options.results if options.no_publish else f"{options.results} and MLflow"
+    print(f"\n{sealed.printed}\n\nfinished before: nothing was left to do, {left} are as that run left them")
+    return 0
+
+
+def _run(options: Namespace) -> int:
     from harness.matrix import load_matrix
     from harness.own import matrix_named
     from harness.runs import last_run, usable
+    from harness.sealing import Witness
 
-    named = matrix_named(options)
-    matrix = load_matrix(named)
-    usable(options.results)
-    from harness.campaign import run_plan
-    from harness.listing import describe_plan
-    from harness.naming import device_of
-    from harness.planning import plan_matrix
+    clock = breakdown.begin()
+    with breakdown.spent("start"):
+        witness = Witness(options)
+        named = matrix_named(options)
+        matrix = load_matrix(named)
+        usable(options.results)
+        from harness.campaign import run_plan
+        from harness.listing import describe_plan
+        from harness.naming import device_of
+        from harness.planning import plan_matrix
 
-    _keep_freed_memory()
-    plan = plan_matrix(matrix, device_of(options.device))
-    print(describe_plan(plan), flush=True)
+        keep_freed_memory()
+        plan = plan_matrix(matrix, device_of(options.device))
+        print(describe_plan(plan), flush=True)
     if options.dry_run:
         return 0
+    witness.planned(plan)
     if not plan.cells:
         why = "; ".join(dict.fromkeys(plan.absent.values()))
         raise HarnessError(f"matrix {matrix.name}: every cell is absent: {why}")
     run_plan(plan)
-    board = last_run(named)
-    _write_report(board, options)
-    return 0 if options.no_publish else _publish(board, options)
+    with breakdown.spent("tables and plots"):
+        board = last_run(named)
+        witness.reported(plan, board, _write_report(board, options))
+    with breakdown.spent("publish"):
+        code = 0 if options.no_publish else _publish(board, options)
+    if code == 0:
+        witness.ended()
+    print("\n".join(breakdown.told(clock.taken(), clock.beside)))
+    return code
 
 
 def run_predict(options: Namespace) -> int:
     """Judge files with a fixed detector or with stored weights."""
-    from harness.evaluation import judge_files
+    from harness.engine import judge_files
     from harness.naming import contestant_of, device_of
 
-    _keep_freed_memory()
+    keep_freed_memory()
     found = contestant_of(options.detector, device_of(options.device))
     crop = "boxes" if options.box else options.crop or _crop_of(found)
     facts = _facts(found, crop)
@@ -194,20 +215,11 @@ def _judged(said: Prediction, threshold: float | None) -> dict[str, Any]:
 
 def run_cost(options: Namespace) -> int:
     """Measure and print what a detector costs on this machine."""
-    from harness import registry
-    from harness.listing import describe_cost
+    from harness.cost_tables import describe_cost
+    from harness.costing import measured_cost
 
-    entry = registry.detectors.get(options.detector)
-    recipe = entry.recipe(options.recipe) if entry.trainable else None
-    from harness.cost import measure_cost
-    from harness.naming import device_of
-    from harness.scoring import resolve_precision
-
-    _keep_freed_memory()
-    device = device_of(options.device)
-    runtime = Runtime(device, resolve_precision(options.precision, device), 1)
-    shape = None if recipe is None else entry.build(size=recipe.size, frames=recipe.frames, **recipe.options)
-    print(describe_cost(measure_cost(shape or entry.make(), entry.name, runtime)))
+    wish = Runtime(options.device, options.precision)
+    print(describe_cost(measured_cost(options.detector, options.recipe, wish)))
     return 0
 
 
@@ -238,13 +250,16 @@ def run_ui(options: Namespace) -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
-def _write_report(board: Any, options: Namespace) -> None:
+def _write_report(board: Any, options: Namespace) -> str:
+    """Write tables and plots and print the leaderboard; returns it as it was printed."""
     from harness.leaderboard import terminal, write_board
     from harness.ledger import figures_in
 
     files = write_board(board, options.results)
-    print("\n" + terminal(board, options.oracle, figures_in(options.results)) + "\n")
+    text = terminal(board, options.oracle, figures_in(options.results))
+    print(f"\n{text}\n")
     print("\n".join(f"wrote {file}" for file in files), flush=True)
+    return text
 
 
 def _publish(board: Any, options: Namespace) -> int:
@@ -258,14 +273,3 @@ def _publish(board: Any, options: Namespace) -> int:
     where = f"; make ui serves it, the leaderboard is at {links[0]}" if links else ""
     print(f"published to MLflow{where}")
     return 0
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory: giving it back and faulting it in again costs up to 1.8x on a CPU."""
-    try:
-        libc = ctypes.CDLL(None)
-        trim_threshold, mmap_threshold = -1, -3
-        libc.mallopt(trim_threshold, KEEP_BYTES)
-        libc.mallopt(mmap_threshold, KEEP_BYTES)
-    except (OSError, AttributeError):
-        return

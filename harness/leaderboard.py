@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from harness import circumstances, sections, testsets, trust
+from harness.cost_tables import stored_cost
 from harness.domains import domains_of
 from harness.files import write_whole
+from harness.gallery import draw_plots
 from harness.ledger import Figure, figures_in
 from harness.oracle import oracle_tables
 from harness.published import beside
@@ -51,14 +53,12 @@ def terminal(board: Board, oracle: bool = False, published: Sequence[Figure] = (
 def cost_table(board: Board) -> pd.DataFrame:
     """What each detector costs, one line a detector and device, columns as in `Cost`; equal lines once."""
     names = [field.name for field in dataclasses.fields(Cost)]
-    lines = [dataclasses.asdict(cost) for cost in circumstances.costs_of(board)]
+    lines = [stored_cost(cost) for cost in circumstances.costs_of(board)]
     return pd.DataFrame(lines, columns=names, dtype=object)
 
 
 def write_board(board: Board, folder: Path) -> list[Path]:
     """Write `<matrix>.md`, the CSV files and the plots there are numbers for; each file whole."""
-    from harness import plots  # drawing takes a second to import, and tables need none of it
-
     frames = {".csv": rows_table(board.rows), "-cost.csv": cost_table(board).round(3)}
     domains = domains_of(board)
     frames["-domains.csv"] = domains.infer_objects().round(4)
@@ -68,13 +68,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
         if kind == ".csv" or not frame.empty:
             written.append(folder / f"{board.matrix}{kind}")
             write_whole(written[-1], frame.to_csv(index=False, lineterminator="\n"))
-    for name, draw in plots.DRAWN.items():
-        if plots.has(name, board):
-            written.append(folder / f"{board.matrix}-{name}.png")
-            draw(board, written[-1])
-        else:  # a picture of an earlier run would pass for one of this
-            (folder / f"{board.matrix}-{name}.png").unlink(missing_ok=True)
-    return written
+    return written + draw_plots(board, folder)
 
 
 def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) -> Iterator[Table]:

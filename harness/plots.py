@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from harness.cost_tables import DOUBTED, doubted
 from harness.curves import reliability, roc, roc_rows, scored_rows
 from harness.drawing import GUESSING, colours, drawing, headed, nothing_for, save
 from harness.forest import any_unseen, forest
@@ -118,6 +119,7 @@ def speed(board: Board, path: Path) -> None:
         xlabel="frames scored a second (log scale)", ylabel="mean AUC on unseen forgeries, 95 % interval"
     )
     where = f"on {devices[0]}" if len(devices) == 1 else f"on {len(devices)} devices"
+    where += f"; {DOUBTED} speed INVALID" if table["doubt"].any() else ""
     headed(figure, f"{board.matrix}: AUC on unseen forgeries against speed", where)
     _label(figure, axis, table)
     if len(devices) > 1:
@@ -129,21 +131,23 @@ def speeds(board: Board) -> pd.DataFrame:
     """One line a detector and device: its speed, and the mean over its lines of the mean unseen AUC.
 
     `low` and `high` are the bounds of the 95 % interval of that mean; the AUC itself without draws.
+    `doubt` says whether a speed among them is INVALID.
     """
     lines = []
     for line in lines_of(board):
         unseen, drawn = line.numbers["auc_unseen_mean"], line.draws.get("auc_unseen_mean")
         for cost in (entry.cost for entry in line.entries):
             if cost is not None and unseen is not None and cost.detector != BASELINE:
-                lines.append((cost.detector, cost.device, cost.frames_per_second, unseen, drawn))
-    table = pd.DataFrame(lines, columns=["detector", "device", "fps", "auc", "drawn"])
+                doubt = bool(cost.throughput_invalid)
+                lines.append((cost.detector, cost.device, cost.frames_per_second, unseen, drawn, doubt))
+    table = pd.DataFrame(lines, columns=["detector", "device", "fps", "auc", "drawn", "doubt"])
     found = []
     for (detector, device), these in table.groupby(["detector", "device"], sort=False):
         auc, draws = these["auc"].mean(), list(these["drawn"])
         whole = all(each is not None for each in draws)
         low, high = bounds(np.mean(draws, axis=0)) if whole else (auc, auc)
-        found.append((detector, device, these["fps"].mean(), auc, low, high))
-    return pd.DataFrame(found, columns=["detector", "device", "fps", "auc", "low", "high"])
+        found.append((detector, device, these["fps"].mean(), auc, low, high, these["doubt"].any()))
+    return pd.DataFrame(found, columns=["detector", "device", "fps", "auc", "low", "high", "doubt"])
 
 
 def _label(figure: Figure, axis: Axes, table: pd.DataFrame) -> None:
@@ -155,7 +159,8 @@ def _label(figure: Figure, axis: Axes, table: pd.DataFrame) -> None:
     lows, highs = (axis.transData.transform(table[["fps", end]].to_numpy()) for end in ("low", "high"))
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in points]
     taken += [Bbox([[x - 2, low], [x + 2, high]]) for (x, low), (_, high) in zip(lows, highs, strict=True)]
-    for name, place in zip(table["detector"], table[["fps", "auc"]].to_numpy(), strict=True):
+    names = [doubted(name, doubt) for name, doubt in zip(table["detector"], table["doubt"], strict=True)]
+    for name, place in zip(names, table[["fps", "auc"]].to_numpy(), strict=True):
         for across, up in PLACES:
             side = "left" if across > 0 else "right"
             style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "ha": side, "va": "center"}

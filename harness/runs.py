@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from harness.matrix import load_matrix
+from harness.process import keep_freed_memory
 from harness.rows import load_board
 from harness.types import Board, HarnessError
 
@@ -13,6 +14,7 @@ from harness.types import Board, HarnessError
 def last_run(name: str) -> Board:
     """The last run of a matrix (a name or a `.toml` file), if it was a run of the matrix as it is now."""
     matrix = load_matrix(name)
+    keep_freed_memory()  # the draws of many cells would be given back and taken again, cell by cell
     board = load_board(matrix.name, matrix.prevalence)
     if board.matrix_sha256 != matrix.sha256:
         raise HarnessError(f"{matrix.name} has changed since its last run; run: gapbench eval {matrix.name}")

@@ -23,7 +23,7 @@ from harness.accepted import kept_of, lacking, read_accepted
 from harness.address import alone, ask, check_location, location, shown, sqlite_file
 from harness.gate import judge
 from harness.progress import Progress
-from harness.tracked import Tracked, campaign_of, track_entry, write_files
+from harness.tracked import Tracked, campaign_of, experiment_of, track_entry, write_files
 from harness.types import Board, Entry, HarnessError
 from harness.views import MATRIX_TAG, links_in, provide_views, ui_command
 
@@ -236,7 +236,7 @@ def _experiment(client: Any, board: Board, uri: str, artifacts: str) -> str:
     """Id of the matrix's experiment, made if need be; one whose files are elsewhere is a `HarnessError`."""
     from mlflow.exceptions import MlflowException
 
-    name = f"gapbench-{board.matrix}"
+    name = experiment_of(board.matrix)
     wanted = location(uri, artifacts, board.matrix)
     found = client.get_experiment_by_name(name)
     if found is None:

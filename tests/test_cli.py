@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness import registry
@@ -223,26 +223,16 @@ def test_the_gate_says_0_then_1_then_4(home: Path, tmp_path: Path) -> None:
     assert main(["gate", "gated.toml"]) == 4
 
 
-def test_metrics_are_recomputed_from_predictions_without_torch(home: Path, tmp_path: Path) -> None:
-    (tmp_path / "constant.toml").write_text(CONSTANT)
-    assert main(["eval", "constant.toml", "--no-publish", "--device", "cpu"]) == 0
-    script = "import sys; from harness.cli import main; code = main(sys.argv[1:]); "
-    for command in ("metrics", "report", "accept", "gate"):
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                script + "sys.exit(code or 99 * ('torch' in sys.modules))",
-                command,
-                "constant.toml",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, f"{command}: {run.stderr}"
-    table = pd.read_csv(tmp_path / "results" / "constant.csv")
-    assert list(table["auc"]) == [0.5]
+@pytest.mark.parametrize(
+    "command", ["eval smoke", "train airl --on procedural_tiny", "predict constant a.mp4"]
+)
+def test_the_reader_of_videos_is_told_to_child_processes_too(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAPBENCH_VIDEO_READER", "auto")
+    room = f"harness.commands.run_{command.partition(' ')[0]}"
+    monkeypatch.setattr(room, lambda options: int(os.environ["GAPBENCH_VIDEO_READER"] != "pyav"))
+    assert main([*command.split(), "--video-reader", "pyav"]) == 0
 
 
 def test_a_dead_tracking_server_costs_exit_code_5_and_no_result(home: Path, tmp_path: Path) -> None:

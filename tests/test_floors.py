@@ -20,9 +20,11 @@ FLOORS: dict[str, int] = {
     for floor, names in enumerate(
         (
             ("", "matrices", "types"),
-            ("registry", "files", "progress", "trees", "shelf"),
+            ("registry", "files", "progress", "trees", "shelf", "process", "breakdown", "streaming"),
             (
-                *("video", "decoding", "scoring", "augmentation", "data"),
+                *("video", "decoding", "packets", "coded"),
+                *("av_reading", "decord_reading", "torchcodec_reading"),
+                *("scoring", "folding", "features", "augmentation", "data", "device_facts"),
                 *("metrics", "intervals", "resampling", "weighted", "operating", "calibration", "tables"),
                 *("findings", "checks", "detector_checks", "dataset_checks", "perturbation_checks"),
                 *("faces", "face_model", "face_cache", "places", "fingerprints", "print_cache", "likeness"),
@@ -40,12 +42,14 @@ FLOORS: dict[str, int] = {
                 ),
             ),
             (
+                *("stopwatch", "costing", "cost_tables"),
                 *("matrix", "campaign", "footage", "learning", "training", "evaluation", "cost", "store"),
+                *("stages", "engine", "frame_cache"),
                 *("record", "rows", "runs", "standing", "lines", "compare", "domains", "oracle", "elsewhere"),
                 *("foreign", "leaderboard", "ranking", "sections", "testsets", "trust", "circumstances"),
                 *("shown", "plots", "drawing", "grids", "curves", "forest"),
                 *("gate", "accepted", "paired", "budgets", "verdicts", "listing"),
-                *("address", "tracked", "tracking", "views"),
+                *("address", "tracked", "tracking", "views", "seal", "sealing", "gallery"),
                 *(
                     "planning",
                     "shared_footage",
@@ -75,7 +79,8 @@ WITHOUT_TORCH = frozenset(
     | {f"harness.{name}" for name in ("overlaps", "print_cache", "likeness", "leaks", "faults", "makeup")}
     | {f"harness.{name}" for name in ("inspection", "inspection_page", "inspecting", "audits", "audit")}
     | {f"harness.{name}" for name in ("container_facts", "background", "separation", "columns", "folds")}
-    | {f"harness.{name}" for name in ("leading", "ledger", "comparable", "published")}
+    | {f"harness.{name}" for name in ("leading", "ledger", "comparable", "published", "seal", "sealing")}
+    | {f"harness.{name}" for name in ("device_facts", "costing", "cost_tables")}
     | {f"harness.{name}" for name in ("own", "bringing", "gating", "reading", "cli")}
 )
 MLFLOW_ROOMS = frozenset({"harness.tracking", "harness.views"})

@@ -13,11 +13,11 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help eval train test lint bench ui gate accept clean
+.PHONY: help eval train test lint bench bench-gate bench-accept ui gate accept clean
 
 help: ## list the targets
 	@echo "GapBench: make TARGET"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("GapBench needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
@@ -42,8 +42,16 @@ lint: $(VENV)/.installed ## ruff and mypy
 	@cd build/types && mv detectors datasets perturbations harness  # as it installs, which mypy cannot see
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
-bench: $(VENV)/.installed ## run the benchmarks (decode, perturb, score, metrics)
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-columns=min,median,rounds --timeout 900 -s
+bench: $(VENV)/.installed ## run the benchmarks and write their ratios to results/benchmarks
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-columns=min,median,rounds --timeout 900 -s \
+		--benchmark-json build/benchmarks.json --record results/benchmarks
+
+bench-gate: $(VENV)/.installed ## measure the ratios of scoring again, compare them with the accepted ones
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate
+
+bench-accept: $(VENV)/.installed ## accept the ratios that make bench last wrote for this machine
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate accept
 
 ui: $(VENV)/.installed ## open the leaderboards in the MLflow UI (PORT=5000)
 	$(GAPBENCH) ui --port $(PORT)

@@ -1,11 +1,85 @@
-"""What the benchmarks share."""
+"""What the benchmarks share: the table of their figures at the end, and measuring side by side."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from harness.files import revision, write_whole
+from tests.benchmarks import machine
+from tests.benchmarks.figures import Figure, as_markdown, as_text
+from tests.benchmarks.pairs import small
+
+FIGURES = pytest.StashKey[list[Figure]]()
+ABOUT = """\
+Ratios of two things measured in one run on one machine. The seconds and rates they are made of are in the
+JSON of the same name; they say nothing about another machine. What the columns mean is explained in
+[README.md](../README.md)."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", type=Path, metavar="FOLDER", help="write the figures and the machine there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> Callable[[Figure], Figure]:
+    """`told(figure)`: print it, and put it into the table at the end."""
+
+    def tell(figure: Figure) -> Figure:
+        request.config.stash[FIGURES].append(figure)
+        print(f"\n{figure.told}")
+        return figure
+
+    return tell
+
+
+def pytest_benchmark_update_json(config: pytest.Config, benchmarks: list[Any]) -> None:
+    """Ratios that a benchmark left in its `extra_info` (`a / b`) join the table; nothing is asked of them."""
+    for each in benchmarks:
+        for what, value in each.extra_info.items():
+            if " / " in what:
+                config.stash[FIGURES].append(Figure(each.name.removeprefix("test_"), what, float(value)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    figures = config.stash[FIGURES]
+    if not figures:
+        return
+    terminalreporter.section("ratios")
+    terminalreporter.write_line(as_text(figures))
+    folder = config.getoption("--record")
+    if folder and small():
+        terminalreporter.write_line("tiny inputs: nothing is written")
+    elif folder:
+        terminalreporter.write_line(f"written: {_write(folder, figures)}")
+
+
+def _write(folder: Path, figures: list[Figure]) -> Path:
+    """The figures and the machine, as JSON and as a page of the same name."""
+    here, (commit, dirty) = machine.describe(), revision()
+    facts = {"machine": here, "date": date.today().isoformat(), "commit": commit, "dirty": dirty}
+    listed = [{**asdict(each), "ok": each.ok} for each in figures]
+    path = folder / f"{machine.slug(here)}.json"
+    write_whole(path, json.dumps({**facts, "figures": listed}, indent=1) + "\n")
+    said = ", ".join(
+        f"{name} {' '.join(value) if isinstance(value, list) else value}" for name, value in here.items()
+    )
+    about = f"{facts['date']}, code {commit[:10]}{' with changes' if dirty else ''}. {said}."
+    parts = (f"# Benchmarks on {here['cpu']}, {here['cores']} cores", about, ABOUT, as_markdown(figures))
+    write_whole(path.with_suffix(".md"), "\n\n".join(parts) + "\n")
+    return path
 
 
 @pytest.fixture

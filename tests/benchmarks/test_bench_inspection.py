@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 import pytest
 
@@ -14,30 +11,16 @@ from harness.fingerprints import Fingerprint, fingerprint, read
 from harness.overlaps import shared
 from harness.types import REAL, Clip
 from harness.video import read_frames
+from tests.benchmarks.filming import film, many
 
-CLIPS, SECONDS, RATE, WIDTH, HEIGHT = 24, 10, 30, 640, 480
+CLIPS = 24
 MANY = 10_000
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> list[Clip]:
     """One textured scene of 640x480 and 300 frames in H.264 at CRF 23, under many names."""
-    folder = tmp_path_factory.mktemp("clips")
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (24, 48, 3), dtype=np.uint8)
-    scene = cv2.resize(coarse, (2 * WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    scene = cv2.add(scene, rng.integers(0, 24, scene.shape, dtype=np.uint8))
-    with av.open(str(folder / "0.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"crf": "23", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(SECONDS * RATE):
-            window = np.ascontiguousarray(scene[:, number : number + WIDTH])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(window, format="rgb24")))
-        container.mux(stream.encode(None))
-    paths = [folder / f"{number}.mp4" for number in range(CLIPS)]
-    for path in paths[1:]:
-        os.link(paths[0], path)
-    return [Clip(f"many/{path.name}", path, REAL, "test") for path in paths]
+    return list(many(film(tmp_path_factory.mktemp("clips") / "filmed.mp4"), CLIPS))
 
 
 @pytest.mark.benchmark(group="inspection")

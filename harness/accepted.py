@@ -27,6 +27,8 @@ KEPT_PROVENANCE = (
     *("shared_footage", "threshold", "threshold_source", "checkpoint_source"),
     *("recipe_sha256", "clips_sha256", "preprocessing_sha256", "protocol"),
 )
+LATER = ("fp32_difference",)
+"""Columns that rows accepted by an earlier version lack, and that are not compared."""
 COUNTS = ("severity", "seed", "clips", "failed")
 NUMERIC = (*COUNTS, "threshold", "auc", "gap", "accuracy", "auc_lo", "auc_hi")
 COST_KEY = ("detector", "device", "precision", "size", "frames")
@@ -104,7 +106,9 @@ def read_accepted(results: Path, matrix: str) -> Kept:
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Rows from a CSV that `rows_table` made; a missing file, column or number is a `HarnessError`."""
-    table = _read_csv(path, "rows", FIXED_COLUMNS)
+    table = _read_csv(path, "rows", [name for name in FIXED_COLUMNS if name not in LATER])
+    for name in LATER:
+        table[name] = table.get(name, "")
     for name in NUMERIC:
         table[name] = _numbers(path, table[name], may_lack=name not in COUNTS)
     return table

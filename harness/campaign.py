@@ -16,13 +16,7 @@ from harness.costing import cost_of
 from harness.data import Subset, content_of, identity_of, list_clips, partial
 from harness.engine import score_dataset
 from harness.evaluation import Contestant, Job, TestSet, cell_file, shown_how
-from harness.files import (
-    digest,
-    home,
-    plain,
-    revision,
-    versions,
-)
+from harness.files import digest, home, plain, revision, versions
 from harness.places import finder, located
 from harness.planning import Plan, check_subsets, shown_as, test_set
 from harness.record import Finished, Trained, earlier_timing, keep_record
@@ -63,9 +57,7 @@ def run_plan(plan: Plan) -> Path:
         timing["made_s"] = made - started
     if scored:
         timing |= {"scoring_s": seconds, "frames_scored": scored}
-    if scored:
-        timing["stages_s"] = current().taken()
-        timing["readers_s"] = dict(current().beside)
+        timing |= {"stages_s": current().taken(), "readers_s": dict(current().beside)}
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.breakdown import network_share
 from harness.cost_tables import cost_tables
 from harness.metrics import FEW_FAILED
 from harness.ranking import Standings
@@ -152,6 +153,12 @@ def timing(board: Board) -> str:
         said.append(
             f"The last run that scored anything scored {frames} frames in {seconds:.0f} s,"
             f" {frames / seconds:.0f} a second from end to end (decode, perturb, crop, score, write)."
+        )
+    if "stages_s" in known:
+        stages = known["stages_s"]
+        said.append(
+            f"Of the {sum(stages.values()):.0f} s of that run, forward, backward and optimizer took"
+            f" {network_share(stages):.0%}."
         )
     return " ".join(said)
 

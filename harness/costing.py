@@ -83,6 +83,8 @@ def in_fresh_process(asked: Asked) -> Cost:
         surroundings = {**os.environ, "PYTHONSAFEPATH": "1"}  # a checkout's `datasets` is no library
         said = json.dumps(plain(asked))
         run = subprocess.run(command, input=said, text=True, stdout=2, env=surroundings, check=False)
+        if run.returncode in (128 + signal.SIGINT, -signal.SIGINT):
+            raise KeyboardInterrupt
         if not answer.is_file():
             raise HarnessError(f"the cost of {asked.detector} was not measured: {_end(run.returncode)}")
         told = read_json(answer)
@@ -110,8 +112,6 @@ def _plugin_files() -> tuple[str, ...]:
 
 def _end(code: int) -> str:
     """How a process ended that left no answer."""
-    if code == 128 + signal.SIGINT or code == -signal.SIGINT:
-        raise KeyboardInterrupt
     if code >= 0:
         return f"its process ended with exit code {code}; what it said is above"
     why = ", most likely for want of memory" if code == -signal.SIGKILL else ""

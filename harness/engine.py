@@ -12,24 +12,25 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from harness.breakdown import spent
 from harness.evaluation import Contestant, Job, TestSet
 from harness.features import shared_scores
+from harness.passes import Passes
 from harness.places import located
 from harness.process import usable_cores
-from harness.progress import Progress, say
+from harness.progress import Progress
 from harness.scoring import Score, clips_a_pass, prepare_process, start_scoring, torch_device, uploaded
 from harness.stages import Need, Shown, named_failure, show
 from harness.store import CellFile
 from harness.streaming import in_order
-from harness.types import NO_FACE_POLICIES, Cell, Clip, HarnessError, Prediction
+from harness.types import NO_FACE_POLICIES, Cell, Clip, Prediction
 from harness.video import NO_FACE
 
 BATCHES_A_SHARD = 4
@@ -37,7 +38,7 @@ BYTES_AHEAD = 2**28
 """Views of clips that are read ahead, in bytes, at most."""
 MOST_READERS = 16
 BATCHES_IN_FLIGHT = 8
-"""Batches a GPU may have been given before the scores of the first are waited for."""
+"""Batches, one a cell, that a GPU is still working on when the next clips are gathered."""
 
 Size = tuple[int, int]
 """(frames, side in pixels) of what a detector is shown; those with the same share tensors."""
@@ -60,7 +61,7 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
     ]
     left = [shard for shard in shards if shard.jobs]
     with Progress(f"score {test.name}", sum(len(shard.clips) for shard in left)) as progress:
-        scored = _Run(test, pending, progress).over(left)
+        scored = _Run(test, pending, progress).over(left) if left else 0
     with spent("write"):
         for job in pending:
             job.file.finish([(shard.start, shard.start + len(shard.clips)) for shard in shards], job.meta)
@@ -85,7 +86,7 @@ class _Shard:
     differences: dict[int, float] = field(default_factory=dict)
     """Place among the jobs -> how far mixed precision moved the scores of one clip from fp32."""
 
-    @property
+    @cached_property
     def needs(self) -> list[Need]:
         return sorted({need_of(job) for job in self.jobs})
 
@@ -97,6 +98,7 @@ class _Shard:
     def write(self) -> None:
         for number, job in enumerate(self.jobs):
             job.file.write_shard(self.start, self.clips, self.said[number], self.differences.get(number))
+        self.said = {}  # it is on disk, and a run over many clips has many shards
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,13 @@ class _Run:
         self.scored = 0
         self.device = torch_device(jobs[0].cell.runtime.device)
         self.begun: deque[_Begun] = deque()
-        self.passes = Passes([job.contestant for job in jobs])
-        self.shared = _shared(jobs)
+        contestants = list({id(job.contestant): job.contestant for job in jobs}.values())
+        self.passes = Passes(contestants)
+        with spent("building detectors"):
+            for one in contestants:
+                with named_failure(one.entry.name):
+                    one.detector  # noqa: B018 - loaded now, so that it does not count as scoring
+            self.shared = _shared(contestants)
         self.writing: list[Future[None]] = []
 
     def over(self, shards: Sequence[_Shard]) -> int:
@@ -132,7 +139,7 @@ class _Run:
         workers = max(1, min(MOST_READERS, usable_cores()))
         ahead = max(workers, min(2 * len(shards[0].clips), BYTES_AHEAD // bytes_a_clip))
         views = in_order(lambda pair: show(pair[0], self.test.crop, pair[1]), wanted, workers, ahead)
-        with ThreadPoolExecutor(1) as writer, closing(views):  # type: ignore[type-var]
+        with ThreadPoolExecutor(1) as writer, closing(views):
             for shard in shards:
                 self._shard(shard, views, writer)
             self._take(0, writer)
@@ -160,14 +167,15 @@ class _Run:
         views = list(gathered)
         readable = [view for view in views if view.error is None]
         for need in [need for need in shard.needs if need[2:] == size]:
-            with spent("batch"):
+            wanted = [(number, job) for number, job in enumerate(shard.jobs) if need_of(job) == need]
+            networks = any(isinstance(job.contestant.detector, nn.Module) for _, job in wanted)
+            with spent("batch"), named_failure(f"a batch from {clips[0].id}"):
                 batch = np.stack([view.tensors[need] for view in readable]) if readable else None
-                shown = None if batch is None else uploaded(batch, self.device)
-            for number, job in enumerate(shard.jobs):
-                if need_of(job) == need:
-                    with spent("forward"):
-                        given = shown if isinstance(job.contestant.detector, nn.Module) else batch
-                        self.begun.append(self._begin(shard, number, clips, views, given))
+                shown = uploaded(batch, self.device) if batch is not None and networks else None
+            for number, job in wanted:
+                with spent("forward"):
+                    given = shown if isinstance(job.contestant.detector, nn.Module) else batch
+                    self.begun.append(self._begin(shard, number, clips, views, given))
 
     def _begin(
         self, shard: _Shard, number: int, clips: Sequence[Clip], views: Sequence[Shown], shown: Any
@@ -203,55 +211,16 @@ class _Run:
             self.writing.pop(0).result()
 
 
-def _shared(jobs: Sequence[Job]) -> dict[int, Score]:
+def _shared(contestants: Sequence[Contestant]) -> dict[int, Score]:
     """Id of a contestant -> how it scores from features that others of its size share."""
     found: dict[int, Score] = {}
-    contestants = list({id(job.contestant): job.contestant for job in jobs}.values())
-    for size in {(one.frames, one.size) for one in contestants}:
-        same = [one for one in contestants if (one.frames, one.size) == size]
+    plain = [one for one in contestants if not one.runtime.compile]
+    for size in {(one.frames, one.size) for one in plain}:
+        same = [one for one in plain if (one.frames, one.size) == size]
         if len(same) > 1:
-            scores = shared_scores([one.detector for one in same])
+            scores = shared_scores(same)
             found |= {id(one): score for one, score in zip(same, scores, strict=True) if score is not None}
     return found
-
-
-class Passes:
-    """Begins forward passes and makes them smaller where a GPU's memory does not hold them."""
-
-    def __init__(self, contestants: Sequence[Contestant]) -> None:
-        self.contestants = list({id(one): one for one in contestants}.values())
-        self.most: dict[int, int] = {}
-        """Id of a contestant -> clips that were found to fit into one pass."""
-
-    def start(self, job: Job, clips: Any, score: Score | None = None) -> Callable[[], np.ndarray]:
-        """Begin to score clips, in as few passes as memory allows; returns what waits for the scores."""
-        most = self.most.get(id(job.contestant), len(clips))
-        # Not sliced where all fit: features are shared between those who are shown the same tensor.
-        shown = (
-            [clips] if most >= len(clips) else [clips[at : at + most] for at in range(0, len(clips), most)]
-        )
-        try:
-            parts = [start_scoring(job.contestant.detector, part, job.cell.runtime, score) for part in shown]
-        except torch.OutOfMemoryError as error:
-            self._back_off(job, min(most, len(clips)), error)
-            return self.start(job, clips, score)
-        return lambda: np.concatenate([part() for part in parts])
-
-    def _back_off(self, job: Job, tried: int, error: BaseException) -> None:
-        """Halve the pass; when one clip alone does not fit, let go of the other detectors, once."""
-        torch.cuda.empty_cache()
-        if tried > 1:
-            self.most[id(job.contestant)] = tried // 2
-            say(f"{job.cell.entry}: {tried} clips do not fit into memory at once; going on with {tried // 2}")
-            return
-        others = [one for one in self.contestants if one is not job.contestant and one.resident]
-        if not others:
-            raise HarnessError(
-                f"{job.cell.entry}: one clip does not fit into the memory of {job.cell.runtime.device}"
-            ) from error
-        for other in others:
-            other.release()
-        torch.cuda.empty_cache()
 
 
 def predictions_of(

@@ -11,7 +11,7 @@ from typing import Any
 from harness import decoding, registry, video
 from harness.files import digest, file_digest, file_name, versions
 from harness.places import finder
-from harness.scoring import place
+from harness.scoring import on_device, place
 from harness.store import CellFile
 from harness.training import load_detector
 from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, Cell, Clip, Recipe, Runtime, Weights
@@ -25,13 +25,23 @@ class Contestant:
     runtime: Runtime
     recipe: Recipe | None = None
     weights: Weights | None = None
+    folded: bool = True
+    """Whether BatchNorm is folded: not worth it for a few clips."""
 
     @cached_property
     def detector(self) -> Any:
         """The detector on its device, built or loaded when first asked for."""
         if self.weights is not None:
-            return place(load_detector(self.weights, self.entry), self.runtime)
-        return place(self.entry.make(self.recipe), self.runtime)
+            found: Any = load_detector(self.weights, self.entry)
+        else:
+            found = self.entry.make(self.recipe)
+        return (place if self.folded else on_device)(found, self.runtime)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        """Frames and size, which stay known when the detector is released."""
+        shown = self.recipe or self.detector
+        return int(shown.frames), int(shown.size)
 
     @property
     def resident(self) -> bool:
@@ -45,12 +55,12 @@ class Contestant:
     @property
     def frames(self) -> int:
         """Frames of a clip it scores."""
-        return self.recipe.frames if self.recipe else int(self.detector.frames)
+        return self._shape[0]
 
     @property
     def size(self) -> int:
         """Side of its input, in pixels."""
-        return self.recipe.size if self.recipe else int(self.detector.size)
+        return self._shape[1]
 
     @property
     def sha256(self) -> str:
@@ -95,7 +105,10 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
             "frames": contestant.frames,
             "preprocessing": [preprocessing(contestant, test.crop), shown_how(test)],
             "perturbation": perturbation_identity(cell.perturbation, cell.severity),
-            "runtime": [cell.runtime.device.partition(":")[0], cell.runtime.precision, cell.runtime.batch],
+            "runtime": [
+                *(cell.runtime.device.partition(":")[0], cell.runtime.precision, cell.runtime.batch),
+                *(["compiled"] if cell.runtime.compile else []),
+            ],
             "seed": cell.seed,
             "protocol": PROTOCOL,
             "versions": versions(),

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -42,24 +42,32 @@ def backbone_identity(detector: Any) -> str | None:
     return found.hexdigest()
 
 
-def shared_scores(detectors: Sequence[Any]) -> list[Score | None]:
+class _Placed(Protocol):
+    """Whoever has a detector, and may have to load it again."""
+
+    @property
+    def detector(self) -> Any: ...
+
+
+def shared_scores(placed: Sequence[_Placed]) -> list[Score | None]:
     """For each of some detectors shown the same clips: how it scores from features that others share.
 
     None where nobody shares them. The features of a batch are computed by the first that asks.
     """
-    identities = [backbone_identity(detector) for detector in detectors]
+    identities = [backbone_identity(one.detector) for one in placed]
     kept: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def scorer(detector: Any, identity: str) -> Score:
+    def scorer(one: _Placed, identity: str) -> Score:
         def score(clips: Tensor) -> Tensor:
             if identity not in kept or kept[identity][0] is not clips:
-                kept[identity] = (clips, detector.features(clips))
-            scores: Tensor = detector.score_features(kept[identity][1])
+                kept.pop(identity, None)  # its memory is wanted now
+                kept[identity] = (clips, one.detector.features(clips))
+            scores: Tensor = one.detector.score_features(kept[identity][1])
             return scores
 
         return score
 
     return [
-        scorer(detector, identity) if identity is not None and identities.count(identity) > 1 else None
-        for detector, identity in zip(detectors, identities, strict=True)
+        scorer(one, identity) if identity is not None and identities.count(identity) > 1 else None
+        for one, identity in zip(placed, identities, strict=True)
     ]

@@ -78,11 +78,26 @@ def fold_norms(detector: nn.Module, score: Callable[[], Tensor]) -> int:
     """Fold what can be folded, in place, and return how many pairs; `score` runs the detector on some clip.
 
     The detector is in evaluation mode. BatchNorm of other classes than torch's and timm's stays. Should
-    the scores move by more than 1e-5, all is put back and 0 returned.
+    the scores move by more than 1e-5, all is put back and 0 returned; should scoring fail, all is put
+    back and the error raised.
     """
     watch = _Watch()
     with torch.inference_mode(), watch:
         before = score().float()
+    undo = _folded(detector, watch)
+    moved = float("inf")
+    try:
+        with torch.inference_mode():
+            moved = float((score().float() - before).abs().max()) if undo else 0.0
+    finally:
+        if not moved <= AGREEMENT:
+            for module, name, old in reversed(undo):
+                setattr(module, name, old)
+    return len(undo) // 3 if moved <= AGREEMENT else 0
+
+
+def _folded(detector: nn.Module, watch: _Watch) -> list[tuple[nn.Module, str, Any]]:
+    """Fold every pair that the pass proved; what was there before, to be put back in reverse."""
     owners = _owners(detector)
     undo: list[tuple[nn.Module, str, Any]] = []
     for call in _foldable(watch):
@@ -98,13 +113,7 @@ def fold_norms(detector: nn.Module, score: Callable[[], Tensor]) -> int:
             *(norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias),
         )
         setattr(parent, name, rest)
-    with torch.inference_mode():
-        moved = float((score().float() - before).abs().max()) if undo else 0.0
-    if not moved <= AGREEMENT:
-        for module, name, old in reversed(undo):
-            setattr(module, name, old)
-        return 0
-    return len(undo) // 3
+    return undo
 
 
 def _foldable(watch: _Watch) -> Iterator[_Convolved]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ class Footage:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(self, draw: Draw, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, draw: Draw, rng: np.random.Generator) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """One shuffled pass: pixels `[batch, frames, S, S, 3]` and labels `[batch]`; no short last batch.
 
         The frames of a clip are one at random from each of `frames` equal parts, in order. Threads draw and

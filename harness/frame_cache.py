@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from harness.types import FAKE, REAL, Clip, HarnessError
 from harness.video import boxes_of, crop_and_fit, read_frames
 
 SUFFIX = ".frames"
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age at which a file that is being written belongs to nobody any more."""
 MOST_FAILED = 0.05
 """Share of unreadable clips above which a training refuses to start."""
 
@@ -62,13 +66,22 @@ def read_footage(wanted: Wanted, folder: Path) -> Footage:
     """
     path = folder / f"{wanted.split}-{wanted.key[:16]}{SUFFIX}"
     with spent("training frames"):
-        said = _kept(path, wanted) or _decode(wanted, path)
+        said, pixels = _opened(path, wanted)
     if said["reasons"]:
         count, reasons = len(said["reasons"]), said["reasons"]
         say(f"{count} of {len(wanted.clips)} {wanted.split} clips cannot be read, e.g. {reasons[0]}")
-    pixels = np.memmap(path, np.uint8, "c", shape=_shape(wanted, len(said["labels"])))
     groups = np.unique(said["made_of"], return_inverse=True)[1]
     return Footage(pixels, np.array(said["labels"], dtype=np.int64), groups, len(said["reasons"]))
+
+
+def _opened(path: Path, wanted: Wanted) -> tuple[dict[str, Any], np.memmap]:
+    """What is known of the frames, and the frames, of which writing makes a copy."""
+    while True:
+        said = _kept(path, wanted) or _decode(wanted, path)
+        try:
+            return said, np.memmap(path, np.uint8, "c", shape=_shape(wanted, len(said["labels"])))
+        except FileNotFoundError:  # it made way for another run in between
+            continue
 
 
 def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
@@ -90,7 +103,7 @@ def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
     reasons: list[str] = []
     cut = in_order(lambda clip: _cut(clip, wanted), wanted.clips, usable_cores(), 4 * usable_cores())
     title = f"reading {wanted.split} clips"
-    with _room(path, wanted) as pixels, Progress(title, len(wanted.clips)) as progress:
+    with closing(cut), _room(path, wanted) as pixels, Progress(title, len(wanted.clips)) as progress:
         for clip, frames in zip(wanted.clips, cut, strict=True):
             if isinstance(frames, str):
                 reasons.append(frames)
@@ -156,7 +169,7 @@ def _room(path: Path, wanted: Wanted) -> Iterator[np.memmap]:
                     _reserve(file.fileno(), max(1, needed))
                     break
                 except OSError as error:
-                    if not _make_way(path.parent):
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not _make_way(path.parent):
                         free = shutil.disk_usage(path.parent).free
                         raise HarnessError(
                             f"the frames of {len(wanted.clips)} clips need {needed / 1e9:.1f} GB in"
@@ -174,7 +187,14 @@ def _reserve(file: int, needed: int) -> None:
 
 
 def _make_way(folder: Path) -> bool:
-    """Remove the kept file that was not used for longest; a training that maps it does not lose it."""
+    """Remove what a killed run left, else the kept file that was not used for longest.
+
+    A training that maps a file does not lose it.
+    """
+    for left in folder.glob(f".*{SUFFIX}"):
+        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+            left.unlink(missing_ok=True)
+            return True
     kept = sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
     for path in kept[:1]:
         path.with_suffix(".json").unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import math
 import pickle
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,16 @@ def _epoch(
     losses = []
     detector.train()
     draw = _draw(course, together=epoch < TOGETHER * recipe.epochs)
-    for step, (clips, labels) in enumerate(_waited_for(footage.batches(draw, rng))):
-        _set_rate(optimizer, recipe, epoch * steps + step, steps)
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(_gradient(course, uploaded(clips, device), uploaded(labels, device)))
-        with spent("optimizer"):
-            if recipe.clip_norm is not None:
-                nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
-            optimizer.step()
-        progress.advance(1, f"epoch {epoch + 1}: loss {losses[-1]:.3f}")
+    with closing(footage.batches(draw, rng)) as batches:
+        for step, (clips, labels) in enumerate(_waited_for(batches)):
+            _set_rate(optimizer, recipe, epoch * steps + step, steps)
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(_gradient(course, uploaded(clips, device), uploaded(labels, device)))
+            with spent("optimizer"):
+                if recipe.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
+                optimizer.step()
+            progress.advance(1, f"epoch {epoch + 1}: loss {losses[-1]:.3f}")
     mean = float(np.mean(losses))
     if not math.isfinite(mean):
         raise HarnessError(
@@ -180,12 +182,13 @@ def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
         norm.momentum = None  # a cumulative average
         norm.train()
     seen = 0
-    for clips, _ in _waited_for(footage.batches(_draw(course, together=False), rng)):
-        with spent("forward"), torch.no_grad(), autocast(device, course.runtime.precision):
-            course.detector.score(uploaded(clips, device))
-        seen += clips.shape[0] * clips.shape[1]
-        if seen >= STATISTICS_FRAMES:
-            break
+    with closing(footage.batches(_draw(course, together=False), rng)) as batches:
+        for clips, _ in _waited_for(batches):
+            with spent("forward"), torch.no_grad(), autocast(device, course.runtime.precision):
+                course.detector.score(uploaded(clips, device))
+            seen += clips.shape[0] * clips.shape[1]
+            if seen >= STATISTICS_FRAMES:
+                break
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 

@@ -19,7 +19,10 @@ def keep_freed_memory() -> bool:
     """
     try:
         libc = ctypes.CDLL(None)
-        return bool(libc.mallopt(TRIM_THRESHOLD, KEEP_BYTES) and libc.mallopt(MMAP_THRESHOLD, KEEP_BYTES))
+        trimmed = libc.mallopt(TRIM_THRESHOLD, KEEP_BYTES)
+        # An older glibc takes no threshold above 32 MiB.
+        mapped = libc.mallopt(MMAP_THRESHOLD, KEEP_BYTES) or libc.mallopt(MMAP_THRESHOLD, 1 << 25)
+        return bool(trimmed and mapped)
     except (OSError, AttributeError, TypeError):
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,9 +28,8 @@ def prepare_process() -> None:
     keep_freed_memory()
     if usable_cores() < torch.get_num_threads():
         torch.set_num_threads(usable_cores())
-    backends: Any = torch.backends
-    for computed in (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul):
-        computed.fp32_precision = "ieee"
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def resolve_precision(precision: str, device: str) -> str:
@@ -69,7 +69,10 @@ def on_device(detector: Any, runtime: Runtime) -> Any:
     """The detector on its device, channels last, in evaluation mode; no `nn.Module` is returned as it is."""
     if not isinstance(detector, nn.Module):
         return detector
-    return detector.eval().to(torch_device(runtime.device)).to(memory_format=torch.channels_last)
+    placed = detector.eval().to(torch_device(runtime.device))
+    if any(each.dim() == 5 for each in placed.parameters()):  # convolutions over time have no such format
+        return placed
+    return placed.to(memory_format=torch.channels_last)
 
 
 def place(detector: Any, runtime: Runtime) -> Any:
@@ -88,18 +91,12 @@ def place(detector: Any, runtime: Runtime) -> Any:
 
 
 def _fold(detector: Any) -> None:
-    """Fold BatchNorm by a pass over one frame, or over a whole clip where it takes no less."""
+    """Fold BatchNorm by passes over a whole clip, for with fewer frames a detector may do something else."""
     device = next((each.device for each in detector.parameters()), torch.device("cpu"))
-    for frames in (1, int(detector.frames)):
-        shape = (1, frames, detector.size, detector.size, 3)
-        clip = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)).to(device)
-        try:
-            fold_norms(detector, partial(detector.score, clip))
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever a plug-in raises: scoring will say it, named
-            continue
-        return
+    shape = (1, int(detector.frames), detector.size, detector.size, 3)
+    clip = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)).to(device)
+    with suppress(Exception):  # whatever a plug-in raises: it is as it was, and scoring will say it, named
+        fold_norms(detector, partial(detector.score, clip))
 
 
 def clips_a_pass(frames: int, size: int, runtime: Runtime) -> int:
@@ -173,7 +170,7 @@ def _downloading(given: Any) -> Callable[[], np.ndarray]:
     host = torch.empty(given.shape, dtype=torch.float32, pin_memory=True)
     host.copy_(given.float(), non_blocking=True)
     done = torch.cuda.Event()
-    done.record()
+    done.record(torch.cuda.current_stream(given.device))
 
     def wait() -> np.ndarray:
         done.synchronize()

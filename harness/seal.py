@@ -158,7 +158,7 @@ def clips_here(name: str, roots: Mapping[str, str]) -> str:
         root = root_of(entry, roots)
         # One that is made here is only listed: a seal that is looked at makes nothing.
         return content_of(tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root), entry)
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:
         return str(error)
 
 

@@ -169,11 +169,11 @@ class Bench:
     ) -> Iterator[Pass]:
         """Up to `most` passes until `seconds` are over, but at least `least`, or for `enough` seconds."""
         started, done = time.perf_counter(), 0
-        spent = 0.0
-        while (done < least and spent < enough) or (done < most and spent < seconds):
+        took = 0.0
+        while (done < least and took < enough) or (done < most and took < seconds):
             yield self.timed_pass(batch)
             done += 1
-            spent = time.perf_counter() - started
+            took = time.perf_counter() - started
 
     def _synchronise(self) -> None:
         if self.device.type == "cuda":

@@ -83,6 +83,8 @@ class TrainingJob:
     @property
     def precision(self) -> str:
         """`fp32` or `bf16`, as the recipe resolves on this device."""
+        if self.recipe.precision == "fp16":
+            raise HarnessError(f"{self.entry.name}: a recipe's precision is fp32, bf16 or auto, not fp16")
         return resolve_precision(self.recipe.precision, self.device)
 
     @property
@@ -123,6 +125,8 @@ def train(job: TrainingJob, folder: Path) -> Weights:
     if not job.entry.trainable:
         raise HarnessError(f"{job.entry.name} is not trained")
     stem = job.stem(folder)
+    if job.recipe.passes < 1:
+        raise HarnessError(f"{job.entry.name}: a recipe's passes are 1 or more, not {job.recipe.passes}")
     prepare_process()
     torch.manual_seed(seed_of("initialisation", job.seed) % 2**63)
     with spent("building detectors"):
@@ -195,7 +199,9 @@ def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
             )
     training = limited(split_of(job.clips, "train"), recipe.clips)
     pool = max(POOL, recipe.frames, recipe.train_frames)
-    content = digest([job.version, job.faces, _reading()])
+    content = digest(
+        [job.version, job.faces, _reading(), file_digest(Path(frame_cache.__file__)), versions()]
+    )
     wanted = (
         Wanted(training, pool, recipe.size, job.crop, content),
         Wanted(split_of(job.clips, "val"), recipe.frames, recipe.size, job.crop, content),

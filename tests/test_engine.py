@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import engine, registry
+from harness import registry
 from harness.data import list_clips
 from harness.engine import score_dataset
 from harness.evaluation import Contestant, Job, TestSet
+from harness.passes import Passes
 from harness.registry import DetectorEntry
 from harness.scoring import place
 from harness.store import CellFile, read_predictions
@@ -163,7 +164,7 @@ def test_other_detectors_make_way_and_one_clip_that_never_fits_is_an_error(
 ) -> None:
     other = contestant(Counted(0.1), "other")
     greedy = contestant(Greedy(0.5), "greedy")
-    passes = engine.Passes([greedy, other])
+    passes = Passes([greedy, other])
     greedy.detector.beside = (other,)
     job = Job(Cell("greedy", None, "t", runtime=CPU), greedy, CellFile(tmp_path, "k"))
     shown = torch.zeros(2, 3, 16, 16, 3, dtype=torch.uint8)
@@ -181,3 +182,20 @@ def test_a_clip_that_cannot_be_read_moves_no_other_score(clips: tuple[Clip, ...]
     assert found["error"].notna().tolist() == [number == 2 for number in range(len(clips))]
     kept = found["error"].isna()
     assert np.allclose(found["score"][kept], whole["score"][kept], atol=1e-6)
+
+
+def test_a_run_stopped_between_the_last_shard_and_the_finished_file_goes_on(
+    clips: tuple[Clip, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CellFile, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(clips, [contestant(Counted(0.5), "a")], tmp_path)
+    one = contestant(Counted(0.5), "a")
+    Counted.calls = 0
+    found = run(clips, [one], tmp_path)
+    assert Counted.calls == 0, "finished shards were scored again"
+    assert len(found["a/clean"][0]) == len(clips)

@@ -44,7 +44,7 @@ FLOORS: dict[str, int] = {
             (
                 *("stopwatch", "costing", "cost_tables"),
                 *("matrix", "campaign", "footage", "learning", "training", "evaluation", "cost", "store"),
-                *("stages", "engine", "frame_cache"),
+                *("stages", "engine", "passes", "frame_cache"),
                 *("record", "rows", "runs", "standing", "lines", "compare", "domains", "oracle", "elsewhere"),
                 *("foreign", "leaderboard", "ranking", "sections", "testsets", "trust", "circumstances"),
                 *("shown", "plots", "drawing", "grids", "curves", "forest"),

@@ -510,6 +510,14 @@ def test_the_same_row_twice_is_refused(gated: Path) -> None:
         read_accepted(Path("results"), "gated")
 
 
+def test_rows_accepted_before_a_column_was_there_are_still_compared(gated: Path) -> None:
+    run_accept(options())
+    path = accepted_file(Path("results"), "gated")
+    table = read_rows(path)
+    table.drop(columns="fp32_difference").to_csv(path, index=False)
+    assert run_gate(options()) == 0
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

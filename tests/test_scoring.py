@@ -174,6 +174,36 @@ def test_what_cannot_be_folded_without_moving_scores_is_put_back(monkeypatch: py
     assert np.abs(score_clips(placed, clips, Runtime()) - plain).max() < 1e-6
 
 
+class LooksBack(Normed):
+    """Subtracts the frame before, where there is one: with one frame it looks as if it could be folded."""
+
+    def score(self, clips: Tensor) -> Tensor:
+        images = self.plain(clips.flatten(0, 1).permute(0, 3, 1, 2).float() / 255)
+        if clips.shape[1] > 1:
+            images = images - images.roll(1, 0)
+        return self.plain_norm(images).mean((1, 2, 3)).sigmoid().view(clips.shape[:2])
+
+
+class ReadsItsNorm(Normed):
+    """Asks its BatchNorm for what only a BatchNorm has."""
+
+    def score(self, clips: Tensor) -> Tensor:
+        images = self.plain_norm(self.plain(clips.flatten(0, 1).permute(0, 3, 1, 2).float() / 255))
+        return (images.mean((1, 2, 3)) + self.plain_norm.running_mean.mean()).sigmoid().view(clips.shape[:2])
+
+
+@pytest.mark.parametrize("kind", [LooksBack, ReadsItsNorm])
+def test_a_network_that_needs_its_norm_keeps_it(kind: type[Normed]) -> None:
+    torch.manual_seed(0)
+    detector = kind().eval()
+    clips = np.random.default_rng(0).integers(0, 256, (1, 2, 16, 16, 3), dtype=np.uint8)
+    with torch.no_grad():
+        plain = detector.score(torch.from_numpy(clips)).numpy()
+    placed = place(detector, Runtime())
+    assert isinstance(placed.plain_norm, nn.BatchNorm2d)
+    assert np.abs(score_clips(placed, clips, Runtime()) - plain).max() < 1e-6
+
+
 @pytest.mark.parametrize("name", ["xception", "efficientnet_bilstm", "airl", "meso4", "timm:resnet18"])
 def test_scores_of_the_placed_network_are_those_of_the_plain_one(name: str) -> None:
     entry = registry.detectors.get(name)

@@ -1,8 +1,7 @@
 """A process that scores a matrix and says what it cost: beside the networks alone, or its peak memory.
 
-    python matrix_side.py '{"what": "cost", "clips": ["a.mp4", ...], "detectors": {"xception": 256}, ...}'
-
-The last line it prints is its answer.
+What is asked, e.g. {"what": "cost", "clips": ["a.mp4", ...], ...}, it reads as JSON from its input; the last
+line it prints is its answer.
 """
 
 from __future__ import annotations
@@ -146,10 +145,9 @@ def mib(process: str, field: str) -> float:
 
 
 def main() -> None:
-    """Do what the argument says."""
-    said = json.loads(sys.argv[1])
-    if hasattr(scoring, "prepare_process"):
-        scoring.prepare_process()
+    """Do what is said on standard input."""
+    said = json.load(sys.stdin)
+    scoring.prepare_process()
     print(json.dumps({"cost": cost, "memory": memory}[said["what"]](said)))
 
 

@@ -85,8 +85,7 @@ def harness(said: dict[str, Any], clips: np.ndarray) -> Work:
     """The way a matrix scores, with what it sets for its process."""
     from harness import scoring  # not above: whatever it sets is not the plain side's
 
-    if hasattr(scoring, "prepare_process"):
-        scoring.prepare_process()
+    scoring.prepare_process()
     runtime = Runtime(device="cpu", precision=said["precision"], batch=said["clips"])
     detector = build(said)
     detector.load_state_dict(torch.load(said["weights"], weights_only=True))

@@ -53,8 +53,8 @@ Tell = Callable[[Figure], Figure]
 
 def ask(**said: Any) -> dict[str, Any]:
     """What `matrix_side.py` answers."""
-    command = [sys.executable, str(SIDE), json.dumps(said)]
-    run = subprocess.run(command, env=plain_environment(), capture_output=True, text=True)
+    asked = {"input": json.dumps(said), "capture_output": True, "text": True}
+    run = subprocess.run([sys.executable, str(SIDE)], env=plain_environment(), **asked)
     assert run.returncode == 0, run.stderr
     answer: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return answer

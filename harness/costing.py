@@ -105,9 +105,12 @@ def kept_file(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Run
 
 
 def _plugin_files() -> tuple[str, ...]:
-    """The plug-in files that `registry.load_file` loaded into this process, in that order."""
+    """The plug-in files that `registry.load_file` loaded into this process and that registered something."""
     found = [module.__file__ for name, module in list(sys.modules.items()) if name.startswith(PLUGIN)]
-    return tuple(str(Path(file).resolve()) for file in found if file)
+    kinds: list[registry.Registry[Any]] = [registry.detectors, registry.datasets, registry.perturbations]
+    known = {str(Path(entry.file).resolve()) for kind in kinds for entry in kind.loaded()}
+    resolved = [str(Path(file).resolve()) for file in found if file]
+    return tuple(file for file in resolved if file in known)
 
 
 def _end(code: int) -> str:

@@ -194,6 +194,10 @@ class Registry(Generic[E]):
                 self._broken[module] = f"{type(error).__name__}: {error}".splitlines()[0]
         _load_entry_points()
 
+    def loaded(self) -> list[E]:
+        """What is registered so far; nothing is imported for it."""
+        return list(self._entries.values())
+
     def names(self) -> list[str]:
         """The registered names, sorted."""
         self._scan()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.files import revision, write_whole
+from harness.files import read_json, revision, write_whole
 from tests.benchmarks import machine
 from tests.benchmarks.figures import Figure, as_markdown, as_text
 from tests.benchmarks.pairs import small
@@ -67,19 +67,36 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _write(folder: Path, figures: list[Figure]) -> Path:
-    """The figures and the machine, as JSON and as a page of the same name."""
+    """The figures and the machine, as JSON and as a page of the same name.
+
+    A part of the benchmarks renews its own figures; those of the others on this machine stay.
+    """
     here, (commit, dirty) = machine.describe(), revision()
-    facts = {"machine": here, "date": date.today().isoformat(), "commit": commit, "dirty": dirty}
-    listed = [{**asdict(each), "ok": each.ok} for each in figures]
     path = folder / f"{machine.slug(here)}.json"
-    write_whole(path, json.dumps({**facts, "figures": listed}, indent=1) + "\n")
+    code = f"{commit[:10]}{' with changes' if dirty else ''}"
+    kept = {(each["name"], each["what"]): each for each in _earlier(path, here)}
+    kept |= {(each.name, each.what): {**asdict(each), "ok": each.ok, "code": code} for each in figures}
+    facts = {"machine": here, "date": date.today().isoformat(), "figures": list(kept.values())}
+    write_whole(path, json.dumps(facts, indent=1) + "\n")
     said = ", ".join(
         f"{name} {' '.join(value) if isinstance(value, list) else value}" for name, value in here.items()
     )
-    about = f"{facts['date']}, code {commit[:10]}{' with changes' if dirty else ''}. {said}."
-    parts = (f"# Benchmarks on {here['cpu']}, {here['cores']} cores", about, ABOUT, as_markdown(figures))
+    codes = ", ".join(dict.fromkeys(str(each["code"]) for each in kept.values()))
+    names = {one.name for one in fields(Figure)}
+    all_of_them = [Figure(**{name: each[name] for name in each if name in names}) for each in kept.values()]
+    about = f"{facts['date']}, code {codes}. {said}."
+    parts = (f"# Benchmarks on {here['cpu']}, {here['cores']} cores", about, ABOUT, as_markdown(all_of_them))
     write_whole(path.with_suffix(".md"), "\n\n".join(parts) + "\n")
     return path
+
+
+def _earlier(path: Path, here: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures that were measured before on the same machine with the same libraries."""
+    if not path.is_file():
+        return []
+    said = read_json(path)
+    same = json.loads(json.dumps(here)) == said["machine"]
+    return [{"code": said.get("commit", "")[:10], **each} for each in said["figures"]] if same else []
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def accept(folder: Path) -> int:
         raise HarnessError(
             f"{written.name} has fewer than {PAIRS} pairs of {lacking or 'anything'}; run: make bench"
         )
-    facts = {name: said[name] for name in ("machine", "date", "commit", "dirty")}
+    facts = {name: said[name] for name in ("machine", "date")}
     write_whole(folder / "accepted.json", json.dumps({**facts, "figures": kept}, indent=1) + "\n")
     for each in kept:
         print(f"accepted {each['name']}: {each['value']:.2f}x")

@@ -11,7 +11,6 @@ from typing import Any
 
 from harness import breakdown
 from harness.files import file_digest
-from harness.process import keep_freed_memory
 from harness.progress import say
 from harness.types import FACE_CROPS, HarnessError, Prediction, Runtime, unknown
 
@@ -72,7 +71,6 @@ def run_train(options: Namespace) -> int:
     absent = missing(data)
     if absent:
         raise HarnessError(f"{data.name} is absent: {absent}")
-    keep_freed_memory()
     clips = {data.name: list_clips(data, root_of(data))}
     job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
     weights = weights_for(cut_as(job, job.crop))
@@ -113,7 +111,6 @@ def _run(options: Namespace) -> int:
         from harness.naming import device_of
         from harness.planning import plan_matrix
 
-        keep_freed_memory()
         plan = plan_matrix(matrix, device_of(options.device))
         print(describe_plan(plan), flush=True)
     if options.dry_run:
@@ -139,7 +136,6 @@ def run_predict(options: Namespace) -> int:
     from harness.engine import judge_files
     from harness.naming import contestant_of, device_of
 
-    keep_freed_memory()
     found = contestant_of(options.detector, device_of(options.device))
     found = dataclasses.replace(found, folded=len(options.files) >= WORTH_FOLDING)
     crop = "boxes" if options.box else options.crop or _crop_of(found)

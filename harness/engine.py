@@ -87,8 +87,12 @@ class _Shard:
     """Place among the jobs -> how far mixed precision moved the scores of one clip from fp32."""
 
     @cached_property
-    def needs(self) -> list[Need]:
-        return sorted({need_of(job) for job in self.jobs})
+    def by_need(self) -> dict[Need, list[tuple[int, Job]]]:
+        """View of a clip -> the jobs that need it, with their places."""
+        found: dict[Need, list[tuple[int, Job]]] = {}
+        for number, job in enumerate(self.jobs):
+            found.setdefault(need_of(job), []).append((number, job))
+        return dict(sorted(found.items()))
 
     @property
     def done(self) -> bool:
@@ -134,8 +138,8 @@ class _Run:
 
     def over(self, shards: Sequence[_Shard]) -> int:
         """Score the shards and return how many frames that were."""
-        wanted = [(clip, shard.needs) for shard in shards for clip in shard.clips]
-        bytes_a_clip = max(sum(t * s * s * 3 for _, _, t, s in needs) for _, needs in wanted)
+        wanted = ((clip, list(shard.by_need)) for shard in shards for clip in shard.clips)
+        bytes_a_clip = max(sum(t * s * s * 3 for _, _, t, s in shard.by_need) for shard in shards)
         workers = max(1, min(MOST_READERS, usable_cores()))
         ahead = max(workers, min(2 * len(shards[0].clips), BYTES_AHEAD // bytes_a_clip))
         views = in_order(lambda pair: show(pair[0], self.test.crop, pair[1]), wanted, workers, ahead)
@@ -149,7 +153,7 @@ class _Run:
         return self.scored
 
     def _shard(self, shard: _Shard, views: Iterator[Shown], writer: ThreadPoolExecutor) -> None:
-        held: dict[Size, list[Shown]] = {size: [] for size in {need[2:] for need in shard.needs}}
+        held: dict[Size, list[Shown]] = {size: [] for size in {need[2:] for need in shard.by_need}}
         runtime = shard.jobs[0].cell.runtime
         for place in range(len(shard.clips)):
             with spent("waiting for clips"):
@@ -166,8 +170,9 @@ class _Run:
         """Show a batch of clips, under each condition, to every detector that sees clips of that size."""
         views = list(gathered)
         readable = [view for view in views if view.error is None]
-        for need in [need for need in shard.needs if need[2:] == size]:
-            wanted = [(number, job) for number, job in enumerate(shard.jobs) if need_of(job) == need]
+        for need, wanted in shard.by_need.items():
+            if need[2:] != size:
+                continue
             networks = any(isinstance(job.contestant.detector, nn.Module) for _, job in wanted)
             with spent("batch"), named_failure(f"a batch from {clips[0].id}"):
                 batch = np.stack([view.tensors[need] for view in readable]) if readable else None

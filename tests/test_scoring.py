@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,12 +150,18 @@ class Normed(nn.Module):
         return images.mean((1, 2, 3)).sigmoid().view(clips.shape[:2])
 
 
+def scored_plainly(detector: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """That many random clips, and their scores before the detector is placed."""
+    shape = (number, detector.frames, detector.size, detector.size, 3)
+    clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with torch.no_grad():
+        return clips, detector.score(torch.from_numpy(clips)).numpy()
+
+
 def test_only_a_norm_that_alone_takes_what_its_convolution_gives_is_folded() -> None:
     torch.manual_seed(0)
     detector = Normed().eval()
-    clips = np.random.default_rng(0).integers(0, 256, (3, 2, 16, 16, 3), dtype=np.uint8)
-    with torch.no_grad():
-        plain = detector.score(torch.from_numpy(clips)).numpy()
+    clips, plain = scored_plainly(detector, 3)
     placed = place(detector, Runtime())
     assert isinstance(placed.plain_norm, nn.Identity) and isinstance(placed.grouped_norm, nn.Identity)
     assert isinstance(placed.seen_norm, nn.BatchNorm2d) and isinstance(placed.used_norm, nn.BatchNorm2d)
@@ -166,9 +173,7 @@ def test_what_cannot_be_folded_without_moving_scores_is_put_back(monkeypatch: py
     torch.manual_seed(0)
     detector = Normed().eval()
     weight = detector.plain.weight
-    clips = np.random.default_rng(0).integers(0, 256, (3, 2, 16, 16, 3), dtype=np.uint8)
-    with torch.no_grad():
-        plain = detector.score(torch.from_numpy(clips)).numpy()
+    clips, plain = scored_plainly(detector, 3)
     placed = place(detector, Runtime())
     assert isinstance(placed.plain_norm, nn.BatchNorm2d) and placed.plain.weight is weight
     assert np.abs(score_clips(placed, clips, Runtime()) - plain).max() < 1e-6
@@ -196,9 +201,7 @@ class ReadsItsNorm(Normed):
 def test_a_network_that_needs_its_norm_keeps_it(kind: type[Normed]) -> None:
     torch.manual_seed(0)
     detector = kind().eval()
-    clips = np.random.default_rng(0).integers(0, 256, (1, 2, 16, 16, 3), dtype=np.uint8)
-    with torch.no_grad():
-        plain = detector.score(torch.from_numpy(clips)).numpy()
+    clips, plain = scored_plainly(detector, 1)
     placed = place(detector, Runtime())
     assert isinstance(placed.plain_norm, nn.BatchNorm2d)
     assert np.abs(score_clips(placed, clips, Runtime()) - plain).max() < 1e-6
@@ -213,10 +216,7 @@ def test_scores_of_the_placed_network_are_those_of_the_plain_one(name: str) -> N
     for norm in [part for part in detector.modules() if isinstance(part, nn.BatchNorm2d)]:
         norm.running_mean.normal_(0, 0.1)
         norm.running_var.uniform_(0.5, 1.5)
-    shape = (3, detector.frames, detector.size, detector.size, 3)
-    clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    with torch.no_grad():
-        plain = detector.score(torch.from_numpy(clips)).numpy()
+    clips, plain = scored_plainly(detector, 3)
     placed = place(detector, Runtime())
     norms = [part for part in placed.modules() if isinstance(part, nn.BatchNorm2d)]
     assert not norms or name == "meso4", f"{len(norms)} norms of {name} were not folded"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import time
@@ -27,6 +26,7 @@ from harness.datasets.procedural.seen import autoencoder, graphics, reenactment
 from harness.datasets.procedural.unseen import diffusion, gan, refined_swap
 
 from harness.files import digest, read_json, seed_of, write_whole
+from harness.process import usable_cores
 from harness.progress import Progress
 from harness.types import FAKE, REAL, Clip, HarnessError
 
@@ -130,7 +130,7 @@ def _films(
     people: dict[str, list[Scene]] = {}
     for scene in scenes:
         people.setdefault(scene.person, []).append(scene)
-    count = min(workers or _cores(), len(people))
+    count = min(workers or usable_cores(), len(people))
     if count <= 1:
         for group in people.values():
             yield film(root, dataset, group, frames)
@@ -149,11 +149,6 @@ def _start_worker() -> None:
     """One thread each, and deaf to Ctrl-C: the process that started it ends it in order."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def film(root: Path, dataset: str, scenes: list[Scene], frames: int) -> list[dict[str, Any]]:

@@ -10,6 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.device_facts import processor_name
+from harness.process import usable_cores
+
 FP32_FLAGS = ("avx2", "fma", "avx512f", "asimd", "sve")
 """What fp32 is computed with."""
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -21,19 +24,14 @@ LIBRARIES = ("torch", "timm", "numpy", "opencv-python-headless", "decord", "av")
 def describe() -> dict[str, Any]:
     """This machine: processor, cores, the flags that matter, memory, and versions."""
     return {
-        "cpu": _cpu(),
-        "cores": cores(),
+        "cpu": processor_name(),
+        "cores": usable_cores(),
         "flags": flags(),
         "ram_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
     }
-
-
-def cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def flags() -> list[str]:
@@ -51,10 +49,6 @@ def slug(machine: Mapping[str, Any]) -> str:
     """The machine as part of a file's name: `amd-epyc-2-cores`."""
     words = re.sub(r"\(\w+\)|@.*| CPU| Processor", "", str(machine["cpu"])).lower()
     return f"{re.sub('[^a-z0-9]+', '-', words).strip('-')}-{machine['cores']}-cores"
-
-
-def _cpu() -> str:
-    return _said("model name") or platform.processor() or platform.machine()
 
 
 def _said(field: str) -> str:

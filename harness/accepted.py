@@ -54,9 +54,9 @@ class Kept:
     """What the gate compares of one run of a matrix: what it accepted, or would accept now."""
 
     rows: Mapping[str, Row]
-    """`str(cell)` -> its row; only the counts and the provenance in `KEPT_PROVENANCE` are looked at."""
+    """`Cell.measured` -> its row; only the counts and the provenance in `KEPT_PROVENANCE` are looked at."""
     predictions: Mapping[str, pd.DataFrame]
-    """`str(cell)` -> one line a clip: columns of `SCHEMA` without `cell`. Scores are float32, so that
+    """`Cell.measured` -> one line a clip: columns of `SCHEMA` without `cell`. Scores are float32, so that
     what is read back is what was written."""
 
 
@@ -65,7 +65,8 @@ def kept_of(board: Board) -> Kept:
     rows: dict[str, Row] = {}
     for row in board.rows:
         _once(rows, row, f"matrix {board.matrix}")
-    return Kept(rows, {name: _compact(read_predictions(board.predictions[name])[0]) for name in rows})
+    stored = {name: board.predictions[str(row.cell)] for name, row in rows.items()}
+    return Kept(rows, {name: _compact(read_predictions(path)[0]) for name, path in stored.items()})
 
 
 def accepted_file(results: Path, matrix: str, kind: str = ".csv") -> Path:
@@ -156,7 +157,7 @@ def _row(line: Mapping[Any, Any]) -> Row:
 
 
 def _once(rows: dict[str, Row], row: Row, where: str) -> None:
-    name = str(row.cell)
+    name = row.cell.measured
     if name in rows:
         raise HarnessError(f"{where}: {name} is there twice")
     rows[name] = row

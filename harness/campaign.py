@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,24 @@ from harness import registry
 from harness.breakdown import current, spent
 from harness.costing import cost_of
 from harness.data import Subset, content_of, identity_of, list_clips, partial
+from harness.decoding import reader_named
 from harness.engine import score_dataset
+from harness.environment import differences, revision, versions
 from harness.evaluation import Contestant, Job, TestSet, cell_file, shown_how
-from harness.files import digest, home, plain, revision, versions
+from harness.files import digest, home, plain
 from harness.places import finder, located
 from harness.planning import Plan, check_subsets, shown_as, test_set
+from harness.progress import say
 from harness.record import Finished, Trained, earlier_timing, keep_record
 from harness.scoring import prepare_process
 from harness.shared_footage import find_shared
-from harness.training import TrainingJob, find_weights, train
+from harness.store import stored_meta
+from harness.training import find_weights, train
+from harness.training_job import TrainingJob
 from harness.types import PROTOCOL, Cell, Clip, HarnessError, Weights
+
+MOST_SAID = 6
+"""Differences to what results were made with that are named."""
 
 
 def run_plan(plan: Plan) -> Path:
@@ -43,6 +51,9 @@ def run_plan(plan: Plan) -> Path:
     checked, validations = _score_validation(plan, contestants)
     scored += checked
     seconds = time.monotonic() - ready
+    plan.differs = what_differs(contestants.values(), [*jobs, *validations.values()])
+    if plan.differs:
+        say(plan.differs)
     for found in contestants.values():
         found.release()  # so that a detector is measured on a machine that does nothing else
     if plan.runtime.device != "cpu":
@@ -62,6 +73,27 @@ def run_plan(plan: Plan) -> Path:
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
     return keep_record(plan.matrix, plan.absent, done, timing)
+
+
+def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
+    """What of the weights and predictions was made with something else than there is now, in one line."""
+    told: dict[str, list[bool]] = {}
+    said: dict[str, None] = {}
+    pairs = [("weights", one.weights.provenance, one.made) for one in contestants if one.weights]
+    pairs += [("cells", stored_meta(job.file.path).get("provenance", {}), job.made) for job in jobs]
+    for kind, provenance, now in pairs:
+        makers = provenance.get("made") or [{"versions": provenance.get("versions")}]
+        found = [difference for then in makers for difference in differences(then, now)]
+        told.setdefault(kind, []).append(bool(found))
+        said |= dict.fromkeys(found)
+    if not said:
+        return ""
+    counts = " and ".join(f"{sum(each)} of {len(each)} {kind}" for kind, each in told.items() if any(each))
+    more = f"; and {len(said) - MOST_SAID} more" if len(said) > MOST_SAID else ""
+    return (
+        f"{counts} were made with something else than there is now, and are used as they are"
+        f" ({'; '.join(list(said)[:MOST_SAID])}{more}): --retrain and --rescore make them anew"
+    )
 
 
 def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -109,13 +141,14 @@ def cut_as(job: TrainingJob, crop: str) -> TrainingJob:
     return replace(job, crop=crop, faces=digest(finder().identity) if crop == "face" else "")
 
 
-def weights_for(job: TrainingJob) -> Weights:
-    """The weights of a training, trained now unless they are there."""
-    found = find_weights(job, home() / "weights")
+def weights_for(job: TrainingJob, again: bool = False) -> Weights:
+    """The weights of a training, trained now unless they are there; `again` makes them anew even then."""
+    reader_named()  # a wrong one is an error now, not of each clip
+    found = None if again else find_weights(job, home() / "weights")
     if found is not None:
         return found
     clips = located(job.clips, job.crop, f"{job.trained_on} (training)")
-    return train(replace(job, clips=clips), home() / "weights")
+    return train(replace(job, clips=clips), home() / "weights", again)
 
 
 def contestant(plan: Plan, trained: Trained) -> Contestant:
@@ -124,7 +157,7 @@ def contestant(plan: Plan, trained: Trained) -> Contestant:
     if not entry.trainable:
         return Contestant(entry, plan.runtime)
     job = training_job(plan, trained)
-    return Contestant(entry, plan.runtime, job.recipe, weights_for(job))
+    return Contestant(entry, plan.runtime, job.recipe, weights_for(job, plan.retrain))
 
 
 def cell_jobs(plan: Plan, contestants: Mapping[Trained, Contestant], name: str) -> tuple[TestSet, list[Job]]:
@@ -134,9 +167,13 @@ def cell_jobs(plan: Plan, contestants: Mapping[Trained, Contestant], name: str) 
     for cell in plan.cells:
         found = contestants.get((cell.detector, cell.trained_on, cell.seed))
         if cell.tested_on == name and found is not None:
-            meta = _meta(plan, cell, found, test)
-            jobs.append(Job(cell, found, cell_file(cell, found, test, home() / "predictions"), meta))
+            jobs.append(_job(plan, cell, found, test, "predictions"))
     return test, jobs
+
+
+def _job(plan: Plan, cell: Cell, found: Contestant, test: TestSet, folder: str) -> Job:
+    file = cell_file(cell, found, test, home() / folder)
+    return Job(cell, found, file, _meta(plan, cell, found, test), plan.rescore)
 
 
 def _score(plan: Plan, contestants: Mapping[Trained, Contestant]) -> tuple[int, list[Job]]:
@@ -163,8 +200,7 @@ def _score_validation(
         for trained, found in contestants.items():
             if trained[1] == name and found.weights:
                 cell = Cell(trained[0], name, name, seed=trained[2], runtime=plan.runtime)
-                file = cell_file(cell, found, test, home() / "validation")
-                jobs.append(Job(cell, found, file, _meta(plan, cell, found, test)))
+                jobs.append(_job(plan, cell, found, test, "validation"))
                 done[trained] = jobs[-1]
         scored += score_dataset(test, jobs)
     return scored, done

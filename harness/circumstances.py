@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.breakdown import network_share
 from harness.cost_tables import cost_tables
+from harness.environment import differences
 from harness.metrics import FEW_FAILED
 from harness.ranking import Standings
 from harness.resampling import DRAWS
@@ -85,6 +86,27 @@ def shared_footage(standings: Standings) -> Iterator[Table]:
 
 def _not_compared(entry: Entry) -> bool:
     return any(row.provenance.get("footage_compared") is False for row in entry.rows)
+
+
+def made_in_parts(standings: Standings) -> Iterator[Table]:
+    """Cells whose clips were scored by more than one device or version."""
+    names = {entry.name: standings.entry_name(entry) for entry in standings.board.entries}
+    body = []
+    for row in standings.board.rows:
+        kinds = row.provenance.get("made") or []
+        if len(kinds) > 1:
+            found = [what for kind in kinds[1:] for what in differences(kinds[0], kind)]
+            told = "; ".join(dict.fromkeys(found)) or "a part that does not say"
+            cell = f"{row.cell.tested_on}/{row.cell.condition}"
+            lines = textwrap.wrap(told, 50)
+            body += [(names[row.cell.entry], cell, lines[0]), *(("", "", line) for line in lines[1:])]
+    if body:
+        note = (
+            "Cells that were begun by one device or version and ended by another. Across devices scores"
+            " differ in the last digits, across versions by what changed; `gapbench eval --rescore` makes"
+            " them anew."
+        )
+        yield Table("Made in parts", ("detector", "cell", "what changed on the way"), tuple(body), note)
 
 
 def costs_of(board: Board) -> list[Cost]:

@@ -82,6 +82,7 @@ def _add_running(command: Adder) -> None:
     )
     train.add_argument("--recipe", help="default: procedural for embedded datasets, else published")
     train.add_argument("--seed", type=_natural, default=0)
+    _add_retrain(train)
     _add_video_reader(train)
     _add_device(train)
 
@@ -94,6 +95,8 @@ def _add_running(command: Adder) -> None:
     evaluate.add_argument(
         "--dry-run", action="store_true", help="only say what would be done, and what is missing"
     )
+    _add_retrain(evaluate)
+    evaluate.add_argument("--rescore", action="store_true", help="score anew what is scored already")
     own = evaluate.add_argument_group("for clips of your own")
     own.add_argument(
         *("--detector", "-d"),
@@ -215,6 +218,10 @@ def _add_face_model(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="YuNet's ONNX file (default: $GAPBENCH_YUNET, else fetched)",
     )
+
+
+def _add_retrain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--retrain", action="store_true", help="train anew what is trained already")
 
 
 def _add_video_reader(command: argparse.ArgumentParser) -> None:

@@ -73,7 +73,7 @@ def run_train(options: Namespace) -> int:
         raise HarnessError(f"{data.name} is absent: {absent}")
     clips = {data.name: list_clips(data, root_of(data))}
     job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
-    weights = weights_for(cut_as(job, job.crop))
+    weights = weights_for(cut_as(job, job.crop), options.retrain)
     print(f"weights    {weights.path}")
     print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
     best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
@@ -86,7 +86,8 @@ def run_eval(options: Namespace) -> int:
     """Run a matrix: plan, train, score, cost, tables, MLflow. Where a run left nothing to do, say so."""
     from harness.seal import unbroken
 
-    sealed = None if options.dry_run else unbroken(options)
+    anew = options.dry_run or options.retrain or options.rescore
+    sealed = None if anew else unbroken(options)
     if sealed is None:
         return _run(options)
     left = options.results if options.no_publish else f"{options.results} and MLflow"
@@ -111,7 +112,7 @@ def _run(options: Namespace) -> int:
         from harness.naming import device_of
         from harness.planning import plan_matrix
 
-        plan = plan_matrix(matrix, device_of(options.device))
+        plan = plan_matrix(matrix, device_of(options.device), options.retrain, options.rescore)
         print(describe_plan(plan), flush=True)
     if options.dry_run:
         return 0
@@ -122,7 +123,8 @@ def _run(options: Namespace) -> int:
     run_plan(plan)
     with breakdown.spent("tables and plots"):
         board = last_run(named)
-        witness.reported(plan, board, _write_report(board, options))
+        printed = [_write_report(board, options), plan.differs]
+        witness.reported(plan, board, "\n\n".join(filter(None, printed)))
     with breakdown.spent("publish"):
         code = 0 if options.no_publish else _publish(board, options)
     if code == 0:

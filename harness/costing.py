@@ -15,21 +15,33 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from harness import registry
 from harness.breakdown import current
-from harness.files import digest, file_digest, file_name, home, plain, read_json, versions, write_whole
+from harness.environment import versions
+from harness.files import digest, file_digest, file_name, home, plain, read_json, write_whole
 from harness.process import usable_cores
 from harness.types import Cost, HarnessError, Recipe, Runtime
 
 SECONDS = 8.0
 """How long a measurement takes, unless a slow detector needs more."""
-MEASURED_BY = ("cost", "stopwatch", "device_facts", "scoring", "folding", "process")
-"""The modules that decide what is measured, and how."""
+MEASURING = 1
+"""Raised whenever something else would be measured, or otherwise."""
+MEASURED_BY = (
+    "a8b97609dd73799051a27907a6f777b5d7f7576614094ea89433137245fabba5",
+    "d5d41e3ee88cb2d36f3d2d5be9c8c0bb50a63debe2682bde980807d74a36823c",
+    "6c3e1cc5967162071f785d310fce45e4d77cc42f575e0df297e2e8c57677eb6d",
+    "57ea7cf0e3c7a32bd191b89634b783ea4909aed67ef2c2f89eb8d6365de22e15",
+    "8e89847da7e9720c9970e8d0a76563754f8c6bcca999443029cbb59fcb367cc2",
+    "0df8fae728c6dda075a3b757d54da8cec330782387a4c55a4add9ef5c7680e2a",
+)
+VERSIONS = ("torch", "timm", "numpy", "decord", "av", "albumentations", "opencv-python-headless")
+"""Digests of the modules that measured, and libraries, that names of costs held before `MEASURING` did."""
 PLUGIN = "gapbench_plugin_"
 """Begins the module names of plug-in files from outside the checkout."""
 
@@ -95,13 +107,27 @@ def in_fresh_process(asked: Asked) -> Cost:
 
 
 def kept_file(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Runtime) -> Path:
-    """Where the cost of a detector is kept: another shape, machine, library or way to measure is another."""
+    """Where the cost of a detector is kept: another shape, machine, PyTorch or way to measure is another.
+
+    One that an earlier version measured is adopted on the way.
+    """
     shape = None if recipe is None else [recipe.size, recipe.frames, recipe.options]
     machine = [platform.node(), usable_cores(), os.environ.get("OMP_NUM_THREADS")]
-    sources = [file_digest(Path(__file__).with_name(f"{name}.py")) for name in MEASURED_BY]
     what: list[Any] = [entry.name, file_digest(Path(entry.file)), entry.identity, shape]
-    what += [dataclasses.replace(runtime, batch=1), versions(), machine, sources]
-    return home() / "costs" / f"{file_name(entry.name)}-{digest(what)[:10]}.json"
+    what += [dataclasses.replace(runtime, batch=1), machine]
+    key = digest([*what, entry.version, version("torch"), MEASURING])
+    path = home() / "costs" / f"{file_name(entry.name)}-{key[:10]}.json"
+    _adopt(path, what)
+    return path
+
+
+def _adopt(path: Path, what: Sequence[Any]) -> None:
+    """Keep a cost that an earlier version measured with the libraries of today under its name of today."""
+    known = {name: said for name, said in versions().items() if name in VERSIONS}
+    old = digest([*what[:-1], known, what[-1], MEASURED_BY])
+    stored = path.with_name(f"{path.name.rpartition('-')[0]}-{old[:10]}.json")
+    if not path.exists() and stored.is_file():
+        write_whole(path, stored.read_bytes())
 
 
 def _plugin_files() -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from types import ModuleType
 
 from harness import av_reading, torchcodec_reading
 from harness.av_reading import Choose, Decoded
-from harness.files import file_digest
 from harness.packets import CONTAINERS as CONTAINERS
 from harness.packets import opened
 from harness.types import unknown
@@ -21,11 +20,6 @@ READERS = ("auto", "decord", "pyav", "torchcodec")
 """`auto` takes the fastest: PyAV, on every kind of file in tests/benchmarks/test_bench_decode.py."""
 VARIABLE = "GAPBENCH_VIDEO_READER"
 """Environment variable that names the reader where no argument does."""
-SOURCES = tuple(
-    Path(__file__).with_name(f"{name}.py")
-    for name in ("decoding", "packets", "coded", "av_reading", "decord_reading", "torchcodec_reading")
-)
-"""The files that decide what comes out of a video."""
 
 
 def decode(path: Path, choose: Choose, reader: str | None = None) -> Decoded:
@@ -56,15 +50,6 @@ def reader_named(reader: str | None = None) -> str:
     if name == "torchcodec":
         torchcodec_reading.decoder()
     return name
-
-
-def identity() -> list[str]:
-    """What decides what comes out of a video: the digests of SOURCES.
-
-    The reader in force is no part of it, for readers do not differ; a wrong one is an error here already.
-    """
-    reader_named()
-    return [file_digest(path) for path in SOURCES]
 
 
 def _decord() -> ModuleType:

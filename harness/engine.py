@@ -46,9 +46,12 @@ Size = tuple[int, int]
 
 def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
     """Score every unfinished cell of one test set and keep the predictions; returns the frames scored."""
-    pending = [job for job in jobs if not job.file.finished()]
+    pending = [job for job in jobs if job.due]
     if not pending:
         return 0
+    for job in pending:
+        if job.again:
+            job.file.clear()
     with spent("finding faces"):
         test = replace(test, clips=located(test.clips, test.crop, test.name))
     shards = [
@@ -101,7 +104,8 @@ class _Shard:
 
     def write(self) -> None:
         for number, job in enumerate(self.jobs):
-            job.file.write_shard(self.start, self.clips, self.said[number], self.differences.get(number))
+            told = self.said[number], self.differences.get(number), job.made
+            job.file.write_shard(self.start, self.clips, *told)
         self.said = {}  # it is on disk, and a run over many clips has many shards
 
 

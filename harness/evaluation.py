@@ -8,13 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import decoding, registry, video
-from harness.files import digest, file_digest, file_name, versions
+from harness import adoption, registry, video
+from harness.environment import Made, made_with
+from harness.files import digest, file_digest, file_name
 from harness.places import finder
-from harness.scoring import on_device, place
+from harness.scoring import device_now, on_device, place
 from harness.store import CellFile
 from harness.training import load_detector
-from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, Cell, Clip, Recipe, Runtime, Weights
+from harness.training_job import made_now
+from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, Clip, Recipe, Runtime, Weights
+
+SOURCES = (
+    *("engine", "passes", "stages", "scoring", "folding", "features", "streaming", "video", "faces"),
+    *("decoding", "packets", "coded", "av_reading", "decord_reading", "torchcodec_reading"),
+)
+"""The modules that decide what is scored, and how, besides the plug-ins' own files."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,11 @@ class Contestant:
     def resident(self) -> bool:
         """Whether the detector is in memory."""
         return "detector" in vars(self)
+
+    @property
+    def made(self) -> Made:
+        """What its weights would be made with if they were trained now."""
+        return made_now(self.entry, self.runtime.device)
 
     def release(self) -> None:
         """Let go of the detector; it is loaded again when asked for."""
@@ -94,34 +107,57 @@ class Job:
     contestant: Contestant
     file: CellFile
     meta: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
+    """Whether it is to be scored even if it is finished."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is still to be scored."""
+        return self.again or not self.file.finished()
+
+    @cached_property
+    def made(self) -> Made:
+        """What its predictions are made with now."""
+        files = [Path(self.contestant.entry.file)]
+        if self.cell.severity:
+            files.append(Path(registry.perturbations.get(self.cell.perturbation).file))
+        plugins = {file.name: file for file in files}
+        return made_with(SOURCES, plugins, device_now(self.cell.runtime.device))
 
 
 def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -> CellFile:
-    """Where a cell's predictions are kept: its key covers all that would change them."""
-    key = digest(
-        {
+    """Where a cell's predictions are kept: its key covers all that is asked for.
+
+    What an earlier version stored of the same request is adopted on the way.
+    """
+    entry, runtime = contestant.entry, cell.runtime
+    shown, perturbed = shown_how(test), perturbation_identity(cell.perturbation, cell.severity)
+    asked = {
+        "detector": [entry.name, entry.version, contestant.sha256],
+        "clips": test.content,
+        "view": [contestant.frames, contestant.size, shown],
+        "perturbation": perturbed,
+        "runtime": str(runtime),
+        "seed": cell.seed,
+        "protocol": PROTOCOL,
+        "scoring": SCORING,
+    }
+    parts = [file_name(part) for part in (cell.entry, cell.tested_on, cell.condition)]
+    stored = folder.joinpath(*parts)
+    file = CellFile(stored.with_name(stored.name + cell.runtime_suffix("@")), digest(asked))
+    if not file.finished():
+        compiled = ["compiled"] if runtime.compile else []
+        then = {
             "detector": contestant.sha256,
             "clips": test.content,
             "frames": contestant.frames,
-            "preprocessing": [preprocessing(contestant, test.crop), shown_how(test)],
-            "perturbation": perturbation_identity(cell.perturbation, cell.severity),
-            "runtime": [
-                *(cell.runtime.device.partition(":")[0], cell.runtime.precision, cell.runtime.batch),
-                *(["compiled"] if cell.runtime.compile else []),
-            ],
+            "preprocessing": [{"crop": test.crop, "size": contestant.size}, shown],
+            "perturbation": perturbed,
+            "runtime": [runtime.device.partition(":")[0], runtime.precision, runtime.batch, *compiled],
             "seed": cell.seed,
-            "protocol": PROTOCOL,
-            "versions": versions(),
         }
-    )
-    entry, tested, condition = (file_name(part) for part in (cell.entry, cell.tested_on, cell.condition))
-    return CellFile(folder / entry / tested / condition, key)
-
-
-def preprocessing(contestant: Contestant, crop: str) -> dict[str, Any]:
-    """What happens to frames between the file and the detector."""
-    sources = [file_digest(Path(str(video.__file__))), *decoding.identity()]
-    return {"video": sources, "crop": crop, "size": contestant.size}
+        adoption.adopt_predictions(file, stored, asked, then)
+    return file
 
 
 def shown_how(test: TestSet) -> dict[str, Any]:

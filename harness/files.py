@@ -7,12 +7,9 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -96,29 +93,3 @@ def read_json(path: Path) -> Any:
 def home() -> Path:
     """The folder for everything derived: `$GAPBENCH_HOME`, else `.gapbench` in the working directory."""
     return Path(os.environ.get("GAPBENCH_HOME", ".gapbench")).absolute()
-
-
-@cache
-def revision() -> tuple[str, bool]:
-    """The git commit of the code and whether it has uncommitted changes outside `results/`."""
-    root = Path(__file__).resolve().parent.parent
-    try:
-        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
-            return "unknown", False  # installed somewhere inside another project
-        commit = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--", ".", ":!results")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown", False
-    return commit, bool(changed)
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of the libraries that can change a score."""
-    named = ("torch", "timm", "numpy", "decord", "av", "albumentations", "opencv-python-headless")
-    return {name: version(name) for name in named}
-
-
-def _git(root: Path, *arguments: str) -> str:
-    run = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
-    return run.stdout.strip()

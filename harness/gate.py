@@ -194,7 +194,7 @@ def _of_lines(rows: Iterable[Row], pairs: Mapping[str, Pair], limits: Mapping[st
     """Verdicts on the lines whose every cell can be compared."""
     cells: dict[tuple[str, str | None], dict[str, Row]] = {}
     for row in rows:
-        cells.setdefault((row.cell.detector, row.cell.trained_on), {})[str(row.cell)] = row
+        cells.setdefault((row.cell.detector, row.cell.trained_on), {})[row.cell.measured] = row
     found = []
     for mine in cells.values():
         both = [pairs[name] for name in mine if name in pairs]

@@ -87,6 +87,7 @@ def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) ->
     yield from beside(board, published)
     yield from circumstances.shared_footage(standings)
     yield from circumstances.failed(standings)
+    yield from circumstances.made_in_parts(standings)
     yield from circumstances.cost(board)
     yield from circumstances.recipes(board)
     yield from circumstances.absent(board)

@@ -59,6 +59,8 @@ class Progressed:
     """State of the network after the epoch with the best validation AUC."""
     best_epoch: int = 0
     best_auc: float = -1.0
+    made: list[Mapping[str, Any]] = field(default_factory=list)
+    """What the processes that took part computed with, each once."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Course:
     seed: int
     checkpoint: Path
     title: str
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What this process computes with."""
+    again: bool = False
+    """Whether a checkpoint counts only if it was made with the same."""
 
 
 def learn(course: Course, train: Footage, val: Footage) -> Progressed:
@@ -79,6 +85,8 @@ def learn(course: Course, train: Footage, val: Footage) -> Progressed:
     detector = on_device(course.detector, course.runtime)
     optimizer = _optimizer(detector, course.recipe)
     state = _resumed(course, optimizer)
+    if course.made not in state.made:
+        state.made.append(course.made)
     steps = max(1, len(train) // course.recipe.batch)
     left = course.recipe.epochs - state.epoch
     saved = time.monotonic()
@@ -293,6 +301,8 @@ def _resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
         content: Mapping[str, Any] = torch.load(
             course.checkpoint, map_location=torch_device(course.runtime.device), weights_only=True
         )
+        if course.again and content["progressed"].get("made") != [course.made]:
+            return Progressed()
         course.detector.load_state_dict(content["network"])
         optimizer.load_state_dict(content["optimizer"])
         state = Progressed(**content["progressed"])

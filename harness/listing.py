@@ -120,7 +120,7 @@ def _ready(plan: Plan, trained: Trained) -> Contestant | None:
         job = training_job(plan, trained)
     except KeyError:  # its dataset is still to be made
         return None
-    weights = find_weights(job, home() / "weights")
+    weights = None if plan.retrain else find_weights(job, home() / "weights")
     return Contestant(job.entry, plan.runtime, job.recipe, weights) if weights else None
 
 
@@ -136,5 +136,5 @@ def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: st
     if found is None or Subset.parse(test).dataset not in plan.clips:
         return f"{len(cells)} to score"
     _, jobs = cell_jobs(plan, {trained: found}, test)
-    left = sum(not job.file.finished() for job in jobs)
+    left = sum(job.due for job in jobs)
     return f"{left} to score" if left else f"{len(cells)} finished"

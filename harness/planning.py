@@ -10,6 +10,7 @@ from typing import Any
 
 from harness import registry
 from harness.data import Subset, content_of, identity_of, list_clips, missing, root_of
+from harness.decoding import reader_named
 from harness.evaluation import TestSet
 from harness.matrix import Matrix
 from harness.places import faces_missing
@@ -37,6 +38,12 @@ class Plan:
     """Digests of training sets, once they were asked for."""
     tests: dict[str, TestSet] = field(default_factory=dict)
     """Test sets, once they were asked for."""
+    retrain: bool = False
+    """Whether weights that are there are made anew."""
+    rescore: bool = False
+    """Whether predictions that are there are made anew."""
+    differs: str = ""
+    """What of the results was made with something else than there is now, once that is known."""
 
     @property
     def datasets(self) -> list[str]:
@@ -65,10 +72,11 @@ class Plan:
         return root_of(registry.datasets.get(dataset), self.matrix.data)
 
 
-def plan_matrix(matrix: Matrix, device: str) -> Plan:
+def plan_matrix(matrix: Matrix, device: str, retrain: bool = False, rescore: bool = False) -> Plan:
     """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
+    reader_named()
     runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch, matrix.compile)
-    plan = Plan(matrix, runtime, matrix.cells(runtime), {})
+    plan = Plan(matrix, runtime, matrix.cells(runtime), {}, retrain=retrain, rescore=rescore)
     for kind, names in _needed(plan):
         plan.absent |= {
             name: f"its file cannot be imported: {kind.broken()[name]}"

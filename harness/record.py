@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.environment import versions
 from harness.evaluation import Contestant, Job
-from harness.files import home, plain, read_json, versions, write_whole
+from harness.files import home, plain, read_json, write_whole
 from harness.matrix import Matrix
 from harness.store import record_path
 from harness.types import Cost

@@ -69,6 +69,8 @@ class DetectorEntry:
     """What imported weights were trained on, as whoever imported them says; None when nobody does."""
     identity: str = ""
     """sha256 (hex) of weights that came from outside; empty otherwise."""
+    version: str = "1"
+    """Raised whenever the same recipe or the same weights come to mean another network."""
 
     @property
     def trainable(self) -> bool:
@@ -243,11 +245,13 @@ def detector(
     *,
     recipes: Mapping[str, Recipe] | None = None,
     importers: Mapping[str, Importer] | None = None,
+    version: str = "1",
 ) -> Callable[[Any], Any]:
     """Register the decorated class as a detector; with recipes it is trainable, without it is fixed."""
 
     def register(build: Any) -> Any:
-        detectors.add(DetectorEntry(name, build, dict(recipes or {}), _file_of(build), dict(importers or {})))
+        facts = (dict(recipes or {}), _file_of(build), dict(importers or {}))
+        detectors.add(DetectorEntry(name, build, *facts, version=version))
         return build
 
     return register

@@ -16,7 +16,7 @@ from harness.operating import DRIFT_RATES, PREVALENCE, limits_of
 from harness.store import read_predictions, record_path, weights_from
 from harness.types import DOUBT, RANKED, Board, Cell, Cost, Entry, HarnessError, Row, Runtime, parts_of
 
-MADE_BY = ("commit", "dirty", "versions", "fp32_difference")
+MADE_BY = ("commit", "dirty", "versions", "fp32_difference", "made")
 """Provenance of the predictions themselves: what scored them, not what reads them now."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.device_facts import gpu_now, processor_name
 from harness.folding import fold_norms
 from harness.process import keep_freed_memory, usable_cores
 from harness.types import PRECISIONS, HarnessError, Runtime
@@ -56,6 +57,23 @@ def torch_device(device: str) -> torch.device:
             f"device {device!r} is not on this machine ({torch.cuda.device_count()} CUDA devices)"
         )
     return found
+
+
+@cache
+def device_now(device: str) -> dict[str, str]:
+    """What is known of a device, for the provenance of what it makes: `device` (its name), and of a GPU also
+    `driver`, `CUDA` and `cuDNN`; what nobody says is left out."""
+    found = torch_device(device)
+    if found.type != "cuda":
+        return {"device": processor_name()}
+    gpu = gpu_now(str(torch.cuda.get_device_properties(found).uuid))
+    said = {
+        "device": torch.cuda.get_device_name(found),
+        "driver": gpu.driver if gpu else None,
+        "CUDA": torch.version.cuda,
+        "cuDNN": torch.backends.cudnn.version(),
+    }
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _native_bf16(device: torch.device) -> bool:

@@ -27,6 +27,8 @@ from harness.files import digest, file_digest, home, read_json
 from harness.process import usable_cores
 from harness.types import HarnessError
 
+ANEW = ("retrain", "rescore")
+"""Options that make something anew; once that is done, the command without them would leave the same."""
 FORMAT = 1
 """Raised whenever a seal comes to hold other things."""
 PACKAGES = ("harness", "harness.detectors", "harness.datasets", "harness.perturbations")
@@ -98,7 +100,8 @@ def basis_of(options: Namespace) -> str:
 
 
 def _command(options: Namespace) -> list[Any]:
-    return [str(Path.cwd()), {name: str(said) for name, said in vars(options).items()}]
+    said = {name: str(value) for name, value in vars(options).items() if name not in ANEW}
+    return [str(Path.cwd()), said]
 
 
 def sources() -> dict[str, str | None]:

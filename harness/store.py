@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,14 @@ class CellFile:
         """The finished file."""
         return self.folder / f"{self.key[:8]}.parquet"
 
+    @property
+    def shards(self) -> Path:
+        """The folder of the shards, while the cell is unfinished."""
+        return self.folder / f"{self.key[:8]}.shards"
+
     def shard(self, start: int, stop: int) -> Path:
         """The file of the clips `start` to `stop`, while the cell is unfinished."""
-        return self.folder / f"{self.key[:8]}.shards" / f"{start:06d}-{stop:06d}.parquet"
+        return self.shards / f"{start:06d}-{stop:06d}.parquet"
 
     def finished(self) -> bool:
         """Whether the cell is done; a file with another key or a damaged one is not."""
@@ -69,29 +74,70 @@ class CellFile:
         clips: Sequence[Clip],
         predictions: Sequence[Prediction],
         difference: float | None = None,
+        made: Mapping[str, Any] | None = None,
     ) -> None:
         """Keep the predictions of a shard whose first clip is number `start`.
 
-        `difference` is how far mixed precision moved a score from fp32, where that was measured.
+        `difference` is how far mixed precision moved a score from fp32, where that was measured; `made` is
+        what it was made with (`environment.made_with`).
         """
         table = predictions_table(clips, predictions)
-        meta = {"key": self.key, "difference": difference}
+        meta = {"key": self.key, "difference": difference, "made": made}
         _write(self.shard(start, start + len(clips)), table, meta)
 
     def finish(self, shards: Sequence[tuple[int, int]], meta: Mapping[str, Any]) -> None:
-        """Join the shards into the finished file, with what is known of the cell, and remove them."""
+        """Join the shards into the finished file, with what is known of the cell, and remove them.
+
+        Its provenance says what the shards were made with: `made`, each kind once, so that more than one
+        tells of a cell that two devices or versions worked on; and commit and versions of the last kind.
+        """
         try:
             tables = [pq.read_table(self.shard(*shard), partitioning=None) for shard in shards]
         except FileNotFoundError:
             if self.finished():  # another run joined the same shards first
                 return
             raise
-        told = [json.loads(table.schema.metadata[META]).get("difference") for table in tables]
-        known = [difference for difference in told if difference is not None]
+        told = [json.loads(table.schema.metadata[META]) for table in tables]
+        provenance = {**meta.get("provenance", {}), **_makers(said.get("made") for said in told)}
+        known = [said["difference"] for said in told if said.get("difference") is not None]
         if known:
-            meta = {**meta, "provenance": {**meta.get("provenance", {}), "fp32_difference": max(known)}}
-        _write(self.path, pa.concat_tables(tables), {**meta, "key": self.key})
-        shutil.rmtree(self.shard(0, 0).parent, ignore_errors=True)  # with what a killed run left in it
+            provenance["fp32_difference"] = max(known)
+        _write(self.path, pa.concat_tables(tables), {**meta, "provenance": provenance, "key": self.key})
+        self.clear()
+
+    def adopt(
+        self, folder: Path, key_of: Callable[[Mapping[str, str]], str], today: Mapping[str, str]
+    ) -> None:
+        """Keep under this key what an earlier version kept in a folder of the same request.
+
+        `key_of` gives the key it had with some versions of libraries: those that a finished file names,
+        `today` for shards, which name none.
+        """
+        for path in sorted(folder.glob("*.parquet"), key=lambda path: -path.stat().st_mtime):
+            said = stored_meta(path)
+            libraries = said.get("provenance", {}).get("versions")
+            if libraries is not None and said.get("key") == key_of(libraries):
+                restamped(path, self.path, self.key)
+                return
+        begun = CellFile(folder, key_of(today)).shards
+        for path in sorted(begun.glob("[!.]*.parquet")):
+            restamped(path, self.shards / path.name, self.key)
+        shutil.rmtree(begun, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove the shards, with what a killed run left among them."""
+        shutil.rmtree(self.shards, ignore_errors=True)
+
+
+def _makers(told: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """What shards were made with; one that does not say so is of a kind of its own."""
+    kinds: list[Mapping[str, Any]] = []
+    for made in told:
+        if (made or {}) not in kinds:
+            kinds.append(made or {})
+    last = kinds[-1] if kinds else {}
+    found = {name: last[name] for name in ("commit", "dirty", "versions") if name in last}
+    return {**found, "made": kinds} if any(kinds) else found
 
 
 def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> pa.Table:
@@ -149,14 +195,22 @@ def _write(path: Path, table: pa.Table, meta: Mapping[str, Any]) -> None:
         pq.write_table(table.replace_schema_metadata({META: json.dumps(meta).encode()}), temporary)
 
 
-def _matches(path: Path, key: str) -> bool:
-    if not path.is_file():
-        return False
+def stored_meta(path: Path) -> dict[str, Any]:
+    """What was written of the predictions in a file; empty where there is none that can be read."""
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException):
-        return False
-    return json.loads(metadata.get(META, b"{}")).get("key") == key
+        return {}
+    return dict(json.loads(metadata.get(META, b"{}")))
+
+
+def restamped(path: Path, target: Path, key: str) -> None:
+    """Write the same predictions under another key."""
+    _write(target, pq.read_table(path, partitioning=None), {**stored_meta(path), "key": key})
+
+
+def _matches(path: Path, key: str) -> bool:
+    return path.is_file() and stored_meta(path).get("key") == key
 
 
 def _line(error: BaseException) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,106 +14,67 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from harness import augmentation, decoding, footage, frame_cache, learning, scoring, video
+from harness import adoption
 from harness.breakdown import spent
-from harness.files import (
-    clips_digest,
-    digest,
-    file_digest,
-    revision,
-    seed_of,
-    versions,
-    write_whole,
-    writing,
-)
+from harness.environment import revision, versions
+from harness.files import digest, file_digest, plain, seed_of, write_whole, writing
 from harness.footage import Footage, limited, split_of
 from harness.frame_cache import Wanted, read_footage
 from harness.learning import Course, Progressed, best_threshold, learn, scores_of
 from harness.progress import say
 from harness.registry import DetectorEntry
-from harness.scoring import prepare_process, resolve_precision, torch_device
+from harness.scoring import prepare_process, torch_device
 from harness.store import read_weights
-from harness.types import PROTOCOL, Clip, HarnessError, Recipe, Runtime, Weights
+from harness.training_job import TrainingJob
+from harness.types import SCORING, TRAINING, HarnessError, Runtime, Weights
 
 POOL = 16
 """Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """All that decides what weights come out of a training."""
-
-    entry: DetectorEntry
-    recipe: Recipe
-    trained_on: str
-    """Dataset, or `dataset-manipulation` when that manipulation was left out."""
-    clips: tuple[Clip, ...]
-    """The clips of the splits train and val; the epoch and the threshold are chosen on val."""
-    crop: str
-    """One of `types.CROPS`; for `face` the clips carry their tracks once training starts."""
-    version: str
-    """Version of the dataset."""
-    seed: int = 0
-    device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:N`."""
-    faces: str = ""
-    """What finds the faces, for the crop `face`."""
-
-    @property
-    def key(self) -> str:
-        """sha256 (hex) over everything that would change the weights; the kind of device, not its number."""
-        modules = (augmentation, footage, frame_cache, learning, scoring)
-        sources = [self.entry.file, __file__, *(str(module.__file__) for module in modules)]
-        return digest(
-            [
-                self.entry.name,
-                [*(file_digest(Path(source)) for source in sources), *_reading()],
-                [self.recipe, self.precision, torch_device(self.device).type, self.seed],
-                [self.trained_on, self.clips_sha256, self.crop, self.faces],
-                [versions(), PROTOCOL],
-            ]
-        )
-
-    @property
-    def clips_sha256(self) -> str:
-        """Digest of the clip list."""
-        return clips_digest(self.clips, self.version)
-
-    @property
-    def precision(self) -> str:
-        """`fp32` or `bf16`, as the recipe resolves on this device."""
-        if self.recipe.precision == "fp16":
-            raise HarnessError(f"{self.entry.name}: a recipe's precision is fp32, bf16 or auto, not fp16")
-        return resolve_precision(self.recipe.precision, self.device)
-
-    @property
-    def name(self) -> str:
-        """`detector@trained_on-s<seed>`."""
-        return f"{self.entry.name}@{self.trained_on}-s{self.seed}"
-
-    def stem(self, folder: Path) -> Path:
-        """Path of its files, without the suffix."""
-        return folder / f"{self.name}-{self.key[:10]}"
-
-
-def _reading() -> list[str]:
-    """What decides the pixels that are read from files."""
-    return [file_digest(Path(str(video.__file__))), *decoding.identity()]
-
-
 def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
-    """The finished weights of that job, or None if it has not been trained here."""
+    """The finished weights of that job, or None if it has not been trained here.
+
+    Those of an earlier way to name them are adopted, those of a detector that has changed since are used if
+    every tensor still fits.
+    """
     path = job.stem(folder).with_suffix(".json")
     if not path.exists() or not path.with_suffix(".safetensors").exists():
-        return None
+        adopted = adoption.adopt_weights(job, folder)
+        if adopted is None:
+            return None
     weights = read_weights(path)
     if weights.key != job.key:
         raise HarnessError(f"{path} belongs to another training; delete it to train again")
-    return weights
+    return weights if _fit(weights, job.entry) else None
 
 
-def train(job: TrainingJob, folder: Path) -> Weights:
+_asked: dict[tuple[str, str], bool] = {}
+"""(sha256 of weights, sha256 of their detector's file) -> whether they fit: found out and said once a run."""
+
+
+def _fit(weights: Weights, entry: DetectorEntry) -> bool:
+    """Whether weights fit their detector; only one whose file changed since is asked, and that is said."""
+    now = file_digest(Path(entry.file))
+    if weights.provenance.get("source_sha256", now) == now:
+        return True
+    if (weights.sha256, now) not in _asked:
+        changed = f"{entry.name} has changed since it was trained on {weights.trained_on}"
+        try:
+            load_detector(weights, entry)
+        except HarnessError as error:
+            say(f"{changed}, and is trained again: {error}")
+            _asked[weights.sha256, now] = False
+        else:
+            say(f"{changed}; every tensor of its weights fits, so they are used: --retrain trains anew")
+            _asked[weights.sha256, now] = True
+    return _asked[weights.sha256, now]
+
+
+def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
     """Train, choose epoch and threshold on the validation split, and store weights and provenance.
+
+    `again` begins anew where an unfinished training was begun with other code, libraries or another device.
 
     An interrupted training goes on after the last epoch that was kept (one every half minute) and ends in
     the same weights, bit for bit, as an uninterrupted one on the same machine (on a CPU; CUDA kernels may
@@ -134,8 +94,9 @@ def train(job: TrainingJob, folder: Path) -> Weights:
     training, validation = _footage(job, folder.parent / "frames")
     runtime = Runtime(job.device, job.precision, job.recipe.batch)
     title = f"training {job.entry.name} on {job.trained_on}"
-    checkpoint = stem.with_name(stem.name + ".partial")
-    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title)
+    adoption.adopt_checkpoint(job, folder)
+    checkpoint = adoption.partial_of(stem)
+    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, plain(job.made), again)
     state = learn(course, training, validation)
     course.detector.load_state_dict(state.best)
     with spent("forward"):
@@ -199,9 +160,7 @@ def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
             )
     training = limited(split_of(job.clips, "train"), recipe.clips)
     pool = max(POOL, recipe.frames, recipe.train_frames)
-    content = digest(
-        [job.version, job.faces, _reading(), file_digest(Path(frame_cache.__file__)), versions()]
-    )
+    content = digest([job.version, job.faces, TRAINING, SCORING])
     wanted = (
         Wanted(training, pool, recipe.size, job.crop, content),
         Wanted(split_of(job.clips, "val"), recipe.frames, recipe.size, job.crop, content),
@@ -225,6 +184,7 @@ def _store(
         "crop": job.crop,
         "source_sha256": file_digest(Path(job.entry.file)),
         "versions": versions(),
+        "made": state.made,
         "device": job.device,
         "precision": job.precision,
         "best_epoch": state.best_epoch,

@@ -19,6 +19,10 @@ SPLITS = ("train", "val", "test")
 
 PROTOCOL = 1
 """Raised whenever numbers stop being comparable with those of earlier versions."""
+TRAINING = 1
+"""Raised whenever the same request for a training would give other weights; those stored are made anew."""
+SCORING = 1
+"""Raised whenever the same weights would give the same clips other scores; those stored are made anew."""
 
 
 class HarnessError(Exception):
@@ -102,7 +106,11 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a detector is trained. Stored beside the weights it made, and part of their name."""
+    """How a detector is trained. Stored beside the weights it made, and part of their name.
+
+    A field at its default is left out of their key, so that a new field changes no key; to change a default
+    is to raise `TRAINING`.
+    """
 
     size: int
     """Side of the square input, in pixels."""
@@ -156,8 +164,14 @@ class Runtime:
     """Whether `torch.compile` compiles the detector before it scores."""
 
     def __str__(self) -> str:
+        """Such as `cuda-bf16-b16`: what is part of a key; which of several GPUs it is is not."""
+        return f"{self.kind}-b{self.batch}"
+
+    @property
+    def kind(self) -> str:
+        """Such as `cuda-bf16`: what is part of a name, where it is not the default."""
         compiled = "-compiled" if self.compile else ""
-        return f"{self.device}-{self.precision}-b{self.batch}{compiled}"
+        return f"{self.device.partition(':')[0]}-{self.precision}{compiled}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +216,19 @@ class Cell:
         meets_unseen = unseen is not None and unseen != left_out and only in (None, unseen)
         return "cross-manipulation" if meets_unseen else "in-dataset"
 
-    def __str__(self) -> str:
+    @property
+    def measured(self) -> str:
+        """`detector@trained_on/tested_on/condition`: what is measured, whatever computed it."""
         return f"{self.entry}/{self.tested_on}/{self.condition}"
+
+    def __str__(self) -> str:
+        """What is measured, and the kind of runtime where it is not the default: two kinds are two cells."""
+        return self.measured + self.runtime_suffix("/")
+
+    def runtime_suffix(self, sign: str) -> str:
+        """The sign and the kind of runtime; empty for the default, and for one that nobody knows."""
+        known = self.runtime.precision in PRECISIONS
+        return f"{sign}{self.runtime.kind}" if known and self.runtime.kind != Runtime().kind else ""
 
 
 @dataclass(frozen=True, slots=True)

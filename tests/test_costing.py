@@ -164,7 +164,7 @@ def test_a_kept_cost_of_an_earlier_version_is_not_taken_for_one_of_this(
 ) -> None:
     entry = registry.detectors.get("constant")
     before = kept_file(entry, None, RUNTIME)
-    monkeypatch.setattr(costing, "MEASURED_BY", ("cost", "types"))
+    monkeypatch.setattr(costing, "MEASURING", 2)
     assert kept_file(entry, None, RUNTIME) != before
 
 

@@ -16,7 +16,6 @@ from harness.files import (
     file_digest,
     home,
     read_json,
-    revision,
     seed_of,
     write_whole,
     writing,
@@ -167,9 +166,3 @@ def test_home_is_named_by_the_environment_or_lies_in_the_working_folder(
     monkeypatch.delenv("GAPBENCH_HOME")
     monkeypatch.chdir(tmp_path)
     assert home() == tmp_path / ".gapbench"
-
-
-def test_the_revision_is_a_commit_or_says_unknown() -> None:
-    commit, dirty = revision()
-    assert commit == "unknown" or (len(commit) == 40 and int(commit, 16) >= 0)
-    assert isinstance(dirty, bool)

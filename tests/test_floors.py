@@ -20,7 +20,17 @@ FLOORS: dict[str, int] = {
     for floor, names in enumerate(
         (
             ("", "matrices", "types"),
-            ("registry", "files", "progress", "trees", "shelf", "process", "breakdown", "streaming"),
+            (
+                "registry",
+                "files",
+                "progress",
+                "trees",
+                "shelf",
+                "process",
+                "breakdown",
+                "streaming",
+                "environment",
+            ),
             (
                 *("video", "decoding", "packets", "coded"),
                 *("av_reading", "decord_reading", "torchcodec_reading"),
@@ -44,7 +54,7 @@ FLOORS: dict[str, int] = {
             (
                 *("stopwatch", "costing", "cost_tables"),
                 *("matrix", "campaign", "footage", "learning", "training", "evaluation", "cost", "store"),
-                *("stages", "engine", "passes", "frame_cache"),
+                *("stages", "engine", "passes", "frame_cache", "training_job", "adoption"),
                 *("record", "rows", "runs", "standing", "lines", "compare", "domains", "oracle", "elsewhere"),
                 *("foreign", "leaderboard", "ranking", "sections", "testsets", "trust", "circumstances"),
                 *("shown", "plots", "drawing", "grids", "curves", "forest"),

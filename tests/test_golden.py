@@ -1,8 +1,9 @@
 """One golden run of `smoke`, end to end: weights that are fixed in the repository, the score of every clip.
 
-After a change that is meant to move scores, write the golden files anew and say so in the changelog:
-`GAPBENCH_WRITE_GOLDEN=1 python -m pytest tests/test_golden.py`. The scores depend on the pixels of the
-clips, which another processor may render a little differently; the files say whose pixels they belong to.
+After a change that is meant to move scores, raise `SCORING` in `harness/types.py`, write the golden files
+anew and say so in the changelog: `GAPBENCH_WRITE_GOLDEN=1 python -m pytest tests/test_golden.py`. The scores
+depend on the pixels of the clips, which another processor may render a little differently; the files say
+whose pixels they belong to.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from harness.registry import datasets
 from harness.rows import load_board
 from harness.store import read_predictions
 from harness.training import find_weights, train
-from harness.types import Weights
+from harness.types import SCORING, Weights
 
 GOLDEN = Path(__file__).parent / "golden"
 WEIGHTS, SCORES = GOLDEN / "smoke.safetensors", GOLDEN / "smoke.json"
@@ -98,7 +99,8 @@ def test_write_the_golden_files(home: Path, tiny_root: Path) -> None:
         cell: {clip: round(score, 5) for clip, score in scores.items()}
         for cell, scores in scores_of_smoke().items()
     }
-    SCORES.write_text(json.dumps({"pixels": pixels_of(tiny_root), "scores": rounded}, indent=1) + "\n")
+    told = {"scoring": SCORING, "pixels": pixels_of(tiny_root), "scores": rounded}
+    SCORES.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def test_smoke_gives_every_clip_the_score_it_gave_before(home: Path, tiny_root: Path) -> None:
@@ -112,7 +114,11 @@ def test_smoke_gives_every_clip_the_score_it_gave_before(home: Path, tiny_root: 
         assert now[cell].keys() == scores.keys()
         differences = {clip: abs(now[cell][clip] - score) for clip, score in scores.items()}
         worst = max(differences, key=lambda clip: differences[clip])
-        assert differences[worst] <= tolerance, f"{cell}: {worst} moved by {differences[worst]:.5f}"
+        moved = f"{cell}: {worst} moved by {differences[worst]:.5f}"
+        assert differences[worst] <= tolerance, (
+            f"{moved}; if that is meant, raise SCORING in harness/types.py"
+        )
+    assert golden["scoring"] == SCORING, "SCORING was raised: write the golden files anew"
 
 
 def test_the_validation_split_is_scored_to_set_operating_points_by(home: Path) -> None:

@@ -16,13 +16,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from harness import augmentation, footage, frame_cache, learning, training, video
-from harness.files import file_digest
+from harness import augmentation, environment, footage, frame_cache, learning, training, training_job
+from harness.files import file_digest, plain
 from harness.frame_cache import Wanted, read_footage
 from harness.learning import best_threshold, rate_at
 from harness.registry import DetectorEntry
 from harness.training import TrainingJob, find_weights, load_detector, read_weights, train
-from harness.types import Clip, HarnessError, Recipe, Runtime
+from harness.training_job import stated
+from harness.types import TRAINING, Clip, HarnessError, Recipe, Runtime
+from harness.video import read_frames
 
 RECIPE = Recipe(
     size=16,
@@ -64,6 +66,15 @@ class Small(nn.Module):
         return {"backbone": list(self.body.parameters()), "head": list(self.head.parameters())}
 
 
+class Wider(Small):
+    """The same with another head."""
+
+    def __init__(self, size: int, frames: int, pretrained: bool = False) -> None:
+        super().__init__(size, frames, pretrained)
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(8, 2))
+
+
+GOLDEN = Path(__file__).parent / "golden" / "training.json"
 ENTRY = DetectorEntry("small", Small, {"tiny": RECIPE}, __file__)
 
 
@@ -175,24 +186,104 @@ def test_patience_stops_a_training_that_no_longer_improves(job: TrainingJob, tmp
         {"recipe": dataclasses.replace(RECIPE, learning_rate=2e-2)},
         {"recipe": dataclasses.replace(RECIPE, precision="bf16")},
         {"entry": dataclasses.replace(ENTRY, name="other")},
-        {"entry": dataclasses.replace(ENTRY, file=torch.__file__)},
+        {"entry": dataclasses.replace(ENTRY, version="2")},
+        {"clips": ()},
+        {"faces": "another finder"},
     ],
-    ids=["seed", "crop", "version", "dataset", "recipe", "precision", "detector", "source"],
+    ids=[
+        "seed",
+        "crop",
+        "version",
+        "dataset",
+        "recipe",
+        "precision",
+        "detector",
+        "declared",
+        "clips",
+        "faces",
+    ],
 )
 def test_the_key_changes_with_whatever_would_change_the_weights(job: TrainingJob, change: dict) -> None:
     assert dataclasses.replace(job, **change).key != job.key
 
 
-def test_the_key_changes_with_the_clips_the_reader_and_torch(
+def test_the_key_changes_with_the_declared_number_and_not_with_what_the_weights_are_made_with(
     job: TrainingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = {job.key, dataclasses.replace(job, clips=job.clips[:-1]).key}
+    key, made = job.key, job.made
+    other = dataclasses.replace(job, entry=dataclasses.replace(ENTRY, file=torch.__file__))
     with monkeypatch.context() as patch:
-        patch.setattr(video, "__file__", training.__file__)
-        keys.add(job.key)
-    monkeypatch.setattr(training, "versions", lambda: {"torch": "0.0"})
-    keys.add(job.key)
-    assert len(keys) == 4
+        patch.setattr(environment, "versions", lambda: {"torch": "0.0"})
+        patch.setattr(environment, "sources_of", lambda *places: {"learning.py": "0"})
+        assert environment.differences(made, other.made) == [
+            f"torch {made['versions']['torch']} -> 0.0",
+            "plugins (__init__.py, test_training.py)",
+            f"sources ({', '.join(sorted(made['sources'])[:4])} and {len(made['sources']) - 4} more)",
+        ]
+        assert other.key == job.key == key
+    monkeypatch.setattr(training_job, "TRAINING", 2)
+    assert job.key != key
+
+
+def test_a_training_gives_the_weights_it_gave_before(job: TrainingJob, tmp_path: Path) -> None:
+    weights = train(job, tmp_path)
+    now = {
+        "training": TRAINING,
+        "losses": [round(epoch["train_loss"], 6) for epoch in weights.curve],
+        "val_auc": [round(epoch["val_auc"], 6) for epoch in weights.curve],
+        "threshold": round(weights.threshold, 6),
+    }
+    if "GAPBENCH_WRITE_GOLDEN" in os.environ:
+        GOLDEN.write_text(json.dumps(now, indent=1) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    for name in ("losses", "val_auc", "threshold"):
+        moved = (
+            f"{name} moved; if that is meant, raise TRAINING in harness/types.py and write {GOLDEN.name} anew"
+        )
+        assert now[name] == pytest.approx(golden[name], abs=1e-3), moved
+    assert golden["training"] == TRAINING, f"TRAINING was raised: write {GOLDEN.name} anew"
+
+
+def test_the_defaults_of_a_recipe_that_keys_leave_out_are_what_they_were() -> None:
+    least = Recipe(0, 0, 0, 0, 0.0)
+    defaults = {name: said for name, said in plain(least).items() if name not in stated(least)}
+    known = {
+        **{"train_frames": 1, "passes": 1, "backbone_rate": 1.0, "weight_decay": 0.0, "schedule": "constant"},
+        **{"clip_norm": None, "patience": None, "precision": "fp32", "pretrained": False},
+        **{"augment": ["flip"], "clips": None, "options": {}},
+    }
+    assert {name: defaults[name] for name in known} == known, "a default of a recipe moved: raise TRAINING"
+
+
+def test_weights_of_a_detector_that_changed_are_used_while_every_tensor_fits(
+    job: TrainingJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = train(job, tmp_path)
+    edited = dataclasses.replace(job, entry=dataclasses.replace(ENTRY, file=torch.__file__))
+    assert find_weights(edited, tmp_path) == weights
+    assert find_weights(edited, tmp_path) == weights
+    assert capsys.readouterr().err.count("every tensor of its weights fits") == 1
+    wider = dataclasses.replace(edited.entry, build=Wider, file=training.__file__)
+    assert find_weights(dataclasses.replace(job, entry=wider), tmp_path) is None
+    assert "small has changed since it was trained on toy, and is trained again" in capsys.readouterr().err
+
+
+def test_an_unfinished_training_that_other_code_began_says_so_and_is_begun_anew_where_that_is_asked(
+    job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "versions", lambda: {"torch": "0.0"})
+        interrupt_in_epoch(patch, 2)
+        for folder in ("on", "anew"):
+            with pytest.raises(KeyboardInterrupt):
+                train(job, tmp_path / folder)
+    on, anew = train(job, tmp_path / "on"), train(job, tmp_path / "anew", again=True)
+    assert [made["versions"].get("torch") for made in on.provenance["made"]] == [
+        "0.0",
+        torch.__version__.partition("+")[0],
+    ]
+    assert len(anew.provenance["made"]) == 1
 
 
 def test_the_key_does_not_change_with_where_the_clips_lie(job: TrainingJob) -> None:
@@ -395,7 +486,7 @@ def test_training_frames_are_decoded_once_and_shared_by_later_trainings(
 
     def counting(path: Path, counts: Any) -> Any:
         decoded.append(path)
-        return video.read_frames(path, counts)
+        return read_frames(path, counts)
 
     monkeypatch.setattr(frame_cache, "read_frames", counting)
     first = read_footage(wanted(job, "train", 4), tmp_path)

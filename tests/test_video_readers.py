@@ -11,7 +11,17 @@ import av
 import numpy as np
 import pytest
 
-from harness import av_reading, coded, decoding, decord_reading, packets, torchcodec_reading
+from harness import (
+    av_reading,
+    coded,
+    decoding,
+    decord_reading,
+    evaluation,
+    packets,
+    torchcodec_reading,
+    training_job,
+)
+from harness.environment import sources_of
 from harness.packets import Order, opened
 from harness.types import HarnessError
 from harness.video import read_frames, sample_indices
@@ -250,7 +260,7 @@ def test_an_unknown_reader_is_an_error_that_names_the_nearest(tmp_path, monkeypa
     with pytest.raises(HarnessError, match="did you mean 'pyav'"):
         read_frames(path, [1])
     with pytest.raises(HarnessError, match="did you mean 'pyav'"):
-        decoding.identity()
+        decoding.reader_named()
     assert len(read_frames(path, [1], "auto").pixels) == 1
 
 
@@ -305,11 +315,8 @@ def test_torchcodec_is_asked_for_exactly_the_frames_wanted(tmp_path, monkeypatch
     assert asked == [("clip.mp4", 1, "exact")]
 
 
-def test_all_that_decides_about_frames_is_in_their_identity():
-    named = {path.stem for path in decoding.SOURCES}
-    assert named == {
-        *("decoding", "packets", "coded"),
-        *("av_reading", "decord_reading", "torchcodec_reading"),
-    }
-    assert all(path.is_file() for path in decoding.SOURCES)
-    assert len(set(decoding.identity())) == len(decoding.SOURCES)
+def test_all_that_decides_about_frames_is_in_what_results_are_made_with():
+    deciding = {"decoding", "packets", "coded", "av_reading", "decord_reading", "torchcodec_reading", "video"}
+    for sources in (training_job.SOURCES, evaluation.SOURCES):
+        assert deciding <= set(sources)
+        assert {f"{name}.py" for name in sources} == set(sources_of(*sources))

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.files import read_json, revision, write_whole
+from harness.environment import revision
+from harness.files import read_json, write_whole
 from tests.benchmarks import machine
 from tests.benchmarks.figures import Figure, as_markdown, as_text
 from tests.benchmarks.pairs import small

@@ -23,7 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from harness import shelf
+from harness import weights
 from harness.types import Clip, HarnessError, Recipe, unknown
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
@@ -223,12 +223,12 @@ class Registry(Generic[E]):
         if name in self._broken:
             raise HarnessError(f"{self.kind} {name!r} cannot be imported: {self._broken[name]}")
         prefix, colon, argument = name.partition(":")
-        if colon and self.kind == "detector" and (imported := shelf.imported(name, self.get)):
+        if colon and self.kind == "detector" and (imported := weights.imported(name, self.get)):
             return imported
         if colon and prefix in self._families:
             return self._families[prefix](argument)
         if colon and self.kind == "detector" and (prefix in self._entries or prefix in self._families):
-            raise unknown(f"imported weights of {prefix}", name, shelf.names())
+            raise unknown(f"imported weights of {prefix}", name, weights.names())
         error = unknown(self.kind, name, [*self._entries, *(f"{each}:..." for each in self._families)])
         if self._broken:
             raise HarnessError(f"{error}; not importable: {', '.join(sorted(self._broken))}")

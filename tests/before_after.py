@@ -3,9 +3,9 @@
     python tests/before_after.py note --home .gapbench --results results > before.json
     python tests/before_after.py compare before.json after.json
 
-Noted are the bytes of trained weights, what is in stored predictions (their files also hold keys, commits and
-versions), the bytes of tables and plots, and the names of all tests without their files. Nothing of the harness
-is imported, so that any two of its versions can be compared.
+Noted are the bytes of trained weights, what is in stored predictions (their files also hold keys, commits
+and versions), the bytes of tables and plots, and the names of all tests without their files. Nothing of the
+harness is imported, so that any two of its versions can be compared.
 """
 
 from __future__ import annotations

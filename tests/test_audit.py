@@ -16,17 +16,17 @@ from harness.datasets.procedural.planted import EXPORT
 from PIL import Image
 
 from harness import registry
-from harness.audit import audit_dataset, chosen_clips, groups_of, look_at
-from harness.auditing import run_data_audit
-from harness.audits import Audit, Estimate, Part, audit_file, read_audit
-from harness.background import background_facts
-from harness.checks import check_dataset
-from harness.columns import Facts, columns_of
-from harness.container_facts import container_facts
-from harness.data import identity_of, list_clips
+from harness.checks.conformance import check_dataset
+from harness.data.audit.background_facts import background_facts
+from harness.data.audit.classifier import Separation, separate
+from harness.data.audit.fact_table import Facts, columns_of
+from harness.data.audit.file_facts import container_facts
+from harness.data.audit.record import Audit, Estimate, Part, audit_file, read_audit
+from harness.data.audit.shortcuts import audit_dataset, chosen_clips, groups_of, look_at
+from harness.data.audit.summary import run_data_audit
+from harness.data.location import identity_of, list_clips
+from harness.metrics.bootstrap import graph_of
 from harness.registry import DatasetEntry
-from harness.resampling import graph_of
-from harness.separation import Separation, separate
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 PEOPLE, SCENES = 30, 3
@@ -369,7 +369,7 @@ def test_blocking_grain_and_lost_detail_are_seen(tmp_path: Path) -> None:
 def test_an_audit_is_read_back_as_it_was_written(
     found: tuple[DatasetEntry, tuple[Clip, ...], Audit], home: Path
 ) -> None:
-    from harness.audits import Counterfactual, write_audit
+    from harness.data.audit.record import Counterfactual, write_audit
 
     judged = Counterfactual("meso4", "JPEG", "test split", 5, 6, 1, *[Estimate(0.5, 0.4, 0.6)] * 3)
     audit = dataclasses.replace(found[2], counterfactual=judged)
@@ -456,7 +456,7 @@ def test_a_wrong_option_is_told_before_anything_is_looked_at(home: Path, tmp_pat
 
 
 def test_the_treatment_takes_away_how_a_file_was_made(tmp_path: Path) -> None:
-    from harness.counterfactual import treated
+    from harness.evaluation.counterfactual import treated
 
     frames = noise(3, 20)[None]
     once = treated(frames)
@@ -469,7 +469,7 @@ def test_the_treatment_takes_away_how_a_file_was_made(tmp_path: Path) -> None:
 
 
 def test_a_clip_is_judged_as_it_is_and_treated(tmp_path: Path) -> None:
-    from harness.counterfactual import SIDE, treated, views_of
+    from harness.evaluation.counterfactual import SIDE, treated, views_of
 
     cv2.imwrite(str(tmp_path / "clip.png"), noise(3, 20))
     as_it_is, after = views_of(a_clip(tmp_path / "clip.png"), "none", 1, SIDE)

@@ -6,15 +6,15 @@ import threading
 
 import pytest
 
-from harness import breakdown
-from harness.breakdown import Breakdown, network_share, told
+from harness import timing
+from harness.timing import Breakdown, network_share, told
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which stands still unless a test moves it."""
     now = [100.0]
-    monkeypatch.setattr(breakdown.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
     return now
 
 

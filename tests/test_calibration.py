@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.calibration import expected_calibration_error, reliability
+from harness.metrics.classification import expected_calibration_error, reliability
 
 
 def test_bins_hold_equally_many_clips_and_say_what_they_are_worth() -> None:

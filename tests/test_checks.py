@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import dataset_checks, detector_checks, perturbation_checks
-from harness.checks import Finding, check_dataset, check_detector, check_perturbation
+from harness.checks import dataset, detector, perturbation
+from harness.checks.conformance import Finding, check_dataset, check_detector, check_perturbation
 from harness.registry import DatasetEntry, DetectorEntry, PerturbationEntry
 from harness.types import FAKE, REAL, Clip, Recipe
 
@@ -290,8 +290,8 @@ def test_an_honest_detector_passes_every_check() -> None:
     assert broken(findings) == {}
     assert [finding.check for finding in findings] == [
         "is_built_from_every_recipe",
-        *(check.__name__ for check in detector_checks.TRAINABLE_CHECKS),
-        *(check.__name__ for check in detector_checks.DETECTOR_CHECKS),
+        *(check.__name__ for check in detector.TRAINABLE_CHECKS),
+        *(check.__name__ for check in detector.DETECTOR_CHECKS),
     ]
 
 
@@ -379,9 +379,9 @@ def test_checking_a_detector_leaves_the_random_numbers_of_the_caller_alone() -> 
     torch.manual_seed(3)
     wanted = torch.rand(3)
     torch.manual_seed(3)
-    trial = detector_checks.DetectorTrial(DetectorEntry("honest", lambda **given: HONEST, {"only": RECIPE}))
-    detector_checks.is_built_from_every_recipe(trial)
-    detector_checks.loss_falls_in_training(trial)
+    trial = detector.DetectorTrial(DetectorEntry("honest", lambda **given: HONEST, {"only": RECIPE}))
+    detector.is_built_from_every_recipe(trial)
+    detector.loss_falls_in_training(trial)
     assert torch.equal(torch.rand(3), wanted)
 
 
@@ -542,7 +542,7 @@ def test_an_honest_dataset_passes_every_check(entry: DatasetEntry, pictures: Pat
     findings = check_dataset(entry, pictures)
     assert broken(findings) == {}
     ran = {finding.check for finding in findings}
-    assert {check.__name__ for check in dataset_checks.DATASET_CHECKS} < ran
+    assert {check.__name__ for check in dataset.DATASET_CHECKS} < ran
     assert ("making_it_again_changes_nothing" in ran) == entry.embedded
 
 
@@ -683,7 +683,7 @@ def test_an_honest_perturbation_passes_every_check(entry: PerturbationEntry) -> 
     assert broken(findings) == {}
     assert [finding.check for finding in findings] == [
         "parameters_can_be_written_down",
-        *(check.__name__ for check in perturbation_checks.PERTURBATION_CHECKS),
+        *(check.__name__ for check in perturbation.PERTURBATION_CHECKS),
     ]
 
 
@@ -700,14 +700,14 @@ def test_a_bad_perturbation_is_caught(entry: PerturbationEntry, check: str) -> N
 def all_checks() -> list[Callable[..., Any]]:
     """Every check there is."""
     return [
-        detector_checks.is_built_from_every_recipe,
-        *detector_checks.TRAINABLE_CHECKS,
-        *detector_checks.DETECTOR_CHECKS,
-        dataset_checks.lists_clips_lazily,
-        dataset_checks.making_it_again_changes_nothing,
-        *dataset_checks.DATASET_CHECKS,
-        perturbation_checks.parameters_can_be_written_down,
-        *perturbation_checks.PERTURBATION_CHECKS,
+        detector.is_built_from_every_recipe,
+        *detector.TRAINABLE_CHECKS,
+        *detector.DETECTOR_CHECKS,
+        dataset.lists_clips_lazily,
+        dataset.making_it_again_changes_nothing,
+        *dataset.DATASET_CHECKS,
+        perturbation.parameters_can_be_written_down,
+        *perturbation.PERTURBATION_CHECKS,
     ]
 
 
@@ -729,7 +729,7 @@ def test_every_check_states_its_promise_in_one_sentence() -> None:
 def test_a_passed_finding_states_the_promise() -> None:
     finding = check_perturbation(perturbed(darken))[-1]
     assert finding == Finding(
-        "colours_keep_their_channels", True, perturbation_checks.colours_keep_their_channels.__doc__ or ""
+        "colours_keep_their_channels", True, perturbation.colours_keep_their_channels.__doc__ or ""
     )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.cli import main, parser
-from harness.store import read_predictions, write_predictions
+from harness.cli.entry import main, parser
+from harness.results.predictions import read_predictions, write_predictions
 
 COMMANDS = (
     "ls",
@@ -179,7 +179,7 @@ def test_trained_weights_judge_a_video_by_their_own_threshold(
 
 
 def test_a_bug_is_not_taken_for_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.commands.run_ls", lambda options: 1 / 0)
+    monkeypatch.setattr("harness.cli.eval.run_ls", lambda options: 1 / 0)
     assert main(["ls"]) == 70
 
 
@@ -230,7 +230,7 @@ def test_the_reader_of_videos_is_told_to_child_processes_too(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAPBENCH_VIDEO_READER", "auto")
-    room = f"harness.commands.run_{command.partition(' ')[0]}"
+    room = f"harness.cli.eval.run_{command.partition(' ')[0]}"
     monkeypatch.setattr(room, lambda options: int(os.environ["GAPBENCH_VIDEO_READER"] != "pyav"))
     assert main([*command.split(), "--video-reader", "pyav"]) == 0
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.checks import Finding, check_dataset, check_detector, check_perturbation
-from harness.data import missing, root_of
+from harness.checks.conformance import Finding, check_dataset, check_detector, check_perturbation
+from harness.data.location import missing, root_of
 from harness.types import FAKE, HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from harness import device_facts, stopwatch
-from harness.budgets import judge_costs
-from harness.circumstances import costs_of
-from harness.cost import device_name, measure_cost
-from harness.cost_tables import cost_tables, describe_cost, stored_cost
-from harness.device_facts import Gpu, Moment, disturbed, gpu_now, held_mib, others_cores, strangers
-from harness.leaderboard import cost_table
-from harness.stopwatch import BATCHES
+from harness.gate.cost_budgets import judge_costs
+from harness.report.costs import cost_tables, describe_cost, stored_cost
+from harness.report.leaderboard import cost_table
+from harness.report.provenance import costs_of
+from harness.runtime import hardware, stopwatch
+from harness.runtime.cost import device_name, measure_cost
+from harness.runtime.hardware import Gpu, Moment, disturbed, gpu_now, held_mib, others_cores, strangers
+from harness.runtime.stopwatch import BATCHES
 from harness.types import Board, Cost, Entry, HarnessError, Runtime
 
 CPU = Runtime(device="cpu", precision="fp32")
@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock that detectors are timed with, and a processor that nobody else uses."""
     found = Clock()
     monkeypatch.setattr(stopwatch, "time", found)
-    monkeypatch.setattr(device_facts, "moment", lambda: Moment(found.now, found.now, found.now, 0))
+    monkeypatch.setattr(hardware, "moment", lambda: Moment(found.now, found.now, found.now, 0))
     return found
 
 
@@ -207,11 +207,9 @@ def test_a_device_that_slows_down_meanwhile_has_no_valid_speed(clock: Clock) -> 
 def test_others_on_the_processor_spoil_only_what_they_met(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cores = len(device_facts._cores())
+    cores = len(hardware._cores())
     met = iter([0.0, 0.0, 3.0 * cores])  # core-seconds of others: before, between, at the end
-    monkeypatch.setattr(
-        device_facts, "moment", lambda: Moment(clock.now, clock.now + next(met), clock.now, 0)
-    )
+    monkeypatch.setattr(hardware, "moment", lambda: Moment(clock.now, clock.now + next(met), clock.now, 0))
     cost = measure_cost(Waiting(clock, a_pass=0.05), "waiting", CPU)
     assert cost.latency_invalid == ""
     assert f"of {cores} cores" in cost.throughput_invalid
@@ -220,7 +218,7 @@ def test_others_on_the_processor_spoil_only_what_they_met(
 
 
 def test_others_may_have_the_cores_that_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_facts, "_cores", lambda: set(range(8)))
+    monkeypatch.setattr(hardware, "_cores", lambda: set(range(8)))
     before, after = Moment(0, 100, 50, 7), Moment(10, 100 + 70, 50 + 30, 7)  # own: 3 cores; others: 4
     assert others_cores(before, after) == pytest.approx(4)
     assert disturbed(before, after, needed=4) == ""
@@ -230,7 +228,7 @@ def test_others_may_have_the_cores_that_are_not_needed(monkeypatch: pytest.Monke
 
 
 def test_the_processor_is_really_watched() -> None:
-    before, after = device_facts.moment(), device_facts.moment()
+    before, after = hardware.moment(), hardware.moment()
     assert after.own >= before.own > 0
     if before.busy is not None:
         assert after.busy is not None
@@ -254,7 +252,7 @@ def smi(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         assert words == ("-i", "GPU-abc")
         return next((told.splitlines() for end, told in answers.items() if query.endswith(end)), None)
 
-    monkeypatch.setattr(device_facts, "_nvidia_smi", answer)
+    monkeypatch.setattr(hardware, "_nvidia_smi", answer)
     return answers
 
 
@@ -291,7 +289,7 @@ def test_the_memory_of_the_process_is_what_the_driver_says_or_what_came_on_top(
 ) -> None:
     before, loaded = (Gpu("1", "", "", 0.0, used, {4321: 900.0}) for used in (1000.0, 1800.0))
     assert held_mib(before, loaded) == 800
-    monkeypatch.setattr(device_facts.os, "getpid", lambda: 4321)
+    monkeypatch.setattr(hardware.os, "getpid", lambda: 4321)
     assert held_mib(before, loaded) == 900
     assert held_mib(None, loaded) is None
 

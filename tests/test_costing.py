@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import costing, registry
-from harness.costing import Asked, cost_of, in_fresh_process, kept_file
+from harness import registry
 from harness.files import plain
+from harness.runtime import cost_process
+from harness.runtime.cost_process import Asked, cost_of, in_fresh_process, kept_file
 from harness.types import Cost, HarnessError, Recipe, Runtime
 
 ECHO = """
@@ -63,7 +64,7 @@ def test_a_plug_in_is_measured_in_another_process_whatever_it_prints_and_once(
     (folder / "echo.py").write_text(ECHO)
     registry.load_file(folder / "echo.py")
     capfd.readouterr()
-    monkeypatch.setattr(costing, "SECONDS", 0.1)
+    monkeypatch.setattr(cost_process, "SECONDS", 0.1)
     entry = registry.detectors.get("echo")
     cost = cost_of(entry, None, RUNTIME)
     assert (cost.detector, cost.size, cost.frames, cost.parameters) == ("echo", 8, 2, 0)
@@ -125,24 +126,24 @@ def test_what_is_asked_goes_through_json_whole() -> None:
     recipe = entry.recipe("published")
     asked = Asked("xception", plain(recipe), plain(RUNTIME), files=("a.py",))
     found = Asked(**json.loads(json.dumps(plain(asked))))
-    built = costing._recipe(found, costing._entry(dataclasses.replace(found, files=())))
+    built = cost_process._recipe(found, cost_process._entry(dataclasses.replace(found, files=())))
     assert built is not None
     assert (built.size, built.frames, built.options) == (recipe.size, recipe.frames, recipe.options)
     assert recipe.pretrained and not built.pretrained, "ImageNet weights would be fetched"
     assert Runtime(**found.runtime) == RUNTIME
-    named = costing._recipe(dataclasses.replace(found, recipe="procedural"), entry)
+    named = cost_process._recipe(dataclasses.replace(found, recipe="procedural"), entry)
     assert named is not None
     assert named.size == entry.recipe("procedural").size
     with pytest.raises(HarnessError, match="unknown recipe"):
-        costing._recipe(dataclasses.replace(found, recipe="procedurel"), entry)
+        cost_process._recipe(dataclasses.replace(found, recipe="procedurel"), entry)
 
 
 def test_a_detector_registered_by_a_script_is_found_where_it_stands(folder: Path) -> None:
     (folder / "echo.py").write_text(ECHO)
     asked = Asked("echo", None, plain(RUNTIME), file=str(folder / "echo.py"))
-    assert costing._entry(asked).name == "echo"
+    assert cost_process._entry(asked).name == "echo"
     with pytest.raises(HarnessError, match="unknown detector"):
-        costing._entry(dataclasses.replace(asked, detector="ecco", file=None))
+        cost_process._entry(dataclasses.replace(asked, detector="ecco", file=None))
 
 
 def test_what_changes_the_speed_changes_where_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +165,7 @@ def test_a_kept_cost_of_an_earlier_version_is_not_taken_for_one_of_this(
 ) -> None:
     entry = registry.detectors.get("constant")
     before = kept_file(entry, None, RUNTIME)
-    monkeypatch.setattr(costing, "MEASURING", 2)
+    monkeypatch.setattr(cost_process, "MEASURING", 2)
     assert kept_file(entry, None, RUNTIME) != before
 
 
@@ -176,8 +177,8 @@ def test_a_measured_cost_is_asked_for_by_name_alone(monkeypatch: pytest.MonkeyPa
         seen.append(asked)
         return Cost(*facts)
 
-    monkeypatch.setattr(costing, "in_fresh_process", remember)
-    costing.measured_cost("timm:resnet18", "published", Runtime("auto", "auto"))
+    monkeypatch.setattr(cost_process, "in_fresh_process", remember)
+    cost_process.measured_cost("timm:resnet18", "published", Runtime("auto", "auto"))
     (asked,) = seen
     assert (asked.detector, asked.recipe, asked.file) == ("timm:resnet18", "published", None)
     assert (asked.runtime["device"], asked.runtime["precision"]) == ("auto", "auto")

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.domains import COLUMNS, domains_of
-from harness.intervals import delong
-from harness.metrics import Terms
-from harness.rows import made_row
-from harness.store import SCHEMA, write_predictions
+from harness.metrics.intervals import delong
+from harness.metrics.measure import Terms
+from harness.results.cross_domain import COLUMNS, domains_of
+from harness.results.predictions import SCHEMA, write_predictions
+from harness.results.rows import made_row
 from harness.types import Board, Cell, Entry, HarnessError
 
 LAB, WILD = "lab", "wild"

@@ -12,14 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import elsewhere, learning, reading
-from harness.cli import main
-from harness.elsewhere import best_threshold, board_of
-from harness.foreign import Scores, read_scores
-from harness.metrics import METRICS
-from harness.reading import EXPORTED, exported, wording, write_scores
-from harness.rows import made_row, terms_from
-from harness.store import SCHEMA, read_predictions, write_predictions
+from harness.cli import metrics
+from harness.cli.entry import main
+from harness.cli.metrics import EXPORTED, exported, wording, write_scores
+from harness.metrics.measure import METRICS
+from harness.results import external_scores
+from harness.results.external_scores import best_threshold, board_of
+from harness.results.predictions import SCHEMA, read_predictions, write_predictions
+from harness.results.rows import made_row, terms_from
+from harness.results.score_file import Scores, read_scores
+from harness.training import loop
 from harness.types import Board, Cell, Entry, HarnessError, Row
 
 DECISIONS = ("accuracy", "balanced_accuracy", "tpr", "fpr", "ppv")
@@ -74,7 +76,7 @@ def test_a_file_of_scores_is_measured_without_torch() -> None:
     kept(scored(split=["val"] * 20 + ["test"] * 20))
     code = (
         "import sys; from argparse import Namespace as N; from pathlib import Path\n"
-        "from harness.reading import run_metrics\n"
+        "from harness.cli.metrics import run_metrics\n"
         "said = dict(matrix=None, map=[], name=None, threshold=None, prevalence=None, labels=None)\n"
         "code = run_metrics(N(predictions=Path('scores.csv'), results=Path('results'), csv=False, **said))\n"
         "print(code, sorted({'torch', 'timm', 'mlflow'} & set(sys.modules)))"
@@ -291,7 +293,7 @@ def test_the_threshold_is_chosen_by_the_rule_of_training() -> None:
         for digits in (1, 2, 9):
             label = np.append([0, 1], rng.integers(0, 2, size))
             score = np.clip(rng.normal(0.4 + 0.2 * label, 0.2), 0, 1).round(digits)
-            assert best_threshold(score, label) == learning.best_threshold(score, label)
+            assert best_threshold(score, label) == loop.best_threshold(score, label)
     assert best_threshold(np.full(5, 0.7), np.array([0, 1, 0, 1, 1])) == 0.5
 
 
@@ -509,7 +511,7 @@ def by_hand(folder: Path) -> Board:
         said: dict[str, Any] = {"threshold_source": "unknown", "checkpoint_source": "unknown"}
         if val is not None:
             judged = val[val["score"].notna()]
-            threshold = learning.best_threshold(judged["score"].to_numpy(), judged["label"].to_numpy())
+            threshold = loop.best_threshold(judged["score"].to_numpy(), judged["label"].to_numpy())
             said = {
                 "threshold": threshold,
                 "threshold_source": "source-val",
@@ -574,7 +576,7 @@ def test_one_cell_is_exported_with_the_validation_rows_of_its_detector() -> None
 
 
 def test_an_export_is_a_file_of_a_known_kind_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "last_run", lambda name: by_hand(Path("kept")))
+    monkeypatch.setattr(metrics, "last_run", lambda name: by_hand(Path("kept")))
     assert main(["predictions", "export", "smoke", "--to", "new/scores.csv"]) == 0
     assert len(pd.read_csv("new/scores.csv")) == 12 * 120 + 3 * 120
     with pytest.raises(HarnessError, match=r"as .csv or .parquet, not as 'scores.json'"):
@@ -634,4 +636,4 @@ def test_flags_that_do_not_fit_are_refused(
 def test_a_hundred_thousand_lines_are_read_in_seconds() -> None:
     path = kept(scored(100_000, manipulation="swap", target="p1"))
     scores = read_scores(path)
-    assert len(elsewhere._apart(scores)[0]) == 100_000
+    assert len(external_scores._apart(scores)[0]) == 100_000

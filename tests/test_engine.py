@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from harness import registry
-from harness.data import list_clips
-from harness.engine import score_dataset
-from harness.evaluation import Contestant, Job, TestSet
-from harness.passes import Passes
+from harness.data.location import list_clips
+from harness.evaluation.contestants import Contestant, Job, TestSet
+from harness.evaluation.engine import score_dataset
+from harness.evaluation.forward_passes import Passes
 from harness.registry import DetectorEntry
-from harness.scoring import place
-from harness.store import CellFile, read_predictions
+from harness.results.predictions import CellFile, read_predictions
+from harness.runtime.device import place
 from harness.streaming import in_order
 from harness.types import Cell, Clip, HarnessError, Runtime
 

@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import registry, stages, video
-from harness.campaign import run_plan
-from harness.cli import main
-from harness.matrix import load_matrix, parse_matrix
-from harness.planning import check_subsets, plan_matrix
-from harness.rows import load_board
-from harness.store import CellFile, predictions_table, read_predictions
+from harness import registry
+from harness.cli.entry import main
+from harness.evaluation import clip_views
+from harness.evaluation.matrix import load_matrix, parse_matrix
+from harness.evaluation.plan import check_subsets, plan_matrix
+from harness.evaluation.run import run_plan
+from harness.results.predictions import CellFile, predictions_table, read_predictions
+from harness.results.rows import load_board
 from harness.types import Clip, HarnessError, Prediction
+from harness.video import frames as video
 
 PLUGIN = '''
 import os, time
@@ -127,7 +129,7 @@ def test_a_clip_is_decoded_once_for_all_detectors_and_perturbations(
         decoded.append(path)
         return video.read_frames(path, counts)
 
-    monkeypatch.setattr(stages, "video", type("Counting", (), {**vars(video), "read_frames": counting}))
+    monkeypatch.setattr(clip_views, "video", type("Counting", (), {**vars(video), "read_frames": counting}))
     matrix = parse_matrix(MATRIX.replace("redness", "constant").replace("jpeg-5", "jpeg"), "once")
     plan = plan_matrix(matrix, "cpu")
     run_plan(plan)
@@ -193,10 +195,10 @@ def test_a_dry_run_makes_trains_and_scores_nothing(
 
 def test_the_draw_of_a_perturbation_depends_on_the_clip_and_on_nothing_else() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    once = stages.perturb(frames, "a", "jpeg", 3)
+    once = clip_views.perturb(frames, "a", "jpeg", 3)
     np.random.seed(1)
-    assert np.array_equal(once, stages.perturb(frames, "a", "jpeg", 3))
-    assert np.array_equal(frames, stages.perturb(frames, "a", "clean", 0))
+    assert np.array_equal(once, clip_views.perturb(frames, "a", "jpeg", 3))
+    assert np.array_equal(frames, clip_views.perturb(frames, "a", "clean", 0))
 
 
 def test_predictions_are_written_whole_and_a_key_that_differs_is_not_finished(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_a_perturbation_that_breaks_is_named_in_one_line(monkeypatch: pytest.Mon
     entry = registry.PerturbationEntry("jpeg", broken, (1,), file=__file__)
     monkeypatch.setitem(registry.perturbations._entries, "jpeg", entry)
     with pytest.raises(HarnessError, match="jpeg-1 on a failed: ZeroDivisionError: by design"):
-        stages.perturb(np.zeros((1, 8, 8, 3), np.uint8), "a", "jpeg", 1)
+        clip_views.perturb(np.zeros((1, 8, 8, 3), np.uint8), "a", "jpeg", 1)
 
 
 def test_every_matrix_can_be_planned_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

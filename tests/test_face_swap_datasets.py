@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import check_dataset
-from harness.data import Subset
+from harness.checks.conformance import check_dataset
+from harness.data.location import Subset
 from harness.registry import datasets
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
 from tests.trees import celeb_df, deeperforensics, dfd, fakeavceleb, ffpp, uadfv

@@ -16,12 +16,13 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import face_cache, registry
-from harness.face_cache import FaceCache
-from harness.face_model import SHA256, VARIABLE, Model, find_model
-from harness.faces import FRAMES, Face, Finder, Track, find_track, link
+from harness import registry
 from harness.types import Clip, HarnessError
-from harness.video import read_frames
+from harness.video import face_tracks
+from harness.video.face_finder import FRAMES, Face, Finder, Track, find_track, link
+from harness.video.face_model import SHA256, VARIABLE, Model, find_model
+from harness.video.face_tracks import FaceCache
+from harness.video.frames import read_frames
 
 Box = Sequence[float]
 
@@ -331,15 +332,15 @@ def test_an_interrupted_search_goes_on_where_it_stopped(seen, counting, tmp_path
 KILLED = """
 import os, signal, sqlite3, sys, time
 from pathlib import Path
-from harness import face_cache, face_model, faces
 from harness.types import Clip
+from harness.video import face_finder, face_model, face_tracks
 
 folder, model = Path(sys.argv[1]), Path(sys.argv[2])
 
 def written():
-    return sqlite3.connect(folder / face_cache.FILE).execute("SELECT count(*) FROM faces").fetchone()[0]
+    return sqlite3.connect(folder / face_tracks.FILE).execute("SELECT count(*) FROM faces").fetchone()[0]
 
-class Killed(faces.Finder):
+class Killed(face_finder.Finder):
     shown = -1  # the first frame tries the model
 
     def detect(self, frame):
@@ -350,10 +351,10 @@ class Killed(faces.Finder):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().detect(frame)
 
-face_cache.WRITE_EVERY_SECONDS = 0
+face_tracks.WRITE_EVERY_SECONDS = 0
 clips = [Clip(f"mine/{Path(path).name}", Path(path), 0, "test") for path in sys.argv[3:]]
 finder = Killed(face_model.find_model(model))
-face_cache.FaceCache(folder, finder).tracks(clips, "mine", threads=1)
+face_tracks.FaceCache(folder, finder).tracks(clips, "mine", threads=1)
 """
 
 
@@ -368,7 +369,7 @@ def test_a_killed_search_goes_on_with_what_it_wrote(seen, model, counting, tmp_p
 
 
 def test_runs_side_by_side_share_one_file(seen, finder, tmp_path, monkeypatch):
-    monkeypatch.setattr(face_cache, "WRITE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(face_tracks, "WRITE_EVERY_SECONDS", 0.0)
     caches = [FaceCache(tmp_path / "faces", finder) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda cache: cache.tracks(seen, "mine"), caches))
@@ -376,7 +377,7 @@ def test_runs_side_by_side_share_one_file(seen, finder, tmp_path, monkeypatch):
 
 
 def test_a_damaged_cache_is_named(seen, finder, tmp_path):
-    (tmp_path / face_cache.FILE).write_bytes(b"no database " * 100)
+    (tmp_path / face_tracks.FILE).write_bytes(b"no database " * 100)
     with pytest.raises(HarnessError, match=r"faces\.sqlite cannot be used"):
         FaceCache(tmp_path, finder).tracks(seen, "mine")
 
@@ -421,7 +422,8 @@ def elsewhere(tmp_path: Path) -> Callable[[str], str]:
 
 ASK = """
 import sys
-from harness import face_model, types
+from harness import types
+from harness.video import face_model
 assert "huggingface_hub" not in sys.modules
 try:
     print(face_model.find_model().path)

@@ -10,16 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import (
-    clips_digest,
-    digest,
-    file_digest,
-    home,
-    read_json,
-    seed_of,
-    write_whole,
-    writing,
-)
+from harness.files import clips_digest, digest, file_digest, home, read_json, seed_of, write_whole, writing
 from harness.types import Clip, HarnessError, Recipe, Runtime
 
 

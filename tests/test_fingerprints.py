@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import fingerprints, registry
-from harness.faults import unreadable
-from harness.findings import natural_frames
-from harness.fingerprints import fingerprint, read
+from harness import registry
+from harness.checks.finding import natural_frames
+from harness.data import fingerprints
+from harness.data.fingerprints import fingerprint, read
+from harness.data.problems import unreadable
 from harness.types import REAL, Clip, HarnessError
 
 

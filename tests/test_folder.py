@@ -9,7 +9,7 @@ import pytest
 
 from harness.registry import datasets
 from harness.types import FAKE, REAL, HarnessError
-from harness.video import read_frames
+from harness.video.frames import read_frames
 
 
 def put(root: Path, *paths: str) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import tracking
-from harness.accepted import (
+from harness.cli.gate import run_accept, run_gate
+from harness.evaluation.matrix import load_matrix
+from harness.gate.accepted import (
     Kept,
     accept,
     accepted_file,
@@ -26,19 +27,18 @@ from harness.accepted import (
     read_costs,
     read_rows,
 )
-from harness.budgets import judge_costs, not_judged
-from harness.gate import RULES, Change, judge
-from harness.gating import run_accept, run_gate
-from harness.intervals import resampled
-from harness.matrix import load_matrix
-from harness.paired import paired
-from harness.resampling import graph_of
-from harness.rows import load_board
-from harness.standing import rows_table
-from harness.store import write_predictions
+from harness.gate.cost_budgets import judge_costs, not_judged
+from harness.gate.judge import RULES, Change, judge
+from harness.gate.paired import paired
+from harness.gate.verdicts import Verdict, exit_code
+from harness.metrics.bootstrap import graph_of
+from harness.metrics.intervals import resampled
+from harness.metrics.weighted import auc_statistic
+from harness.results.predictions import write_predictions
+from harness.results.rows import load_board
+from harness.results.standing import rows_table
+from harness.tracking import publish
 from harness.types import Cell, HarnessError, Row
-from harness.verdicts import Verdict, exit_code
-from harness.weighted import auc_statistic
 
 LAB, WILD, CITY = "lab", "wild", "city"
 SEEN, UNSEEN, OTHER = (Cell("eye", LAB, tested_on) for tested_on in (LAB, WILD, CITY))
@@ -583,7 +583,7 @@ def test_accepted_rows_without_accepted_predictions_are_nothing_accepted(
     assert lacking(Path("results"), "gated") == Path("results/accepted/gated.parquet")
     assert run_gate(options()) == 4
     assert "results/accepted/gated.parquet is missing; to accept:" in capsys.readouterr().out
-    assert tracking._verdicts(load_board("gated"), Path("results")) == {f"eye@{LAB}": "nothing accepted"}
+    assert publish._verdicts(load_board("gated"), Path("results")) == {f"eye@{LAB}": "nothing accepted"}
 
 
 def test_accepted_costs_are_asked_for_only_where_they_are_judged(gated: Path) -> None:
@@ -598,13 +598,13 @@ def test_accepted_costs_are_asked_for_only_where_they_are_judged(gated: Path) ->
 
 def test_an_entry_is_published_with_the_worst_verdict_on_its_cells_and_its_line(gated: Path) -> None:
     run_accept(options())
-    assert tracking._verdicts(load_board("gated"), Path("results")) == {f"eye@{LAB}": "same"}
+    assert publish._verdicts(load_board("gated"), Path("results")) == {f"eye@{LAB}": "same"}
     # Every cell loses less than its margin, the perturbed line more than its own.
     finish({SEEN: scored(3.0), UNSEEN: scored(), BLURRED: without(scored(0.6), scored().index == 3)})
     board = load_board("gated")
     strict = replace(board, matrix_toml=TOML.replace("robust_worst = 0.05", "robust_worst = 0.001"))
-    assert tracking._verdicts(strict, Path("results")) == {f"eye@{LAB}": "worse"}
-    assert tracking._verdicts(board, Path("results")) == {f"eye@{LAB}": "same"}
+    assert publish._verdicts(strict, Path("results")) == {f"eye@{LAB}": "worse"}
+    assert publish._verdicts(board, Path("results")) == {f"eye@{LAB}": "same"}
 
 
 def test_the_table_of_rows_has_what_is_kept_of_them(gated: Path) -> None:

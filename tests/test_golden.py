@@ -18,16 +18,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.campaign import training_job
-from harness.cli import main
-from harness.data import list_clips
+from harness.cli.entry import main
+from harness.data.location import list_clips
+from harness.evaluation.matrix import load_matrix
+from harness.evaluation.plan import plan_matrix
+from harness.evaluation.run import training_job
 from harness.files import file_digest, plain
-from harness.matrix import load_matrix
-from harness.planning import plan_matrix
 from harness.registry import datasets
-from harness.rows import load_board
-from harness.store import read_predictions
-from harness.training import find_weights, train
+from harness.results.predictions import read_predictions
+from harness.results.rows import load_board
+from harness.training.train import find_weights, train
 from harness.types import SCORING, Weights
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -19,10 +19,10 @@ from harness.detectors.checkpoints import Proven, read_checkpoint
 from harness.detectors.deepfakebench_files import efficientnet_reference, efficientnet_weights
 from torch import Tensor, nn
 
-from harness import registry, shelf
-from harness.checks import check_detector
-from harness.cli import main
-from harness.importing import Wish, import_weights
+from harness import registry, weights
+from harness.checks.conformance import check_detector
+from harness.cli.entry import main
+from harness.training.importing import Wish, import_weights
 from harness.types import HarnessError
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -58,7 +58,7 @@ def scores_of(detector: Any, clips: Tensor) -> Tensor:
 
 
 def found(name: str) -> registry.DetectorEntry:
-    entry = shelf.imported(name, registry.detectors.get)
+    entry = weights.imported(name, registry.detectors.get)
     assert entry is not None
     return entry
 
@@ -68,7 +68,7 @@ def test_imported_weights_are_a_fixed_detector_that_scores_like_the_original(tmp
     claims = {"trained_on": "procedural_tiny", "threshold": 0.25, "selected": "fixed"}
     record = import_weights(Wish(file, "meso4", size=32, frames=2, **claims))  # type: ignore[arg-type]
     entry = registry.detectors.get("meso4:my_net_v2")
-    assert shelf.names() == [record.full_name] == [entry.name] == ["meso4:my_net_v2"]
+    assert weights.names() == [record.full_name] == [entry.name] == ["meso4:my_net_v2"]
     assert (entry.trainable, entry.trained_on, entry.identity) == (False, "procedural_tiny", record.sha256)
     assert entry.file == registry.detectors.get("meso4").file
     detector, original = entry.make(), registry.detectors.get("meso4").build(size=32, frames=2)
@@ -108,7 +108,7 @@ def test_a_damaged_record_is_one_line_and_hides_no_other(
 ) -> None:
     for name in ("a", "b"):
         import_weights(Wish(saved(tmp_path / f"{name}.safetensors", meso()), "meso4", size=32))
-    shelf.place("meso4", "a").write_text('{"detector": "meso4"}')
+    weights.place("meso4", "a").write_text('{"detector": "meso4"}')
     with pytest.raises(HarnessError, match="no record of imported weights"):
         registry.detectors.get("meso4:a")
     assert main(["weights", "ls"]) == 0
@@ -141,7 +141,7 @@ def test_a_tensor_that_does_not_fit_is_named(
     with pytest.raises(HarnessError, match=complaint) as raised:
         import_weights(Wish(saved(tmp_path / "a.safetensors", state), "meso4", size=32))
     assert "\n" not in str(raised.value)
-    assert shelf.names() == []
+    assert weights.names() == []
 
 
 class Hostile:

@@ -15,11 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import makeup, registry
-from harness.faults import Finding, extra
-from harness.inspecting import run_data_check
-from harness.inspection import Inspection, inspect, report
-from harness.inspection_page import page
+from harness import registry
+from harness.cli.inspecting import run_data_check
+from harness.data import composition
+from harness.data.inspection import Inspection, inspect, report
+from harness.data.inspection_page import page
+from harness.data.problems import Finding, extra
 from harness.registry import dataset
 from harness.tables import WIDTH
 from harness.types import REAL, Clip, HarnessError
@@ -67,7 +68,7 @@ class Tree:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(clip.path, path)
             self.add(name, target=clip.target, source=clip.source, footage=clip.attributes["footage"])
-        self.official = {f"{split}/{kind}": n for (split, kind), n in makeup.kinds(self.clips()).items()}
+        self.official = {f"{split}/{kind}": n for (split, kind), n in composition.kinds(self.clips()).items()}
         self.write()
 
     def add(self, name: str, **facts: Any) -> Path:
@@ -333,9 +334,9 @@ def test_a_value_that_one_class_lacks_by_chance_is_no_shortcut(tree: Tree) -> No
 
 def test_a_manipulation_that_is_not_there_at_all_is_a_warning() -> None:
     clips = [Clip(f"x/{k}", Path(f"{k}.mp4"), k % 2, "test", "swap" if k % 2 else None) for k in range(8)]
-    (found,) = makeup.counts(clips, {"test/real": 4, "*/swap": 4, "test/other": 4})
+    (found,) = composition.counts(clips, {"test/real": 4, "*/swap": 4, "test/other": 4})
     assert (found.severity, found.names) == ("warning", ("test/other: 0 listed, 4 official",))
-    (found,) = makeup.counts(clips, {"test/real": 3})
+    (found,) = composition.counts(clips, {"test/real": 3})
     assert found.severity == "error"
 
 

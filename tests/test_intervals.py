@@ -14,18 +14,18 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from harness import metrics, resampling
-from harness.intervals import auc_interval, bounds, delong, resampled
-from harness.operating import tpr_at_fpr
-from harness.resampling import graph_of
-from harness.types import HarnessError
-from harness.weighted import (
+from harness.metrics import bootstrap, measure
+from harness.metrics.bootstrap import graph_of
+from harness.metrics.intervals import auc_interval, bounds, delong, resampled
+from harness.metrics.thresholds import tpr_at_fpr
+from harness.metrics.weighted import (
     Curve,
     Statistic,
     auc_statistic,
     balanced_accuracy_statistic,
     mean_statistic,
 )
+from harness.types import HarnessError
 
 Clips = dict[str, Any]
 FPR, THRESHOLD = 0.2, 0.5
@@ -65,14 +65,14 @@ def statistics_of(labels: np.ndarray, scores: np.ndarray) -> dict[str, Statistic
 def plainly(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """The same numbers of clips that weigh alike, by the functions the metrics use."""
     return {
-        "auc": metrics.auc(labels, scores),
-        "ap": metrics.average_precision(labels, scores),
-        "eer": metrics.equal_error_rate(labels, scores),
+        "auc": measure.auc(labels, scores),
+        "ap": measure.average_precision(labels, scores),
+        "eer": measure.equal_error_rate(labels, scores),
         "tpr_at": tpr_at_fpr(labels, scores, FPR),
-        "balanced_accuracy": metrics.balanced_accuracy(labels, scores, THRESHOLD),
-        "accuracy": metrics.accuracy(labels, scores, THRESHOLD),
+        "balanced_accuracy": measure.balanced_accuracy(labels, scores, THRESHOLD),
+        "accuracy": measure.accuracy(labels, scores, THRESHOLD),
         "tpr": float((scores[labels == 1] >= THRESHOLD).mean()),
-        "brier": metrics.brier(labels, scores),
+        "brier": measure.brier(labels, scores),
     }
 
 
@@ -252,7 +252,7 @@ def test_the_node_interval_covers_where_clip_and_delong_do_not(worlds: Any) -> N
 
 def _auc_of_celebrities(worlds: Any, rng: np.random.Generator, icc: float) -> float:
     faces = worlds.celeb_df_like(rng)
-    return metrics.auc(faces.label, worlds.scores(rng, faces, [0.85], icc)[0])
+    return measure.auc(faces.label, worlds.scores(rng, faces, [0.85], icc)[0])
 
 
 def test_several_numbers_are_drawn_by_the_same_weights(worlds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +260,7 @@ def test_several_numbers_are_drawn_by_the_same_weights(worlds: Any, monkeypatch:
     graph = graph_of(labels, [f"p{k % 9}" for k in range(120)], [None] * 120)
     every = statistics_of(labels, scores)
     together = resampled(graph, every, 50)
-    monkeypatch.setattr(resampling, "CHUNK", 120 * 7)
+    monkeypatch.setattr(bootstrap, "CHUNK", 120 * 7)
     for name, statistic in every.items():
         assert together[name] == pytest.approx(resampled(graph, {name: statistic}, 50)[name], abs=1e-12)
 

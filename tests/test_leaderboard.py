@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import plots
-from harness.accepted import read_rows
-from harness.gate import RULES
-from harness.leaderboard import cost_table, headline, markdown, rows_table, terminal, write_board
-from harness.sections import FALLS, MEANT
-from harness.standing import FIXED_COLUMNS
-from harness.store import SCHEMA, write_predictions
+from harness.gate.accepted import read_rows
+from harness.gate.judge import RULES
+from harness.report.leaderboard import cost_table, headline, markdown, rows_table, terminal, write_board
+from harness.report.plots import speed
+from harness.report.ranks import FALLS, MEANT
+from harness.results.predictions import SCHEMA, write_predictions
+from harness.results.standing import FIXED_COLUMNS
 from harness.types import SELECTIONS, Board, Cell, Cost, Entry, HarnessError, Row
 
 PROVENANCE: dict[str, Any] = {
@@ -245,7 +245,7 @@ def written(cross: Board, tmp_path_factory: pytest.TempPathFactory) -> list[Path
 
 
 def test_all_files_of_a_board_are_written_and_no_others(written: list[Path]) -> None:
-    kinds = [".md", ".csv", "-cost.csv", "-domains.csv", *(f"-{name}.png" for name in plots.DRAWN)]
+    kinds = [".md", ".csv", "-cost.csv", "-domains.csv", *(f"-{name}.png" for name in speed.DRAWN)]
     assert {path.name for path in written} == {f"cross-dataset{kind}" for kind in kinds}
     results = written[0].parent
     assert sorted(written) == sorted(results.iterdir())
@@ -265,7 +265,7 @@ def test_plots_without_numbers_are_not_drawn(tmp_path: Path) -> None:
         f"{board.matrix}{kind}" for kind in (".md", ".csv", "-forest.png", "-heatmap.png")
     }
     with pytest.raises(HarnessError, match="nothing that a speed plot"):
-        plots.speed(board, tmp_path / "speed.png")
+        speed.speed(board, tmp_path / "speed.png")
 
 
 @pytest.mark.parametrize("board", [cross_dataset(), leave_one_out()], ids=lambda board: board.matrix)
@@ -274,7 +274,7 @@ def test_roc_curves_are_drawn_from_stored_predictions_without_failed_clips(
 ) -> None:
     drawn = {}
     for failed in (0, 20):
-        plots.roc(with_predictions(board, tmp_path, failed), tmp_path / f"{failed}.png")
+        speed.roc(with_predictions(board, tmp_path, failed), tmp_path / f"{failed}.png")
         drawn[failed] = (tmp_path / f"{failed}.png").read_bytes()
         assert drawn[failed].startswith(b"\x89PNG")
     assert drawn[0] != drawn[20]
@@ -284,7 +284,7 @@ def test_roc_curves_of_damaged_predictions_are_an_error_that_names_the_file(tmp_
     board = with_predictions(cross_dataset(), tmp_path)
     next(iter(board.predictions.values())).write_bytes(b"damaged")
     with pytest.raises(HarnessError, match=r"cross-dataset-0\.parquet cannot be read"):
-        plots.roc(board, tmp_path / "roc.png")
+        speed.roc(board, tmp_path / "roc.png")
     assert not (tmp_path / "roc.png").exists()
 
 
@@ -333,4 +333,4 @@ def test_every_column_of_the_tables_is_explained_in_the_readme_of_the_results() 
         assert f"`{name.split('_at_')[0]}" in bounds or name == "auc_delong"
     assert {"auc:<manipulation>", "miss_at_val_1pct:<manipulation>"} <= explained
     assert {*MEANT, *FALLS, *RULES, *SELECTIONS} <= explained
-    assert {f"<matrix>-{name}.png" for name in plots.DRAWN} <= explained
+    assert {f"<matrix>-{name}.png" for name in speed.DRAWN} <= explained

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.lines import Line, line_of, lines_of, one_of
-from harness.rows import made_row, terms_from
+from harness.results.lines import Line, line_of, lines_of, one_of
+from harness.results.rows import made_row, terms_from
 from harness.types import Board, Cell, Entry, Row
 
 LAB, WILD, FAR = "procedural_lab", "procedural_wild", "far_away"

@@ -19,10 +19,10 @@ import pyarrow.parquet
 import pytest
 
 from harness import registry
-from harness.checks import check_dataset
+from harness.checks.conformance import check_dataset
 from harness.registry import DatasetEntry, datasets
 from harness.types import FAKE, REAL, Clip, HarnessError
-from harness.video import read_frames
+from harness.video.frames import read_frames
 from tests.trees import deepfakebench, df40, dfdc, dfdc_preview, manifest
 from tests.trees.planting import write
 

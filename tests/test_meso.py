@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry, video
+from harness import registry
 from harness.types import HarnessError
+from harness.video import frames
 
 KINDS = ("meso4", "mesoinception4")
 FILES = {
@@ -155,7 +156,7 @@ def test_the_networks_have_as_many_parameters_as_published(kind: str, count: int
 def test_published_files_load_and_compute_what_keras_would(kind: str, file: str, reference: Path) -> None:
     path = reference / "weights" / "mesonet" / file
     image = next((path.parent / "test_images" / "df").iterdir())
-    frame = video.crop_and_fit(video.read_frames(image, (1,)).pixels, "none", None, 256)[0]
+    frame = frames.crop_and_fit(frames.read_frames(image, (1,)).pixels, "none", None, 256)[0]
     ours, theirs = p_fake(imported(kind, path, 256), frame), 1 - p_real(kind, kept(path), frame)
     assert ours == pytest.approx(theirs, abs=1e-5)
 
@@ -167,8 +168,8 @@ def test_the_four_test_images_get_the_published_scores(reference: Path) -> None:
     found = {}
     for kind in KINDS:
         network = imported(kind, folder / FILES[kind][0], 256)
-        pixels = [video.read_frames(image, (1,)).pixels for image in images]
-        found[kind] = [p_fake(network, video.crop_and_fit(each, "none", None, 256)[0]) for each in pixels]
+        pixels = [frames.read_frames(image, (1,)).pixels for image in images]
+        found[kind] = [p_fake(network, frames.crop_and_fit(each, "none", None, 256)[0]) for each in pixels]
     assert found["meso4"] == pytest.approx([0.95, 0.98, 0.01, 0.00], abs=0.01)
     assert [score >= 0.5 for score in found["mesoinception4"]] == [True, True, False, False]
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness import metrics
-from harness.metrics import METRICS, Terms, auc_draws, measure
-from harness.operating import limits_of
+from harness.metrics import measure as metrics
+from harness.metrics.measure import METRICS, Terms, auc_draws, measure
+from harness.metrics.thresholds import limits_of
 from harness.types import HarnessError
 
 LABELS = (0, 0, 0, 1, 1, 1)
@@ -402,7 +402,8 @@ def test_a_missing_column_is_named() -> None:
 
 def test_numbers_tables_and_gate_import_neither_torch_nor_a_plotting_library() -> None:
     code = (
-        "import sys, harness.metrics, harness.leaderboard, harness.gate, harness.plots;"
+        "import sys, harness.metrics.measure, harness.report.leaderboard, harness.gate.judge;"
+        "import harness.report.plots.speed;"
         "print(sorted({'torch', 'mlflow', 'matplotlib', 'seaborn'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import registry
-from harness.checks import check_detector
+from harness.checks.conformance import check_detector
 from harness.types import HarnessError
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.5]

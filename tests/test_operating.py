@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.operating import (
+from harness.metrics.thresholds import (
     DRIFT_RATES,
     RATES,
     limits_of,
@@ -14,7 +14,7 @@ from harness.operating import (
     tpr_at_fpr,
     why_no_tpr,
 )
-from harness.weighted import Curve
+from harness.metrics.weighted import Curve
 
 
 @pytest.mark.parametrize(

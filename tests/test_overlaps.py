@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.fingerprints import Fingerprint
-from harness.likeness import hash_of, nearest
-from harness.overlaps import Shared, identities, shared, why
+from harness.data.fingerprints import Fingerprint
+from harness.data.overlap import Shared, identities, shared, why
+from harness.data.perceptual_hash import hash_of, nearest
 from harness.types import FAKE, REAL, Clip
-from harness.video import read_frames
+from harness.video.frames import read_frames
 
 NOWHERE = Path("nowhere.mp4")
 

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 from harness import registry
-from harness.campaign import run_plan
-from harness.cli import main, parser
-from harness.leaderboard import markdown, write_board
-from harness.matrix import load_matrix
-from harness.own import matrix_named
-from harness.planning import plan_matrix
-from harness.rows import load_board
-from harness.store import read_predictions
+from harness.cli.entry import main, parser
+from harness.cli.own_clips import matrix_named
+from harness.evaluation.matrix import load_matrix
+from harness.evaluation.plan import plan_matrix
+from harness.evaluation.run import run_plan
+from harness.report.leaderboard import markdown, write_board
+from harness.results.predictions import read_predictions
+from harness.results.rows import load_board
 from harness.types import FAKE, Board, Row
 
 PLUGIN = '''

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.ledger import COLUMNS
-from harness.published import Figure, beside, figures_in, read_ledger, why_not
+from harness.report.published import Figure, beside, figures_in, read_ledger, why_not
+from harness.report.published_figures import COLUMNS
 from harness.tables import WIDTH, Table, markdown_table, plain
 from harness.types import Board, HarnessError, Row
 from tests.test_sections import Making

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import checks, registry
-from harness.cli import _parsed
-from harness.matrix import parse_matrix
+from harness import registry
+from harness.checks import conformance
+from harness.cli.entry import _parsed
+from harness.evaluation.matrix import parse_matrix
 from harness.types import Runtime
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
@@ -40,9 +41,9 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_root: Path) ->
 
 def test_the_plug_ins_of_the_readme_pass_the_checks(plugins: Path) -> None:
     findings = [
-        *checks.check_perturbation(registry.perturbations.get("grayscale")),
-        *checks.check_dataset(registry.datasets.get("mine"), plugins),
-        *checks.check_detector(registry.detectors.get("sharpness")),
+        *conformance.check_perturbation(registry.perturbations.get("grayscale")),
+        *conformance.check_dataset(registry.datasets.get("mine"), plugins),
+        *conformance.check_detector(registry.detectors.get("sharpness")),
     ]
     assert len(findings) > 10
     assert [finding for finding in findings if not finding.passed] == []

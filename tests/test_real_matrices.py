@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness import registry
-from harness.data import Subset
-from harness.gate import margins_of
-from harness.listing import describe_plan
-from harness.matrix import Matrix, load_matrix
-from harness.planning import plan_matrix
+from harness.cli.plugins import describe_plan
+from harness.data.location import Subset
+from harness.evaluation.matrix import Matrix, load_matrix
+from harness.evaluation.plan import plan_matrix
+from harness.gate.judge import margins_of
 from harness.types import Runtime
 
 ON_OUR_CROPS = ("ffpp_c23", "celeb_df_v2", "dfdc_preview", "deeperforensics")

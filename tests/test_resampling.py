@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import resampling
-from harness.resampling import exponentials, graph_of
+from harness.metrics import bootstrap
+from harness.metrics.bootstrap import exponentials, graph_of
 from harness.types import HarnessError
 
 REALS_AND_SWAPS = np.array([0, 0, 1, 1])
@@ -115,7 +115,7 @@ def test_how_the_draws_are_cut_does_not_change_them(
 ) -> None:
     people = [f"p{k}" for k in range(6)]
     whole = weights_of([0] * 3 + [1] * 3, people, [None] * 3 + people[:3], draws=37)
-    monkeypatch.setattr(resampling, "CHUNK", weights_in_memory)
+    monkeypatch.setattr(bootstrap, "CHUNK", weights_in_memory)
     pieces = list(graph_of(np.repeat([0, 1], 3), people, [None] * 3 + people[:3]).weights(37))
     assert all(len(piece) == 1 or piece.size <= weights_in_memory for piece in pieces)
     assert np.array_equal(np.concatenate(pieces), whole)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.metrics import COLUMNS, Terms
-from harness.rows import made_row, terms_from
-from harness.standing import rows_table
+from harness.metrics.measure import COLUMNS, Terms
+from harness.results.rows import made_row, terms_from
+from harness.results.standing import rows_table
 from harness.types import SELECTIONS, Cell, Row
 
 PROVENANCE: dict[str, Any] = {

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import folding, registry
-from harness.scoring import clips_a_pass, place, resolve_precision, score_clips, torch_device
+from harness import registry
+from harness.runtime import batchnorm_folding
+from harness.runtime.device import clips_a_pass, place, resolve_precision, score_clips, torch_device
 from harness.types import HarnessError, Runtime
 
 CLIPS = np.zeros((3, 2, 8, 8, 3), np.uint8)
@@ -169,7 +170,9 @@ def test_only_a_norm_that_alone_takes_what_its_convolution_gives_is_folded() -> 
 
 
 def test_what_cannot_be_folded_without_moving_scores_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "fuse_conv_bn_weights", lambda weight, bias, *_: (weight * 2, bias))
+    monkeypatch.setattr(
+        batchnorm_folding, "fuse_conv_bn_weights", lambda weight, bias, *_: (weight * 2, bias)
+    )
     torch.manual_seed(0)
     detector = Normed().eval()
     weight = detector.plain.weight

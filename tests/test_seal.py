@@ -17,11 +17,12 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, event
 
-from harness import commands, registry
-from harness.cli import main, parser
-from harness.leaderboard import terminal
-from harness.runs import last_run
-from harness.seal import seal_file, stored_digest, unbroken
+from harness import registry
+from harness.cli import eval as commands
+from harness.cli.entry import main, parser
+from harness.cli.report import last_run
+from harness.cli.seal import seal_file, stored_digest, unbroken
+from harness.report.leaderboard import terminal
 
 PLUGIN = '''
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_a_finished_matrix_prints_the_same_leaderboard_and_writes_nothing(
 
 
 def test_whatever_could_change_a_run_breaks_its_seal(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.audits import audit_file
+    from harness.data.audit.record import audit_file
     from harness.files import read_json
 
     clips = read_json(finished / "home/runs/mine.json")["tested"]["folder"]["clips_sha256"]
@@ -155,10 +156,10 @@ def test_whatever_could_change_a_run_breaks_its_seal(finished: Path, monkeypatch
 def test_other_code_or_another_library_breaks_the_seal(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness import seal
+    from harness.cli import seal
 
     sources, installed = seal.sources(), seal.installed()
-    assert {"campaign.py", "matrix.py", "constant.py", "blur.py", "smoke.toml", "ffpp_pairs.csv"} <= {
+    assert {"run.py", "matrix.py", "constant.py", "blur.py", "smoke.toml", "ffpp_pairs.csv"} <= {
         Path(name).name for name in sources
     }
     assert any(name.startswith("torch-") for name in installed)
@@ -189,15 +190,15 @@ def test_what_changes_while_it_runs_is_not_sealed_and_the_next_run_mends_it(fini
 def test_only_a_plot_that_is_lost_or_edited_is_drawn_again(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness import plots
+    from harness.report.plots import speed
 
     drawn: list[str] = []
 
     def noted(name: str) -> object:
-        draw = plots.DRAWN[name]
+        draw = speed.DRAWN[name]
         return lambda board, path: (drawn.append(name), draw(board, path))
 
-    monkeypatch.setattr(plots, "DRAWN", {name: noted(name) for name in plots.DRAWN})
+    monkeypatch.setattr(speed, "DRAWN", {name: noted(name) for name in speed.DRAWN})
     report = ["--plugin", "greenness.py", "report", "mine.toml"]
     assert main(report) == 0
     assert drawn == []

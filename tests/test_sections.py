@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import ranking
-from harness.leaderboard import markdown, terminal
-from harness.metrics import Terms
-from harness.oracle import best_accuracy, oracle_tables
-from harness.rows import made_row, terms_from
-from harness.store import SCHEMA, write_predictions
+from harness.metrics.measure import Terms
+from harness.report.leaderboard import markdown, terminal
+from harness.report.oracle import best_accuracy, oracle_tables
+from harness.results import ranking
+from harness.results.predictions import SCHEMA, write_predictions
+from harness.results.rows import made_row, terms_from
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Row, parts_of
 
 LAB, WILD, FAR = "lab", "wild", "far"

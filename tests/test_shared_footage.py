@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import campaign, registry
-from harness.accepted import accept, kept_of, read_accepted
-from harness.campaign import run_plan
-from harness.gate import judge
-from harness.leaderboard import cost_table, markdown
-from harness.listing import describe_plan
-from harness.matrix import parse_matrix
-from harness.planning import plan_matrix
-from harness.rows import load_board
-from harness.standing import headline, rows_table
+from harness import registry
+from harness.cli.plugins import describe_plan
+from harness.evaluation import run
+from harness.evaluation.matrix import parse_matrix
+from harness.evaluation.plan import plan_matrix
+from harness.evaluation.run import run_plan
+from harness.gate.accepted import accept, kept_of, read_accepted
+from harness.gate.judge import judge
+from harness.report.leaderboard import cost_table, markdown
+from harness.results.rows import load_board
+from harness.results.standing import headline, rows_table
 from harness.types import Board, Clip, Cost, HarnessError
 
 MATRIX = """
@@ -41,7 +42,7 @@ def told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = dataclasses.replace(entry, name="told", trained_on="procedural_tiny")
     registry.detectors._entries["told"] = claim
     cost = Cost("told", "a processor", "fp32", 1, 1, 8, 100.0, 9.0, None, None, 0, None, None)
-    monkeypatch.setattr(campaign, "cost_of", lambda *_: cost)
+    monkeypatch.setattr(run, "cost_of", lambda *_: cost)
 
 
 def board_on(clips: list[Clip], folder: Path) -> Board:

@@ -19,10 +19,10 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, event
 
-from harness import tracking
-from harness.tracked import campaign_of, path_of, points_of, track_entry
+from harness.tracking import publish as tracking
+from harness.tracking.entry import campaign_of, path_of, points_of, track_entry
+from harness.tracking.saved_views import links_in, views_of
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Recipe, Row, Weights
-from harness.views import links_in, views_of
 
 LEGAL = re.compile(r"[A-Za-z0-9_\-. ]+(/[A-Za-z0-9_\-. ]+)?")
 LAB, WILD = "procedural_lab", "procedural_wild"
@@ -414,7 +414,7 @@ def test_a_server_that_is_not_there_is_one_line_within_seconds(tmp_path: Path) -
 def test_a_server_that_accepts_and_says_nothing_is_one_line_within_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.address.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("harness.tracking.store.ANSWER_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -486,5 +486,5 @@ def test_views_that_cannot_be_stored_cost_nothing(
 
 
 def test_importing_the_module_does_not_import_mlflow() -> None:
-    code = "import harness.tracking, sys; sys.exit('mlflow' in sys.modules or 'torch' in sys.modules)"
+    code = "import harness.tracking.publish, sys; sys.exit('mlflow' in sys.modules or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)

@@ -16,15 +16,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from harness import augmentation, environment, footage, frame_cache, learning, training, training_job
+from harness import environment
 from harness.files import file_digest, plain
-from harness.frame_cache import Wanted, read_footage
-from harness.learning import best_threshold, rate_at
 from harness.registry import DetectorEntry
-from harness.training import TrainingJob, find_weights, load_detector, read_weights, train
-from harness.training_job import stated
+from harness.training import augmentation, frame_cache, loop
+from harness.training import batches as footage
+from harness.training import job as training_job
+from harness.training import train as training
+from harness.training.frame_cache import Wanted, read_footage
+from harness.training.job import stated
+from harness.training.loop import best_threshold, rate_at
+from harness.training.train import TrainingJob, find_weights, load_detector, read_weights, train
 from harness.types import TRAINING, Clip, HarnessError, Recipe, Runtime
-from harness.video import read_frames
+from harness.video.frames import read_frames
 
 RECIPE = Recipe(
     size=16,
@@ -106,7 +110,7 @@ def tensors_of(job: TrainingJob, folder: Path) -> dict[str, Tensor]:
 
 
 def interrupt_in_epoch(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
-    whole = learning._epoch
+    whole = loop._epoch
 
     def cut(course: Any, optimizer: Any, footage: Any, epoch: int, progress: Any) -> float:
         if epoch == wanted:
@@ -114,14 +118,14 @@ def interrupt_in_epoch(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
             raise KeyboardInterrupt
         return whole(course, optimizer, footage, epoch, progress)
 
-    monkeypatch.setattr(learning, "_epoch", cut)
+    monkeypatch.setattr(loop, "_epoch", cut)
 
 
 def test_an_interrupted_training_resumes_to_the_same_weights_bit_for_bit(
     job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(job, tmp_path / "whole")
-    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     for epoch in (2, 3):
         with monkeypatch.context() as patch:
             interrupt_in_epoch(patch, epoch)
@@ -166,7 +170,7 @@ def test_the_stored_network_is_that_of_the_best_epoch_in_evaluation_mode(
     assert not detector.training
     with torch.inference_mode():
         scores = detector.score(torch.from_numpy(val.pixels)).mean(1).numpy()
-    assert learning.validation_auc(scores, val.labels) == weights.provenance["val_auc"]
+    assert loop.validation_auc(scores, val.labels) == weights.provenance["val_auc"]
     assert best_threshold(scores, val.labels) == pytest.approx(weights.threshold, abs=1e-6)
 
 
@@ -214,7 +218,7 @@ def test_the_key_changes_with_the_declared_number_and_not_with_what_the_weights_
     other = dataclasses.replace(job, entry=dataclasses.replace(ENTRY, file=torch.__file__))
     with monkeypatch.context() as patch:
         patch.setattr(environment, "versions", lambda: {"torch": "0.0"})
-        patch.setattr(environment, "sources_of", lambda *places: {"learning.py": "0"})
+        patch.setattr(environment, "sources_of", lambda *places: {"training/loop.py": "0"})
         assert environment.differences(made, other.made) == [
             f"torch {made['versions']['torch']} -> 0.0",
             "plugins (__init__.py, test_training.py)",
@@ -271,7 +275,7 @@ def test_weights_of_a_detector_that_changed_are_used_while_every_tensor_fits(
 def test_an_unfinished_training_that_other_code_began_says_so_and_is_begun_anew_where_that_is_asked(
     job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(environment, "versions", lambda: {"torch": "0.0"})
         interrupt_in_epoch(patch, 2)
@@ -540,8 +544,8 @@ def test_gradients_of_several_passes_are_those_of_one(job: TrainingJob, tmp_path
         torch.manual_seed(0)
         detector = ENTRY.make(RECIPE).eval()  # BatchNorm sees the clips of one pass only
         recipe = dataclasses.replace(RECIPE, passes=passes)
-        course = learning.Course(detector, recipe, Runtime(), 0, tmp_path / "c", "toy")
-        loss = learning._gradient(course, clips, labels)
+        course = loop.Course(detector, recipe, Runtime(), 0, tmp_path / "c", "toy")
+        loss = loop._gradient(course, clips, labels)
         found.append((loss, torch.cat([p.grad.flatten() for p in detector.parameters()])))
     for loss, gradient in found[1:]:
         assert loss == pytest.approx(found[0][0], rel=1e-5)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness import tracking
+from harness.tracking import publish
 from harness.types import Board, Cell, Cost, Entry, HarnessError, Row
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -65,11 +65,11 @@ def leaderboard(browser: str, tmp_path: Path) -> Iterator[str]:
     pd.DataFrame({"clip_id": ["a"], "score": [0.5]}).to_parquet(tmp_path / "predictions.parquet")
     board = Board("cross-dataset", "f" * 64, "", "What was measured.", entries, {}, files, {"torch": "2"})
     uri, artifacts = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "mlartifacts")
-    links = tracking.publish(board, tmp_path, uri, artifacts)
+    links = publish.publish(board, tmp_path, uri, artifacts)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command, environment = tracking.ui_command(uri, artifacts, port)
+    command, environment = publish.ui_command(uri, artifacts, port)
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
     try:
@@ -113,7 +113,7 @@ def test_the_leaderboard_view_shows_metric_columns_best_first(
 
 
 def test_the_page_is_served_to_this_machine_only_by_one_worker() -> None:
-    command, environment = tracking.ui_command("sqlite:///mlflow.db", "mlartifacts", 5001)
+    command, environment = publish.ui_command("sqlite:///mlflow.db", "mlartifacts", 5001)
     said = " ".join(command)
     assert "--host 127.0.0.1" in said
     assert "--workers 1" in said
@@ -123,4 +123,4 @@ def test_the_page_is_served_to_this_machine_only_by_one_worker() -> None:
 
 def test_a_store_that_is_a_server_already_needs_no_other() -> None:
     with pytest.raises(HarnessError, match="a server already"):
-        tracking.ui_command("http://user:secret@127.0.0.1:5000", "mlartifacts", 5001)
+        publish.ui_command("http://user:secret@127.0.0.1:5000", "mlartifacts", 5001)

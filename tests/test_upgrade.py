@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import engine, environment, evaluation, training, training_job
-from harness.circumstances import made_in_parts
-from harness.cli import main
-from harness.ranking import standings_of
-from harness.rows import load_board
-from harness.store import read_predictions, stored_meta
+from harness import environment
+from harness.cli.entry import main
+from harness.evaluation import contestants, engine
+from harness.report.provenance import made_in_parts
+from harness.results.predictions import read_predictions, stored_meta
+from harness.results.ranking import standings_of
+from harness.results.rows import load_board
+from harness.training import job, train
 from harness.types import Cell, Runtime
 
 STORE = Path(__file__).parent / "golden" / "store"
@@ -48,7 +50,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         raise AssertionError("made anew")
 
     for name in names:
-        module = {"learn": training, "_Run": engine}[name]
+        module = {"learn": train, "_Run": engine}[name]
         monkeypatch.setattr(module, name, never)
 
 
@@ -96,7 +98,7 @@ def test_another_library_and_other_sources_make_nothing_anew_and_are_said_in_one
     forbid(monkeypatch, "learn", "_Run")
     raised = {**environment.versions(), "timm": "99.0", "pandas": "99.0"}
     monkeypatch.setattr(environment, "versions", lambda: raised)
-    sources = dict.fromkeys(environment.sources_of(*training_job.SOURCES, *evaluation.SOURCES), "0")
+    sources = dict.fromkeys(environment.sources_of(*job.SOURCES, *contestants.SOURCES), "0")
     monkeypatch.setattr(environment, "sources_of", lambda *places: sources)
     shutil.rmtree(old_home / "seals")  # which a real upgrade breaks
     evaluate()
@@ -120,7 +122,7 @@ def test_a_raised_number_of_scoring_scores_again_and_trains_nothing(
     evaluate()
     before = scores()
     shutil.rmtree(old_home / "seals")
-    monkeypatch.setattr(evaluation, "SCORING", 2)
+    monkeypatch.setattr(contestants, "SCORING", 2)
     with monkeypatch.context() as patch:
         forbid(patch, "_Run")
         assert main(["eval", str(STORE / "old.toml"), "--no-publish", "--device", "cpu"]) == 70
@@ -135,7 +137,7 @@ def test_a_raised_number_of_scoring_scores_again_and_trains_nothing(
 def test_a_raised_number_of_training_trains_again(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate()
     shutil.rmtree(old_home / "seals")
-    monkeypatch.setattr(training_job, "TRAINING", 2)
+    monkeypatch.setattr(job, "TRAINING", 2)
     forbid(monkeypatch, "learn")
     assert main(["eval", str(STORE / "old.toml"), "--no-publish", "--device", "cpu"]) == 70
 

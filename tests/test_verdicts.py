@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.verdicts import OUTCOMES, Verdict, exit_code, junit, markdown_summary, verdict_table
+from harness.gate.verdicts import OUTCOMES, Verdict, exit_code, junit, markdown_summary, verdict_table
 
 LONG = "a_data_set_with_a_name_that_is_as_long_as_anybody_would_ever_make_it_and_longer_than_that"
 NUMBERS = "0.634 -> 0.612: -0.022 [-0.035, -0.009], margin 0.01"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.types import HarnessError
-from harness.video import NO_FACE, boxes_of, crop_and_fit, read_frames, sample_indices
+from harness.video.frames import NO_FACE, boxes_of, crop_and_fit, read_frames, sample_indices
 
 WIDTH, HEIGHT, BITS = 160, 96, 8
 
@@ -287,8 +287,8 @@ def test_a_file_that_is_no_clip_is_an_error_in_one_line(tmp_path, name, capfd):
 def test_a_png_is_read_whatever_was_imported_first(tmp_path):
     cv2.imwrite(str(tmp_path / "still.png"), numbered(5))
     line = (
-        "import sys, pathlib; from harness import decoding, video;"
-        "print(video.read_frames(pathlib.Path(sys.argv[1]), [1]).pixels.shape)"
+        "import sys, pathlib; from harness.video import decoding, frames;"
+        "print(frames.read_frames(pathlib.Path(sys.argv[1]), [1]).pixels.shape)"
     )
     run = subprocess.run(
         [sys.executable, "-c", line, str(tmp_path / "still.png")], capture_output=True, text=True, check=False

@@ -11,20 +11,13 @@ import av
 import numpy as np
 import pytest
 
-from harness import (
-    av_reading,
-    coded,
-    decoding,
-    decord_reading,
-    evaluation,
-    packets,
-    torchcodec_reading,
-    training_job,
-)
 from harness.environment import sources_of
-from harness.packets import Order, opened
+from harness.evaluation import contestants
+from harness.training import job
 from harness.types import HarnessError
-from harness.video import read_frames, sample_indices
+from harness.video import bitstream, decoding, decord_reader, packets, pyav_reader, torchcodec_reader
+from harness.video.frames import read_frames, sample_indices
+from harness.video.packets import Order, opened
 from tests.test_video import HEIGHT, WIDTH, cut, numbered, numbers_in, trim_without_encoding, write_video
 
 OTHERS = ("decord", "torchcodec")
@@ -33,7 +26,7 @@ OTHERS = ("decord", "torchcodec")
 def there(reader: str) -> None:
     if reader == "torchcodec":
         try:
-            torchcodec_reading.decoder()
+            torchcodec_reader.decoder()
         except HarnessError as error:
             pytest.skip(str(error))
 
@@ -136,12 +129,12 @@ def test_readers_give_the_same_pixels(file: Path, reader: str) -> None:
 def test_decord_really_reads_what_data_sets_consist_of(tmp_path, monkeypatch, name, codec):
     path = write_video(tmp_path / name, 40, codec=codec)
     ours = read_frames(path, [5])
-    monkeypatch.setattr(av_reading, "read", lambda *_: pytest.fail("PyAV decoded"))
+    monkeypatch.setattr(pyav_reader, "read", lambda *_: pytest.fail("PyAV decoded"))
     assert np.array_equal(read_frames(path, [5], "decord").pixels, ours.pixels)
 
 
 def test_decord_leaves_to_pyav_what_it_would_get_wrong(tmp_path, monkeypatch):
-    monkeypatch.setattr(decord_reading, "read", lambda *_: pytest.fail("decord decoded"))
+    monkeypatch.setattr(decord_reader, "read", lambda *_: pytest.fail("decord decoded"))
     for name in ("open groups", "interlaced", "hevc"):
         path = FILES[name](tmp_path / f"{name}.mp4")
         assert numbers_in(read_frames(path, [3], "decord").pixels) == sample_indices(40, 3)
@@ -191,7 +184,7 @@ def test_frames_that_no_other_looks_at_are_not_decoded(tmp_path):
     with opened(path) as film:
         assert film.order is not None
         assert len(film.order.spare) > 20
-        fed = av_reading._fed(film.order, [film.order.shown[30]])
+        fed = pyav_reader._fed(film.order, [film.order.shown[30]])
     assert len(fed) < 15
     assert numbers_in(decoding.decode(path, lambda _: [30])[0]) == [30]
 
@@ -208,27 +201,27 @@ def test_decoding_begins_at_the_last_key_frame_shown_before():
     # In the order of the file: key frame 0, frame 2, key frame 6, and then 4 and 5, shown before it.
     order = Order([0, 2, 6, 4, 5, 7], [0, 1, 3, 4, 2, 5], [0, 2], frozenset({4}))
     assert [order.start_of(place) for place in range(6)] == [0, 0, 2, 0, 0, 2]
-    assert av_reading._fed(order, [2, 5]) == {2: True, 3: False, 5: False}
-    assert av_reading._fed(order, [3, 2]) == {0: True, 1: False, 2: False, 3: False}
-    assert av_reading._fed(order, [1, 5]) == {0: True, 1: False, 2: True, 3: False, 5: False}
+    assert pyav_reader._fed(order, [2, 5]) == {2: True, 3: False, 5: False}
+    assert pyav_reader._fed(order, [3, 2]) == {0: True, 1: False, 2: False, 3: False}
+    assert pyav_reader._fed(order, [1, 5]) == {0: True, 1: False, 2: True, 3: False, 5: False}
 
 
 def test_what_the_bytes_of_a_frame_say():
-    def h264(*heads: int) -> coded.Coded | None:
+    def h264(*heads: int) -> bitstream.Coded | None:
         packet = b"".join(b"\0\0\0\2" + bytes([head, 0]) for head in heads)
-        tell = coded.teller("h264", b"\1\0\0\0\xff")
+        tell = bitstream.teller("h264", b"\1\0\0\0\xff")
         return tell(memoryview(packet), True) if tell else None
 
-    assert h264(0x65) == coded.Coded(afresh=True)
-    assert h264(0x67, 0x68, 0x65) == coded.Coded(afresh=True, sets=True)
-    assert h264(0x06, 0x41) == coded.Coded(afresh=False)
-    assert h264(0x01, 0x01) == coded.Coded(afresh=False, spare=True)
-    assert h264(0x01, 0x41) == coded.Coded(afresh=False)
+    assert h264(0x65) == bitstream.Coded(afresh=True)
+    assert h264(0x67, 0x68, 0x65) == bitstream.Coded(afresh=True, sets=True)
+    assert h264(0x06, 0x41) == bitstream.Coded(afresh=False)
+    assert h264(0x01, 0x01) == bitstream.Coded(afresh=False, spare=True)
+    assert h264(0x01, 0x41) == bitstream.Coded(afresh=False)
     assert h264(0x09) is None
-    hidden = coded.teller("vp8", b"")
-    assert hidden and hidden(memoryview(b"\x01"), False) == coded.Coded(afresh=False, shown=False)
-    assert coded.teller("h264", b"\0\0\0\1") is None
-    assert coded.teller("mpeg4", b"") is None
+    hidden = bitstream.teller("vp8", b"")
+    assert hidden and hidden(memoryview(b"\x01"), False) == bitstream.Coded(afresh=False, shown=False)
+    assert bitstream.teller("h264", b"\0\0\0\1") is None
+    assert bitstream.teller("mpeg4", b"") is None
 
 
 @pytest.mark.parametrize("reader", ["pyav", *OTHERS])
@@ -247,9 +240,9 @@ def test_damage_is_an_error_whichever_reads(tmp_path, reader):
 def test_decord_never_fills_in_a_copy_of_a_near_frame(tmp_path):
     path = trim_without_encoding(write_video(tmp_path / "whole.mp4", 40), tmp_path / "trimmed.mp4", 5)
     with opened(path) as film:
-        assert not decord_reading.exact(film)
+        assert not decord_reader.exact(film)
         with pytest.raises(HarnessError, match="cannot be decoded"):
-            decord_reading.read(film, lambda total: list(range(total)))
+            decord_reader.read(film, lambda total: list(range(total)))
 
 
 def test_an_unknown_reader_is_an_error_that_names_the_nearest(tmp_path, monkeypatch):
@@ -267,7 +260,7 @@ def test_an_unknown_reader_is_an_error_that_names_the_nearest(tmp_path, monkeypa
 def test_the_environment_chooses_where_no_argument_does(tmp_path, monkeypatch):
     path = write_video(tmp_path / "clip.mp4", 3)
     asked: list[str] = []
-    monkeypatch.setattr(decord_reading, "exact", lambda film: asked.append(film.path.name))
+    monkeypatch.setattr(decord_reader, "exact", lambda film: asked.append(film.path.name))
     monkeypatch.setenv(decoding.VARIABLE, "decord")
     read_frames(path, [1])
     read_frames(path, [1], "pyav")
@@ -316,7 +309,14 @@ def test_torchcodec_is_asked_for_exactly_the_frames_wanted(tmp_path, monkeypatch
 
 
 def test_all_that_decides_about_frames_is_in_what_results_are_made_with():
-    deciding = {"decoding", "packets", "coded", "av_reading", "decord_reading", "torchcodec_reading", "video"}
-    for sources in (training_job.SOURCES, evaluation.SOURCES):
-        assert deciding <= set(sources)
-        assert {f"{name}.py" for name in sources} == set(sources_of(*sources))
+    deciding = {
+        "decoding",
+        "packets",
+        "bitstream",
+        "pyav_reader",
+        "decord_reader",
+        "torchcodec_reader",
+        "frames",
+    }
+    for sources in (job.SOURCES, contestants.SOURCES):
+        assert {f"video/{name}.py" for name in deciding} <= set(sources_of(*sources))

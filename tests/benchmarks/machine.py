@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.device_facts import processor_name
 from harness.process import usable_cores
+from harness.runtime.hardware import processor_name
 
 FP32_FLAGS = ("avx2", "fma", "avx512f", "asimd", "sve")
 """What fp32 is computed with."""

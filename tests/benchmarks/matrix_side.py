@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import registry, scoring
-from harness.engine import score_dataset
-from harness.evaluation import Contestant, Job, TestSet, cell_file
-from harness.stages import perturb, show
+from harness import registry
+from harness.evaluation.clip_views import perturb, show
+from harness.evaluation.contestants import Contestant, Job, TestSet, cell_file
+from harness.evaluation.engine import score_dataset
+from harness.runtime import device
 from harness.types import FAKE, REAL, Cell, Clip, Runtime
-from harness.video import read_frames
+from harness.video.frames import read_frames
 
 CROP = "center"
 WATCHED_EVERY = 0.1
@@ -90,7 +91,7 @@ def cost(said: dict[str, Any]) -> dict[str, Any]:
                 need = (*condition, said["frames"], each.size)
                 for start in range(0, len(views), said["batch"]):
                     batch = np.stack([view.tensors[need] for view in views[start : start + said["batch"]]])
-                    scoring.score_clips(each.detector, batch, each.runtime)
+                    device.score_clips(each.detector, batch, each.runtime)
 
     def perturbations() -> None:
         for clip, frames in zip(clips, read, strict=True):
@@ -147,7 +148,7 @@ def mib(process: str, field: str) -> float:
 def main() -> None:
     """Do what is said on standard input."""
     said = json.load(sys.stdin)
-    scoring.prepare_process()
+    device.prepare_process()
     print(json.dumps({"cost": cost, "memory": memory}[said["what"]](said)))
 
 

@@ -83,14 +83,14 @@ def plain(said: dict[str, Any], clips: np.ndarray) -> Work:
 
 def harness(said: dict[str, Any], clips: np.ndarray) -> Work:
     """The way a matrix scores, with what it sets for its process."""
-    from harness import scoring  # not above: whatever it sets is not the plain side's
+    from harness.runtime import device  # not above: whatever it sets is not the plain side's
 
-    scoring.prepare_process()
+    device.prepare_process()
     runtime = Runtime(device="cpu", precision=said["precision"], batch=said["clips"])
     detector = build(said)
     detector.load_state_dict(torch.load(said["weights"], weights_only=True))
-    placed = scoring.place(detector.eval(), runtime)
-    return lambda: scoring.score_clips(placed, clips, runtime)
+    placed = device.place(detector.eval(), runtime)
+    return lambda: device.score_clips(placed, clips, runtime)
 
 
 def main() -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.audit import look_at
-from harness.background import FRAMES
-from harness.container_facts import container_facts
-from harness.resampling import graph_of
-from harness.separation import separate
+from harness.data.audit.background_facts import FRAMES
+from harness.data.audit.classifier import separate
+from harness.data.audit.file_facts import container_facts
+from harness.data.audit.shortcuts import look_at
+from harness.metrics.bootstrap import graph_of
 from harness.types import Clip
-from harness.video import read_frames
+from harness.video.frames import read_frames
 
 CLIPS, FACTS, PEOPLE = 1000, 32, 100
 

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import decoding, decord_reading, torchcodec_reading
-from harness.packets import opened
 from harness.types import HarnessError
-from harness.video import crop_and_fit, read_frames, sample_indices
+from harness.video import decoding, decord_reader, torchcodec_reader
+from harness.video.frames import crop_and_fit, read_frames, sample_indices
+from harness.video.packets import opened
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.filming import film
 from tests.benchmarks.pairs import small
@@ -101,13 +101,13 @@ def readers_of(path: Path) -> list[str]:
     """The readers that read this file themselves, `auto` first."""
     found = ["auto", "pyav"]
     with opened(path) as opened_film:
-        if decord_reading.exact(opened_film):
+        if decord_reader.exact(opened_film):
             found.append("decord")
         try:
-            torchcodec_reading.decoder()
+            torchcodec_reader.decoder()
         except HarnessError:
             return found
-        return [*found, "torchcodec"] if torchcodec_reading.exact(opened_film) else found
+        return [*found, "torchcodec"] if torchcodec_reader.exact(opened_film) else found
 
 
 def cpu_seconds(path: Path, choose: Callable[[int], list[int]], readers: list[str]) -> dict[str, float]:

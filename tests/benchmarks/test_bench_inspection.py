@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.fingerprints import Fingerprint, fingerprint, read
-from harness.overlaps import shared
+from harness.data.fingerprints import Fingerprint, fingerprint, read
+from harness.data.overlap import shared
 from harness.types import REAL, Clip
-from harness.video import read_frames
+from harness.video.frames import read_frames
 from tests.benchmarks.filming import film, many
 
 CLIPS = 24

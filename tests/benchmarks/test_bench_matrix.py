@@ -13,12 +13,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness import registry, video
-from harness.data import list_clips
-from harness.engine import score_dataset
-from harness.evaluation import Contestant, Job, TestSet, cell_file
-from harness.store import read_predictions
+from harness import registry
+from harness.data.location import list_clips
+from harness.evaluation.contestants import Contestant, Job, TestSet, cell_file
+from harness.evaluation.engine import score_dataset
+from harness.results.predictions import read_predictions
 from harness.types import Cell, Runtime
+from harness.video import frames
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.filming import film, many
 from tests.benchmarks.pairs import plain_environment, small
@@ -91,14 +92,14 @@ def test_each_clip_is_decoded_once(
     benchmark: Any, told: Tell, home: Path, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By 3 detectors of different frames and sizes, 9 conditions; calls are kept in a file, for processes."""
-    log, decode = tmp_path / "decoded", video.decode
+    log, decode = tmp_path / "decoded", frames.decode
 
     def logged(path: Path, *rest: Any, **named: Any) -> Any:
         with log.open("a") as file:
             file.write(f"{path}\n")
         return decode(path, *rest, **named)
 
-    monkeypatch.setattr(video, "decode", logged)
+    monkeypatch.setattr(frames, "decode", logged)
     registry.load_file(plugin)
     root = next((home / "data").iterdir())
     listed = list_clips(registry.datasets.get("procedural_tiny"), root)

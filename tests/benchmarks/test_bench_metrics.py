@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness import metrics
-from harness.intervals import auc_interval, delong
-from harness.metrics import Terms, measure
+from harness.metrics import measure as metrics
+from harness.metrics.intervals import auc_interval, delong
+from harness.metrics.measure import Terms, measure
 
 CLIPS, FRAMES, IDENTITIES, CELLS = 10_000, 16, 200, 50
 METHODS = ("swap", "mask", "graphics", "diffusion", "reenactment")

@@ -10,7 +10,7 @@ from typing import Any
 
 import cv2
 
-from harness.video import read_frames
+from harness.video.frames import read_frames
 from tests.trees.planting import write
 
 STYLES: tuple[Callable[[str], str], ...] = (

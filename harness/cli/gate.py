@@ -1,0 +1,87 @@
+"""The commands of the gate: compare the last run of a matrix with what was accepted, or accept it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.files import write_whole
+from harness.gate.verdicts import Verdict, exit_code, junit, markdown_summary, verdict_table
+from harness.progress import say
+from harness.types import Board, HarnessError
+
+
+def run_gate(options: Namespace) -> int:
+    """Compare a matrix with what was accepted; the exit code says the verdict that matters most."""
+    from harness.cli.report import last_run, usable
+    from harness.evaluation.matrix import load_matrix
+    from harness.gate.accepted import lacking
+    from harness.gate.cost_budgets import RELATIVE
+
+    usable(options.results)
+    board, margins = last_run(options.matrix), load_matrix(options.matrix).gate
+    kinds = [".csv", ".parquet", *(["-cost.csv"] if RELATIVE.keys() & margins.keys() else [])]
+    missing = lacking(options.results, board.matrix, kinds)
+    if missing is None:
+        verdicts = _judged(board, margins, options.results)
+        print(verdict_table(verdicts))
+    else:
+        why = f"nothing is accepted: {missing} is missing; to accept: gapbench accept {options.matrix}"
+        verdicts = [Verdict(board.matrix, "accepted", "incomparable", why)]
+        print(why)
+    code = exit_code(verdicts, options.allow_inconclusive)
+    unwritten = _report(board.matrix, verdicts, options)
+    for reason in unwritten:
+        say(f"gapbench: {reason}")
+    return code or (2 if unwritten else 0)  # a verdict is not lost with its report
+
+
+def run_accept(options: Namespace) -> int:
+    """Make the rows, costs and predictions of the last run what later runs are compared with."""
+    from harness.cli.report import last_run, usable
+    from harness.gate.accepted import accept
+    from harness.report.leaderboard import cost_table
+
+    usable(options.results)
+    board = last_run(options.matrix)
+    for path in accept(board, cost_table(board), options.results):
+        print(f"accepted: {path}")
+    return 0
+
+
+def _judged(board: Board, margins: Mapping[str, float], results: Path) -> list[Verdict]:
+    from harness.gate.accepted import accepted_file, kept_of, read_accepted, read_costs
+    from harness.gate.cost_budgets import ABSOLUTE, RELATIVE, judge_costs, not_judged
+    from harness.gate.judge import judge
+    from harness.report.leaderboard import cost_table
+
+    verdicts = judge(kept_of(board), read_accepted(results, board.matrix), margins)
+    if not margins.keys() & (RELATIVE.keys() | ABSOLUTE.keys()):
+        return verdicts
+    costs, before = cost_table(board), None
+    if margins.keys() & RELATIVE.keys():
+        before = read_costs(accepted_file(results, board.matrix, "-cost.csv"))
+        for name in not_judged(costs, before):
+            say(f"speed and memory not judged: nothing is accepted of {name}")
+    return verdicts + judge_costs(costs, before, margins)
+
+
+def _report(matrix: str, verdicts: Sequence[Verdict], options: Namespace) -> list[str]:
+    """Write what was asked for: JUnit XML, whole; Markdown, added to what is there. What could not be."""
+    allowed = options.allow_inconclusive
+    failed = []
+    if options.junit:
+        try:
+            write_whole(options.junit, junit(matrix, verdicts, allowed))
+        except HarnessError as error:
+            failed.append(str(error))
+    if options.summary:
+        try:
+            options.summary.parent.mkdir(parents=True, exist_ok=True)
+            with options.summary.open("a", encoding="utf-8") as file:
+                before = "\n" if file.tell() else ""
+                file.write(before + markdown_summary(matrix, verdicts, allowed))
+        except OSError as error:
+            failed.append(f"cannot write {options.summary}: {error.strerror}")
+    return failed

@@ -1,0 +1,199 @@
+"""The seal of a finished run: proof that the same command again would print and write the same.
+
+It holds what the run rested on (command, code, libraries, machine, clips) and what it left (stored files,
+tables, plots, what MLflow was told). Whatever differs, or cannot be looked at, breaks it, and the run is
+made as if there were no seal. To look costs a second: nothing here needs torch, pandas or MLflow.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.data.location import content_of, list_clips, missing, root_of
+from harness.files import digest, file_digest, home, read_json
+from harness.process import usable_cores
+from harness.tracking.store import sqlite_file
+from harness.types import HarnessError
+
+ANEW = ("retrain", "rescore")
+"""Options that make something anew; once that is done, the command without them would leave the same."""
+FORMAT = 1
+"""Raised whenever a seal comes to hold other things."""
+PACKAGES = ("harness", "harness.detectors", "harness.datasets", "harness.perturbations")
+VARIABLES = ("GAPBENCH_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "HF_", "XDG_")
+"""How the names of environment variables begin that may change what a run does; MLflow's store is asked."""
+STORED = (
+    "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments WHERE name = :name",
+    "SELECT key, value FROM experiment_tags JOIN experiments USING (experiment_id) WHERE name = :name",
+    "SELECT r.run_uuid, r.status, r.lifecycle_stage, t.key, t.value FROM runs r JOIN tags t USING (run_uuid)"
+    " JOIN experiments e USING (experiment_id) WHERE e.name = :name AND r.lifecycle_stage = 'active'",
+)
+"""What publishing looks at, asked of MLflow's tables; where they are called otherwise, no seal holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a finished run rested on, and what it left."""
+
+    basis: str
+    """Digest of command, code, libraries, environment and machine (`basis_of`)."""
+    data: Mapping[str, str]
+    """Dataset -> digest of its clips and their files, or why it is not here."""
+    roots: Mapping[str, str]
+    """Dataset -> folder, as the matrix names them."""
+    digests: Mapping[str, str | None]
+    """File -> sha256 (hex) of what is in it, None for one that must not be there: tables, plots, records."""
+    stamps: Mapping[str, list[int] | None]
+    """File -> size and time of change: predictions, weights, costs, the face model."""
+    store: tuple[str, str, str]
+    """Address of the MLflow store, name of the experiment, and digest of what the store says of it; the
+    address is empty where nothing was published."""
+    printed: str
+    """The leaderboard as the run printed it."""
+
+
+def seal_file(options: Namespace) -> Path:
+    """Where the seal of a command is kept, whether or not there is one."""
+    return home() / "seals" / f"{digest(_command(options))[:16]}.json"
+
+
+def unbroken(options: Namespace) -> Seal | None:
+    """The seal of a command, if running it would change nothing; else None."""
+    try:
+        kept = read_json(seal_file(options))
+        if kept["format"] != FORMAT or kept["sha256"] != digest(kept["seal"]):
+            return None
+        seal = Seal(**kept["seal"])
+    except (HarnessError, KeyError, TypeError):  # none, or a damaged one
+        return None
+    files = all(digest_of(Path(name)) == said for name, said in seal.digests.items())
+    files = files and all(stamp_of(Path(name)) == said for name, said in seal.stamps.items())
+    holds = (
+        files
+        and seal.basis == basis_of(options)
+        and all(clips_here(name, seal.roots) == said for name, said in seal.data.items())
+        and (not seal.store[0] or stored_digest(*seal.store[:2]) == seal.store[2])
+    )
+    return seal if holds else None
+
+
+def basis_of(options: Namespace) -> str:
+    """sha256 (hex) of what decides a run besides clips and stored files."""
+    environment = {name: said for name, said in os.environ.items() if name.startswith(VARIABLES)}
+    matrix = Path(options.matrix)
+    own = home() / "matrices" / f"{options.matrix}.toml"
+    asked = [_command(options), matrix.is_dir(), digest_of(matrix), digest_of(own)]
+    plugins = {str(file): digest_of(Path(file)) for file in options.plugin}
+    return digest([asked, plugins, sources(), installed(), environment, _machine()])
+
+
+def _command(options: Namespace) -> list[Any]:
+    said = {name: str(value) for name, value in vars(options).items() if name not in ANEW}
+    return [str(Path.cwd()), said]
+
+
+def sources() -> dict[str, str | None]:
+    """Every file of the harness and of its plug-ins -> its sha256 (hex), entry points of others included."""
+    others = {point.module.partition(".")[0] for point in entry_points(group="gapbench.plugins")}
+    found: dict[str, str | None] = {}
+    for name in (*PACKAGES, *sorted(others)):
+        found |= {file: digest_of(Path(file)) for file in _files_of(name)}
+    return found
+
+
+def _files_of(name: str) -> Iterator[str]:
+    """The files of a package, whatever they hold, or the one of a module."""
+    spec = find_spec(name)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for folder in folders:
+        for place, below, names in os.walk(folder):
+            below[:] = [each for each in below if not each.startswith((".", "__pycache__"))]
+            yield from (os.path.join(place, each) for each in names if not each.startswith("."))
+    if spec and spec.origin and not folders:
+        yield spec.origin
+
+
+def installed() -> list[str]:
+    """Names and versions of all installed libraries, which their folders of metadata are called by."""
+    places = [place for place in sys.path if os.path.isdir(place)]
+    found = {name for place in places for name in os.listdir(place)}
+    return sorted(name for name in found if name.endswith((".dist-info", ".egg-info")))
+
+
+def _machine() -> list[Any]:
+    """This machine as a run sees it: its name, system, Python, processor and graphics cards."""
+    cards = sorted(str(path) for path in Path("/dev").glob("nvidia*"))
+    driver = digest_of(Path("/proc/driver/nvidia/version"))
+    python, cores = [platform.python_version(), sys.prefix], [os.cpu_count(), usable_cores()]
+    return [list(os.uname()), python, cores, _flags(), cards, driver]
+
+
+def _flags() -> str:
+    """What the first processor can compute natively, which decides the precision `auto`."""
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return ""
+
+
+def clips_here(name: str, roots: Mapping[str, str]) -> str:
+    """sha256 (hex) of the clips of a dataset and their files as they are now, or why there are none."""
+    if name not in registry.datasets.names():
+        return "not registered"
+    entry = registry.datasets.get(name)
+    why = missing(entry, roots)
+    if why is not None:
+        return why
+    try:
+        root = root_of(entry, roots)
+        # One that is made here is only listed: a seal that is looked at makes nothing.
+        return content_of(tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root), entry)
+    except (HarnessError, OSError) as error:
+        return str(error)
+
+
+def stored_digest(uri: str, experiment: str) -> str | None:
+    """sha256 (hex) of what a store says of an experiment and its runs, asked without MLflow.
+
+    None for any store but an SQLite file, for an experiment without runs, and where MLflow's tables
+    are not as this module knows them: what is in such a store only publishing finds out.
+    """
+    database = sqlite_file(uri)
+    if database is None or not database.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            said = [sorted(connection.execute(query, {"name": experiment}), key=repr) for query in STORED]
+    except sqlite3.Error:
+        return None
+    return digest(said) if said[-1] else None
+
+
+def digest_of(path: Path) -> str | None:
+    """sha256 (hex) of a file's bytes; None where there is none that can be read."""
+    try:
+        return file_digest(path) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def stamp_of(path: Path) -> list[int] | None:
+    """Size in bytes and time of change in nanoseconds of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,1 @@
+"""Which clips lie here, what they show, and what is wrong with them."""

@@ -1,0 +1,190 @@
+"""What one file says of itself: its header and a few frames, read once and kept in a cache.
+
+Three frames of the first two seconds are decoded, and every frame of the index is looked for: a file that
+was cut off is found without decoding it. Damage inside it, past those frames, is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from harness.data.perceptual_hash import flat, hash_of
+from harness.data.print_cache import PrintCache, opened, stamp_of
+from harness.files import home
+from harness.progress import Progress
+from harness.trees import is_image, parts_of
+from harness.types import Clip, HarnessError
+from harness.video.decoding import CONTAINERS, decode
+from harness.video.frames import read_frames
+
+METHOD = "1"
+"""Raised whenever the same file would say something else."""
+SECONDS = 2.0
+"""Span of the frames looked at: to decode up to the middle of a clip of 12 s takes 2.6 times as long."""
+USUAL_FPS = 25.0
+"""Frame rate assumed, only to choose frames, where the header gives none."""
+EMPTY = "the file is empty"
+"""What is wrong with a file of no bytes, in the words of `video.read_frames`."""
+MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png", b"BM": "bmp", b"RI": "webp", b"II": "tiff", b"MM": "tiff"}
+"""First two bytes of an image file, and its codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a clip's file says; where `error` says why not, all but id and size are unknown (None or "")."""
+
+    clip_id: str
+    size: int
+    """Bytes; of a folder of frames, those of all of them."""
+    container: str = ""
+    """`mp4`, `matroska`, `avi` ..., `image`, or `frames` (a folder of images)."""
+    codec: str = ""
+    """`h264`, `vp9` ..., or of images `jpeg`, `png` ..."""
+    pixel_format: str = ""
+    """As the header names it, e.g. `yuv420p`; "" for images."""
+    width: int | None = None
+    height: int | None = None
+    """Pixels."""
+    fps: float | None = None
+    """Average frames a second by the header; None for images."""
+    frames: int | None = None
+    """Frames that are really there."""
+    seconds: float | None = None
+    bit_rate: int | None = None
+    """Bits a second of the whole file."""
+    content: str = ""
+    """sha256 of the first decoded frame; of all that were decoded, where the first is nearly one colour."""
+    perceptual: str = ""
+    """Hash of first, middle and last frame of the first two seconds (`likeness`); "" if nothing is seen."""
+    error: str = ""
+    """Why the clip cannot be read."""
+
+
+def read(
+    clips: Sequence[Clip], what: str = "clips", folder: Path | None = None, workers: int | None = None
+) -> dict[str, Fingerprint]:
+    """The fingerprint of every clip, by id; files that did not change since are not opened again.
+
+    `what` names them beside the progress. `folder` holds the cache (in the home folder if None).
+    `workers` threads read (as many as there are cores if None). What was read when a run is interrupted
+    is kept. Unreadable files are read anew each time, for the cause may be gone.
+    """
+    folder = folder or home() / "fingerprints"
+    prints: dict[str, Fingerprint] = {}
+    left: list[tuple[Clip, str]] = []
+    with opened(folder / "fingerprints.sqlite") as cache:
+        for clip in clips:
+            stamp = stamp_of(clip.path, METHOD)
+            known = cache.get(clip.path, stamp)
+            if known is None:
+                left.append((clip, stamp))
+            else:
+                prints[clip.id] = Fingerprint(**{**json.loads(known), "clip_id": clip.id})
+        if left:
+            with Progress(f"fingerprints of {what}", len(left)) as progress:
+                _read_into(prints, left, cache, progress, workers or _cores())
+    return {clip.id: prints[clip.id] for clip in clips}
+
+
+def _read_into(
+    prints: dict[str, Fingerprint],
+    left: Sequence[tuple[Clip, str]],
+    cache: PrintCache,
+    progress: Progress,
+    workers: int,
+) -> None:
+    """Read clips in threads (decoding leaves Python's lock) and keep each as soon as it is there."""
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = {pool.submit(fingerprint, clip): (clip, stamp) for clip, stamp in left}
+        try:
+            for job in as_completed(jobs):
+                clip, stamp = jobs[job]
+                prints[clip.id] = found = job.result()
+                if not found.error:
+                    cache.put(clip.path, stamp, json.dumps(asdict(replace(found, clip_id=""))))
+                progress.advance()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def fingerprint(clip: Clip) -> Fingerprint:
+    """What the file of one clip says, read now; what is wrong with it stands in `error`."""
+    size = 0
+    try:
+        size = sum(part.stat().st_size for part in parts_of(clip.path))
+        if clip.path.is_dir() or is_image(clip.path):
+            return Fingerprint(clip.id, size, **_of_images(clip.path))
+        return Fingerprint(clip.id, size, **_of_video(clip.path, size))
+    except HarnessError as error:
+        # Without the file's name, which stands beside it wherever it is shown.
+        return Fingerprint(clip.id, size, error=str(error).removeprefix(f"{clip.path.name}: "))
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file raises is said of that file
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Fingerprint(clip.id, size, error=reason)
+
+
+def _of_video(path: Path, size: int) -> dict[str, Any]:
+    if size == 0:
+        raise HarnessError(EMPTY)
+    said = _header(path)
+    span = round(SECONDS * (said["fps"] or USUAL_FPS))
+
+    def choose(total: int) -> list[int]:
+        last = min(span, total - 1)
+        return sorted({0, last // 2, last})
+
+    pixels, _, total = decode(path, choose)
+    said["seconds"] = said["seconds"] or (total / said["fps"] if said["fps"] else None)
+    said["bit_rate"] = round(8 * size / said["seconds"]) if said["seconds"] else None
+    return {**said, "frames": total, **_seen(pixels)}
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Container, codec, pixel format, fps and seconds of a video file, as its header gives them."""
+    try:
+        with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
+            if not container.streams.video:
+                raise HarnessError("has no video stream")
+            stream = container.streams.video[0]
+            names = container.format.name.split(",")
+            return {
+                "container": "mp4" if "mp4" in names else names[0],
+                "codec": stream.codec.name,
+                "pixel_format": stream.codec_context.pix_fmt or "",
+                "fps": round(float(stream.average_rate), 2) if stream.average_rate else None,
+                "seconds": round(container.duration / 1e6, 3) if container.duration else None,
+            }
+    except (av.FFmpegError, ValueError) as error:
+        reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
+        raise HarnessError(f"not a readable video ({reason})") from error
+
+
+def _of_images(path: Path) -> dict[str, Any]:
+    shown = read_frames(path, (3,))
+    with parts_of(path)[0].open("rb") as file:
+        codec = MAGIC.get(file.read(2), "unknown")
+    kind = "frames" if path.is_dir() else "image"
+    return {"container": kind, "codec": codec, "frames": shown.total, **_seen(shown.pixels)}
+
+
+def _seen(pixels: np.ndarray) -> dict[str, Any]:
+    """Size, content and perceptual hash of frames uint8 `[N, H, W, 3]`."""
+    height, width = pixels.shape[1:3]
+    told = pixels if flat(pixels[0]) else pixels[0]
+    content = hashlib.sha256(f"{width}x{height}".encode() + told.tobytes()).hexdigest()
+    return {"width": width, "height": height, "content": content, "perceptual": hash_of(list(pixels))}
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,114 @@
+"""Which test clips show footage, or people, that training clips show: such a test asks what was taught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.data.fingerprints import Fingerprint
+from harness.data.perceptual_hash import nearest
+from harness.types import Clip
+
+HOWS = {
+    "id": "the same clip",
+    "footage": "same recording",
+    "content": "same frames",
+    "near copy": "near copy",
+    "identity": "same person",
+}
+"""How two clips may share something, surest first, and as it is said."""
+
+Prints = Mapping[str, Fingerprint]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A test clip, and a training clip it shares something with."""
+
+    test_clip: Clip
+    train_clip: Clip
+    how: str
+    """A key of `HOWS`."""
+
+
+def shared(train: Sequence[Clip], test: Sequence[Clip], prints: Prints | None = None) -> list[Shared]:
+    """The test clips that share footage with a training clip, each once, in their order, with the surest how.
+
+    By id, by the attribute `footage`, and where fingerprints are given by the content of the first frame
+    and by what the frames look like: see `likeness` for what that finds and misses.
+    """
+    found = _by(lambda clip: [clip.id], "id", train, test)
+    left = [clip for clip in test if clip.id not in found]
+    found |= _by(footage_of, "footage", train, left)
+    if prints is not None:
+        known = prints
+        left = [clip for clip in test if clip.id not in found]
+        found |= _by(lambda clip: _content(known, clip), "content", train, left)
+        left = [clip for clip in test if clip.id not in found]
+        found |= copies(train, left, known)
+    return [found[clip.id] for clip in test if clip.id in found]
+
+
+def identities(train: Sequence[Clip], test: Sequence[Clip]) -> list[Shared]:
+    """The test clips in which somebody is seen, as target or source, whom a training clip shows too."""
+    found = _by(_people, "identity", train, test)
+    return [found[clip.id] for clip in test if clip.id in found]
+
+
+def copies(train: Sequence[Clip], test: Sequence[Clip], prints: Prints) -> dict[str, Shared]:
+    """The test clips that look like a copy of a training clip, with the nearest one, by id."""
+    hashes = [[_hash(prints, clip) for clip in clips] for clips in (test, train)]
+    pairs = nearest(*hashes)
+    return {test[mine].id: Shared(test[mine], train[other], "near copy") for mine, other in pairs.items()}
+
+
+def why(found: Sequence[Shared], clips: int | None = None) -> str:
+    """Why a cell is not ranked, in one line; `clips` is the number of test clips. "" where nothing is shared.
+
+    "12 of 518 test clips share footage with the training clips, e.g. X and Y (same recording)"
+    """
+    if not found:
+        return ""
+    first, of = found[0], f" of {clips}" if clips is not None else ""
+    what = "people" if all(each.how == "identity" for each in found) else "footage"
+    noun, verb = ("clip", "shares") if len(found) == 1 and of in ("", " of 1") else ("clips", "share")
+    return (
+        f"{len(found)}{of} test {noun} {verb} {what} with the training clips, "
+        f"e.g. {first.test_clip.id} and {first.train_clip.id} ({HOWS[first.how]})"
+    )
+
+
+def footage_of(clip: Clip) -> list[str]:
+    """The global name of the recording a clip shows, where its dataset gives one."""
+    footage = clip.attributes.get("footage")
+    return [str(footage)] if footage else []
+
+
+def _content(prints: Prints, clip: Clip) -> list[str]:
+    found = prints.get(clip.id)
+    return [found.content] if found is not None and found.content else []
+
+
+def _hash(prints: Prints, clip: Clip) -> str:
+    found = prints.get(clip.id)
+    return found.perceptual if found is not None else ""
+
+
+def _people(clip: Clip) -> list[str]:
+    return [str(name) for name in (clip.target, clip.source) if name is not None]
+
+
+def _by(
+    names: Callable[[Clip], Iterable[str]], how: str, train: Sequence[Clip], test: Sequence[Clip]
+) -> dict[str, Shared]:
+    """The test clips that have a name in common with a training clip, by id."""
+    first: dict[str, Clip] = {}
+    for clip in train:
+        for name in names(clip):
+            first.setdefault(name, clip)
+    found: dict[str, Shared] = {}
+    for clip in test:
+        for name in names(clip):
+            if name in first:
+                found.setdefault(clip.id, Shared(clip, first[name], how))
+    return found

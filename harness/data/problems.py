@@ -1,0 +1,169 @@
+"""What is wrong with the list and the files of a dataset, by name."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.fingerprints import EMPTY, Fingerprint
+from harness.registry import DatasetEntry
+from harness.trees import IMAGES, VIDEOS, is_image
+from harness.types import Clip, HarnessError
+
+SEVERITIES = ("error", "warning", "note")
+MOST_FOLDERS = 20
+"""Folders of extra files that are told apart; above, they count under the folder that holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found out about a dataset."""
+
+    severity: str
+    """`error` (a number measured on it would be wrong), `warning` (it would need a footnote) or `note`."""
+    what: str
+    """The kind of finding in a few words, e.g. `missing files`."""
+    text: str
+    """One sentence, with numbers."""
+    names: tuple[str, ...] = ()
+    """Whom it concerns, one line each, all of them."""
+
+
+def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Finding]]:
+    """The clips with different ids, as far as the list could be read, and what is wrong with it."""
+    found: dict[str, Clip] = {}
+    twice: dict[str, Clip] = {}
+    wrong: list[Finding] = []
+    try:
+        if entry.prepare is not None:
+            entry.prepare(root)
+        for clip in entry.clips(root):
+            (twice if clip.id in found else found).setdefault(clip.id, clip)
+    except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
+        wrong.append(Finding("error", "list", f"the list of clips cannot be read to its end: {error}"))
+    if twice:
+        said = f"{_counted(len(twice), 'id is', 'ids are')} given to two clips; the first one counts here"
+        wrong.append(Finding("error", "ids given twice", said, tuple(sorted(twice))))
+    if not found and not wrong:
+        wrong.append(Finding("error", "list", f"no clip under {root}"))
+    return tuple(found.values()), wrong
+
+
+def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Finding]]:
+    """The clips whose files are there, and the names of those that are not."""
+    there = [clip for clip in clips if os.path.exists(clip.path)]
+    gone = {clip.id for clip in clips} - {clip.id for clip in there}
+    if not gone:
+        return there, []
+    names = tuple(name_under(clip.path, root) for clip in clips if clip.id in gone)
+    said = f"{len(gone):,} of {_counted(len(clips), 'listed clip', 'listed clips')}: there is no such file"
+    return there, [Finding("error", "missing files", said, names)]
+
+
+def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Finding]:
+    """Empty, damaged and cut off files, clips of one frame, and clips that begin with a single colour."""
+    empty = [each.clip_id for each in prints.values() if each.error == EMPTY]
+    if empty:
+        said = _counted(len(empty), "clip is an empty file", "clips are empty files")
+        yield Finding("error", "empty files", said, tuple(empty))
+    broken = [f"{each.clip_id}: {each.error}" for each in prints.values() if each.error not in ("", EMPTY)]
+    if broken:
+        said = f"{_counted(len(broken), 'clip', 'clips')} cannot be read in full"
+        yield Finding("error", "unreadable clips", said, tuple(broken))
+    videos = [each for each in prints.values() if not each.error and each.container != "image"]
+    single = [each.clip_id for each in videos if each.frames == 1]
+    if single:
+        said = f"{_counted(len(single), 'video has', 'videos have')} a single frame"
+        yield Finding("warning", "one-frame clips", said, tuple(single))
+    blank = [each.clip_id for each in prints.values() if not each.error and not each.perceptual]
+    if blank:
+        shown = _counted(len(blank), "clip shows", "clips show")
+        said = f"{shown} a single colour where it was looked at; copies of them are not looked for"
+        yield Finding("note", "blank clips", said, tuple(blank))
+
+
+def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Finding]:
+    """Videos and images under the root that no clip refers to, nor one of `others`, folder by folder.
+
+    Beside clips of their kind they are a warning. In a folder without any, which may belong to another
+    dataset, they are a note.
+    """
+    top = root if root.is_dir() else root.parent
+    known = {os.path.abspath(clip.path) for clip in (*clips, *others)}
+    homes = {(os.path.dirname(path), is_image(Path(path))) for path in known}
+    folders: dict[bool, dict[str, list[str]]] = {True: defaultdict(list), False: defaultdict(list)}
+    for folder, name in _media(os.path.abspath(top), known):
+        if os.path.join(folder, name) not in known:
+            folders[(folder, is_image(Path(name))) in homes][folder].append(name)
+    for beside, severity, where in (
+        (True, "warning", "beside the clips, not in the list"),
+        (False, "note", "without a listed clip"),
+    ):
+        found = folders[beside]
+        if found:
+            lines = _grouped({name_under(Path(folder), top): names for folder, names in found.items()})
+            files = sum(map(len, found.values()))
+            said = (
+                f"{_counted(files, 'file', 'files')} in {_counted(len(found), 'folder', 'folders')} {where}"
+            )
+            yield Finding(severity, "extra files", said, tuple(lines))
+
+
+def _media(top: str, clips: set[str]) -> Iterator[tuple[str, str]]:
+    """(folder, name) of every video and image under `top`, hidden ones and the frames of clips left out."""
+    entered: set[str] = set()
+    for folder, below, names in os.walk(top, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in entered:  # a link that leads back up
+            below.clear()
+            continue
+        entered.add(real)
+        below[:] = sorted(d for d in below if d[0] != "." and os.path.join(folder, d) not in clips)
+        for name in sorted(names):
+            if name[0] != "." and os.path.splitext(name)[1].lower() in VIDEOS | IMAGES:
+                yield folder, name
+
+
+def _grouped(folders: Mapping[str, list[str]]) -> list[str]:
+    """One line a folder; the deepest ones are merged until there are few."""
+    groups = dict(folders)
+    while len(groups) > MOST_FOLDERS:
+        deepest = max(len(Path(folder).parts) for folder in groups)
+        if deepest <= 1:
+            break
+        merged: dict[str, list[str]] = defaultdict(list)
+        for folder, names in groups.items():
+            path = Path(folder)
+            if len(path.parts) == deepest:
+                merged[str(path.parent)] += [f"{path.name}/{name}" for name in names]
+            else:
+                merged[folder] += names
+        groups = merged
+    lines = []
+    for folder, names in sorted(groups.items()):
+        more = "" if len(names) <= 3 else " ..."
+        lines.append(
+            f"{folder}: {_counted(len(names), 'file', 'files')}: {', '.join(sorted(names)[:3])}{more}"
+        )
+    return lines
+
+
+def name_under(path: Path, root: Path) -> str:
+    """A path as seen from the root, where it lies under it."""
+    top = root if root.is_dir() else root.parent
+    try:
+        return path.absolute().relative_to(top.absolute()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def kinds(clips: Iterable[Clip]) -> Counter[tuple[str, str]]:
+    """How many clips there are of each (split, `real` or manipulation)."""
+    return Counter((clip.split, clip.manipulation or "real") for clip in clips)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

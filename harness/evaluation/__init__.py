@@ -1,0 +1,1 @@
+"""A matrix is planned and run: clips in, predictions out."""

@@ -1,0 +1,62 @@
+"""Forward passes that fit: smaller ones, or fewer detectors in memory, where a GPU's memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.evaluation.contestants import Contestant, Job
+from harness.progress import say
+from harness.runtime.device import Score, start_scoring
+from harness.types import HarnessError
+
+
+class Passes:
+    """Begins forward passes and makes them smaller where memory does not hold them."""
+
+    def __init__(self, contestants: Sequence[Contestant]) -> None:
+        self.contestants = contestants
+        self.most: dict[int, int] = {}
+        """Id of a contestant -> clips that were found to fit into one pass."""
+
+    def start(self, job: Job, clips: Any, score: Score | None = None) -> Callable[[], np.ndarray]:
+        """Begin to score clips, in as few passes as memory allows; returns what waits for the scores.
+
+        One clip that does not fit, even without the other detectors, is a `HarnessError`.
+        """
+        while True:
+            most = min(self.most.get(id(job.contestant), len(clips)), len(clips))
+            begun = self._tried(job, clips, most, score)
+            if begun is not None:
+                return begun
+            self._back_off(job, most)  # not while the error is handled: it holds what did not fit
+
+    def _tried(self, job: Job, clips: Any, most: int, score: Score | None) -> Callable[[], np.ndarray] | None:
+        # Not sliced where all fit: features are shared between those who are shown the same tensor.
+        shown = (
+            [clips] if most == len(clips) else [clips[at : at + most] for at in range(0, len(clips), most)]
+        )
+        try:
+            parts = [start_scoring(job.contestant.detector, part, job.cell.runtime, score) for part in shown]
+        except torch.OutOfMemoryError:
+            return None
+        return lambda: np.concatenate([part() for part in parts])
+
+    def _back_off(self, job: Job, tried: int) -> None:
+        """Halve the pass; when one clip alone does not fit, let go of the other detectors, once."""
+        torch.cuda.empty_cache()
+        if tried > 1:
+            self.most[id(job.contestant)] = tried // 2
+            say(f"{job.cell.entry}: {tried} clips do not fit into memory at once; going on with {tried // 2}")
+            return
+        others = [one for one in self.contestants if one is not job.contestant and one.resident]
+        if not others:
+            raise HarnessError(
+                f"{job.cell.entry}: one clip does not fit into the memory of {job.cell.runtime.device}"
+            )
+        for other in others:
+            other.release()
+        torch.cuda.empty_cache()

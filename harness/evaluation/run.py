@@ -1,0 +1,260 @@
+"""Run what was planned: make data, train what is missing, score, measure cost, keep the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import registry
+from harness.data.location import Subset, content_of, identity_of, list_clips, partial
+from harness.environment import differences, revision, versions
+from harness.evaluation.contestants import Contestant, Job, TestSet, cell_file, shown_how
+from harness.evaluation.engine import score_dataset
+from harness.evaluation.plan import Plan, check_subsets, shown_as, test_set
+from harness.evaluation.record import Finished, Trained, earlier_timing, keep_record
+from harness.evaluation.shared_footage import find_shared
+from harness.files import digest, home, plain
+from harness.progress import say
+from harness.results.predictions import stored_meta
+from harness.runtime.cost_process import cost_of
+from harness.runtime.device import prepare_process
+from harness.timing import current, spent
+from harness.training.job import TrainingJob
+from harness.training.train import find_weights, train
+from harness.types import PROTOCOL, Cell, Clip, HarnessError, Weights
+from harness.video.decoding import reader_named
+from harness.video.places import finder, located
+
+MOST_SAID = 6
+"""Differences to what results were made with that are named."""
+
+
+def run_plan(plan: Plan) -> Path:
+    """Do what is left to do and keep the record of the run; returns the record's path."""
+    started = time.monotonic()
+    to_make = [name for name in plan.datasets if name not in plan.clips]
+    prepare_process()
+    with spent("making clips"):
+        for name in to_make:
+            plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
+    check_subsets(plan)
+    plan.shared = find_shared(plan)
+    made = time.monotonic()
+    contestants = {trained: contestant(plan, trained) for trained in plan.trained}
+    ready = time.monotonic()  # scoring starts
+    scored, jobs = _score(plan, contestants)
+    checked, validations = _score_validation(plan, contestants)
+    scored += checked
+    seconds = time.monotonic() - ready
+    plan.differs = what_differs(contestants.values(), [*jobs, *validations.values()])
+    if plan.differs:
+        say(plan.differs)
+    for found in contestants.values():
+        found.release()  # so that a detector is measured on a machine that does nothing else
+    if plan.runtime.device != "cpu":
+        torch.cuda.empty_cache()
+    with spent("cost"):
+        costs = {
+            trained: cost_of(found.entry, found.recipe, found.runtime)
+            for trained, found in contestants.items()
+        }
+    timing: dict[str, Any] = dict(earlier_timing(plan.matrix))
+    if to_make:
+        timing["made_s"] = made - started
+    if scored:
+        timing |= {"scoring_s": seconds, "frames_scored": scored}
+        timing |= {"stages_s": current().taken(), "readers_s": dict(current().beside)}
+    weights = [found.weights for found in contestants.values() if found.weights]
+    timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
+    done = Finished(contestants, costs, jobs, validations, _tested(plan))
+    return keep_record(plan.matrix, plan.absent, done, timing)
+
+
+def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
+    """What of the weights and predictions was made with something else than there is now, in one line."""
+    told: dict[str, list[bool]] = {}
+    said: dict[str, None] = {}
+    pairs = [("weights", one.weights.provenance, one.made) for one in contestants if one.weights]
+    pairs += [("cells", stored_meta(job.file.path).get("provenance", {}), job.made) for job in jobs]
+    for kind, provenance, now in pairs:
+        makers = provenance.get("made") or [{"versions": provenance.get("versions")}]
+        found = [difference for then in makers for difference in differences(then, now)]
+        told.setdefault(kind, []).append(bool(found))
+        said |= dict.fromkeys(found)
+    if not said:
+        return ""
+    counts = " and ".join(f"{sum(each)} of {len(each)} {kind}" for kind, each in told.items() if any(each))
+    more = f"; and {len(said) - MOST_SAID} more" if len(said) > MOST_SAID else ""
+    return (
+        f"{counts} were made with something else than there is now, and are used as they are"
+        f" ({'; '.join(list(said)[:MOST_SAID])}{more}): --retrain and --rescore make them anew"
+    )
+
+
+def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
+    """What is known of the datasets that were tested on, so that their audits are found."""
+    found = {}
+    for name in dict.fromkeys(Subset.parse(cell.tested_on).dataset for cell in plan.cells):
+        entry = registry.datasets.get(name)
+        found[name] = {
+            "clips_sha256": identity_of(plan.clips[name], entry),
+            "brought": not entry.embedded,
+            "partial": partial(entry, plan.clips[name]),
+        }
+    return found
+
+
+def training_job(plan: Plan, trained: Trained) -> TrainingJob:
+    """The training that a matrix needs for one of its rows."""
+    detector, trained_on, seed = trained
+    if trained_on is None:
+        raise HarnessError(f"{detector} is not trained")
+    entry = registry.detectors.get(detector)
+    recipe, device = plan.matrix.recipe_for(trained_on), plan.runtime.device
+    job = make_job(entry, recipe, trained_on, plan.clips, seed, device)
+    return cut_as(job, plan.crop(Subset.parse(trained_on).dataset))
+
+
+def make_job(
+    entry: registry.DetectorEntry,
+    recipe: str,
+    trained_on: str,
+    clips: Mapping[str, tuple[Clip, ...]],
+    seed: int,
+    device: str,
+) -> TrainingJob:
+    """A training of one detector on a dataset or on a part of it."""
+    subset = Subset.parse(trained_on)
+    data = registry.datasets.get(subset.dataset)
+    chosen = subset.for_training(clips[subset.dataset])
+    version = content_of(chosen, data)
+    return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
+
+
+def cut_as(job: TrainingJob, crop: str) -> TrainingJob:
+    """The training with frames cut in that way, by the face finder of this machine where faces are cut."""
+    return replace(job, crop=crop, faces=digest(finder().identity) if crop == "face" else "")
+
+
+def weights_for(job: TrainingJob, again: bool = False) -> Weights:
+    """The weights of a training, trained now unless they are there; `again` makes them anew even then."""
+    reader_named()  # a wrong one is an error now, not of each clip
+    found = None if again else find_weights(job, home() / "weights")
+    if found is not None:
+        return found
+    clips = located(job.clips, job.crop, f"{job.trained_on} (training)")
+    return train(replace(job, clips=clips), home() / "weights", again)
+
+
+def contestant(plan: Plan, trained: Trained) -> Contestant:
+    """The detector of a row, trained first if its weights are missing."""
+    entry = registry.detectors.get(trained[0])
+    if not entry.trainable:
+        return Contestant(entry, plan.runtime)
+    job = training_job(plan, trained)
+    return Contestant(entry, plan.runtime, job.recipe, weights_for(job, plan.retrain))
+
+
+def cell_jobs(plan: Plan, contestants: Mapping[Trained, Contestant], name: str) -> tuple[TestSet, list[Job]]:
+    """A test set and the cells measured on it, whose detectors are at hand."""
+    test = test_set(plan, name)
+    jobs = []
+    for cell in plan.cells:
+        found = contestants.get((cell.detector, cell.trained_on, cell.seed))
+        if cell.tested_on == name and found is not None:
+            jobs.append(_job(plan, cell, found, test, "predictions"))
+    return test, jobs
+
+
+def _job(plan: Plan, cell: Cell, found: Contestant, test: TestSet, folder: str) -> Job:
+    file = cell_file(cell, found, test, home() / folder)
+    return Job(cell, found, file, _meta(plan, cell, found, test), plan.rescore)
+
+
+def _score(plan: Plan, contestants: Mapping[Trained, Contestant]) -> tuple[int, list[Job]]:
+    scored = 0
+    done: list[Job] = []
+    for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
+        test, jobs = cell_jobs(plan, contestants, name)
+        scored += score_dataset(test, jobs)
+        done += jobs
+    return scored, done
+
+
+def _score_validation(
+    plan: Plan, contestants: Mapping[Trained, Contestant]
+) -> tuple[int, dict[Trained, Job]]:
+    """Score the clean validation split of what each detector was trained on, to set operating points by."""
+    scored = 0
+    done: dict[Trained, Job] = {}
+    for name in dict.fromkeys(str(trained[1]) for trained, found in contestants.items() if found.weights):
+        subset = Subset.parse(name)
+        clips = tuple(clip for clip in subset.for_training(plan.clips[subset.dataset]) if clip.split == "val")
+        test = shown_as(plan, f"{name} (validation)", registry.datasets.get(subset.dataset), clips)
+        jobs = []
+        for trained, found in contestants.items():
+            if trained[1] == name and found.weights:
+                cell = Cell(trained[0], name, name, seed=trained[2], runtime=plan.runtime)
+                jobs.append(_job(plan, cell, found, test, "validation"))
+                done[trained] = jobs[-1]
+        scored += score_dataset(test, jobs)
+    return scored, done
+
+
+def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str, Any]:
+    """What is stored with the predictions: the cell and its provenance."""
+    commit, dirty = revision()
+    weights = found.weights
+    provenance = {
+        "commit": commit,
+        "dirty": dirty,
+        "protocol": PROTOCOL,
+        "weights_sha256": weights.sha256 if weights else found.entry.identity or None,
+        "clips_sha256": test.identity,
+        "recipe": asdict(found.recipe) if found.recipe else None,
+        "recipe_sha256": digest(_training_of(plan, cell, found)),
+        "crop": test.crop,
+        "no_face": test.no_face if test.crop == "face" else None,
+        "preprocessing_sha256": digest(shown_how(test)),
+        "shared_footage": plan.shared.get((cell.trained_on, cell.tested_on)),
+        "footage_compared": cell.trained_on is None or Subset.parse(cell.trained_on).dataset in plan.clips,
+        **selection_of(found),
+        "versions": versions(),
+    }
+    return {"cell": asdict(cell), "provenance": provenance}
+
+
+def selection_of(found: Contestant) -> dict[str, Any]:
+    """The decision threshold of a detector, and where it and the checkpoint came from."""
+    if found.weights is not None:
+        source = found.weights.threshold_source
+        return {"threshold": found.weights.threshold, "threshold_source": source, "checkpoint_source": source}
+    return registry.stated_selection(found.detector, found.entry.name)
+
+
+def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
+    """What makes a detector the same detector on another machine; imported weights are what they are."""
+    if found.entry.identity:
+        return [found.entry.name, found.entry.identity, cell.trained_on]
+    recipe = plain(found.recipe)
+    if recipe and recipe["passes"] == 1:  # as before recipes could say so
+        del recipe["passes"]
+    return [found.entry.name, recipe, _trained_identity(plan, cell)]
+
+
+def _trained_identity(plan: Plan, cell: Cell) -> str | None:
+    """What the weights were trained on, as it is compared between machines: never file bytes."""
+    if cell.trained_on is None:
+        return None
+    subset = Subset.parse(cell.trained_on)
+    if subset.dataset not in plan.clips:  # a fixed detector that says so, and its training set is not here
+        return None
+    if cell.trained_on not in plan.identities:
+        clips = subset.for_training(plan.clips[subset.dataset])
+        plan.identities[cell.trained_on] = identity_of(clips, registry.datasets.get(subset.dataset))
+    return plan.identities[cell.trained_on]

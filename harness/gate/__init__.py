@@ -1,0 +1,1 @@
+"""A board against an accepted one becomes verdicts."""

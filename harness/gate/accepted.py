@@ -1,0 +1,229 @@
+"""What was accepted of a matrix: its rows, its costs and, compactly, its predictions.
+
+Three files a matrix in `results/accepted/`: `<matrix>.csv` (rows as `rows_table` makes them, with the
+thresholds), `<matrix>-cost.csv`, and `<matrix>.parquet` (one line a cell and clip).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.files import write_whole, writing
+from harness.metrics.measure import auc
+from harness.results.predictions import read_predictions
+from harness.results.standing import FIXED_COLUMNS, rows_table
+from harness.types import FAKE, REAL, Board, Cell, HarnessError, Row
+
+KEY = ("detector", "trained_on", "tested_on", "perturbation", "severity", "seed")
+KEPT_PROVENANCE = (
+    *("shared_footage", "threshold", "threshold_source", "checkpoint_source"),
+    *("recipe_sha256", "clips_sha256", "preprocessing_sha256", "protocol"),
+)
+LATER = ("fp32_difference",)
+"""Columns that rows accepted by an earlier version lack, and that are not compared."""
+COUNTS = ("severity", "seed", "clips", "failed")
+NUMERIC = (*COUNTS, "threshold", "auc", "gap", "accuracy", "auc_lo", "auc_hi")
+COST_KEY = ("detector", "device", "precision", "size", "frames")
+COST_NUMBERS = ("frames_per_second", "peak_vram_allocated_mib")
+WORD = pa.dictionary(pa.int32(), pa.string())
+SCHEMA = pa.schema(
+    [
+        ("cell", WORD),
+        ("clip_id", WORD),
+        ("label", pa.int8()),
+        *((name, WORD) for name in ("manipulation", "target", "source")),
+        ("score", pa.float32()),
+    ]
+)
+"""One line a cell and clip, in the order of the rows; the score of a failed clip is null."""
+
+SLACK = 1e-4
+"""How far an AUC may be from the one in its row: the row's rounding, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the gate compares of one run of a matrix: what it accepted, or would accept now."""
+
+    rows: Mapping[str, Row]
+    """`Cell.measured` -> its row; only the counts and the provenance in `KEPT_PROVENANCE` are looked at."""
+    predictions: Mapping[str, pd.DataFrame]
+    """`Cell.measured` -> one line a clip: columns of `SCHEMA` without `cell`. Scores are float32, so that
+    what is read back is what was written."""
+
+
+def kept_of(board: Board) -> Kept:
+    """What `accept` would keep of a board."""
+    rows: dict[str, Row] = {}
+    for row in board.rows:
+        _once(rows, row, f"matrix {board.matrix}")
+    stored = {name: board.predictions[str(row.cell)] for name, row in rows.items()}
+    return Kept(rows, {name: _compact(read_predictions(path)[0]) for name, path in stored.items()})
+
+
+def accepted_file(results: Path, matrix: str, kind: str = ".csv") -> Path:
+    """Where something accepted is kept; `kind` is `.csv`, `-cost.csv` or `.parquet`."""
+    return results / "accepted" / f"{matrix}{kind}"
+
+
+def lacking(results: Path, matrix: str, kinds: Sequence[str] = (".csv", ".parquet")) -> Path | None:
+    """The first of the accepted files that is not there; None when all are."""
+    files = [accepted_file(results, matrix, kind) for kind in kinds]
+    return next((path for path in files if not path.is_file()), None)
+
+
+def accept(board: Board, costs: pd.DataFrame, results: Path) -> list[Path]:
+    """Make a board, and its cost table, what later runs are compared with; returns the files."""
+    kept = kept_of(board)
+    files = [accepted_file(results, board.matrix, kind) for kind in (".parquet", ".csv", "-cost.csv")]
+    _write_predictions(files[0], kept)
+    for path, table in zip(files[1:], (rows_table(board.rows), costs), strict=True):
+        write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+    return files
+
+
+def read_accepted(results: Path, matrix: str) -> Kept:
+    """What was accepted; missing, damaged, or files that do not belong together are a `HarnessError`."""
+    path = accepted_file(results, matrix)
+    rows: dict[str, Row] = {}
+    for line in read_rows(path).to_dict("records"):
+        _once(rows, _row(line), str(path))
+    kept = Kept(rows, _read_predictions(accepted_file(results, matrix, ".parquet")))
+    for name in dict.fromkeys([*kept.rows, *kept.predictions]):
+        why = _mismatch(kept.rows.get(name), kept.predictions.get(name))
+        if why:
+            again = f"accept again: gapbench accept {matrix}"
+            raise HarnessError(f"{path} and its .parquet do not belong together: {name} {why}; {again}")
+    return kept
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Rows from a CSV that `rows_table` made; a missing file, column or number is a `HarnessError`."""
+    table = _read_csv(path, "rows", [name for name in FIXED_COLUMNS if name not in LATER])
+    for name in LATER:
+        table[name] = table.get(name, "")
+    for name in NUMERIC:
+        table[name] = _numbers(path, table[name], may_lack=name not in COUNTS)
+    return table
+
+
+def read_costs(path: Path) -> pd.DataFrame:
+    """A cost table as `accept` writes it; a missing file, column or number is a `HarnessError`."""
+    table = _read_csv(path, "costs", (*COST_KEY, *COST_NUMBERS))
+    for name in COST_NUMBERS:
+        table[name] = _numbers(path, table[name], may_lack=True)
+    return table
+
+
+def _numbers(path: Path, column: pd.Series, may_lack: bool) -> pd.Series:
+    try:
+        found = pd.to_numeric(column.replace("", None))
+    except (ValueError, TypeError) as error:
+        raise HarnessError(f"{path}: {column.name} holds something that is not a number ({error})") from error
+    if not may_lack and found.isna().any():
+        raise HarnessError(f"{path}: {column.name} is missing in line {int(found.isna().argmax()) + 2}")
+    return found
+
+
+def _read_csv(path: Path, what: str, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is not a table of {what}: {str(error).splitlines()[0]}") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise HarnessError(f"{path} is not a table of {what}: it lacks the column {missing[0]!r}")
+    return table
+
+
+def _row(line: Mapping[Any, Any]) -> Row:
+    detector, trained_on, tested_on, perturbation = (line[name] for name in KEY[:4])
+    cell = Cell(
+        detector, trained_on or None, tested_on, perturbation, int(line["severity"]), int(line["seed"])
+    )
+    said = {name: line[name] for name in KEPT_PROVENANCE if not pd.isna(line[name]) and line[name] != ""}
+    metrics = {"auc": None if pd.isna(line["auc"]) else float(line["auc"])}
+    return Row(cell, int(line["clips"]), int(line["failed"]), metrics, provenance=said)
+
+
+def _once(rows: dict[str, Row], row: Row, where: str) -> None:
+    name = row.cell.measured
+    if name in rows:
+        raise HarnessError(f"{where}: {name} is there twice")
+    rows[name] = row
+
+
+def _compact(predictions: pd.DataFrame) -> pd.DataFrame:
+    kept = predictions[SCHEMA.names[1:]].copy()
+    kept["score"] = pd.to_numeric(kept["score"]).astype(np.float32)
+    return kept
+
+
+def _write_predictions(path: Path, kept: Kept) -> None:
+    tables = [kept.predictions[name].assign(cell=name) for name in kept.rows]
+    whole = pd.concat(tables)[SCHEMA.names]
+    for name in SCHEMA.names:
+        if SCHEMA.field(name).type == WORD:
+            whole[name] = whole[name].astype("category")
+    with writing(path) as temporary:
+        pq.write_table(
+            pa.Table.from_pandas(whole, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None),
+            temporary,
+            compression="zstd",
+            compression_level=19,
+            use_dictionary=[name for name in SCHEMA.names if name != "score"],
+            use_byte_stream_split=["score"],
+        )
+
+
+def _read_predictions(path: Path) -> dict[str, pd.DataFrame]:
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except FileNotFoundError as error:
+        raise HarnessError(f"no accepted predictions at {path}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise HarnessError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    if missing:
+        raise HarnessError(f"{path} is no table of accepted predictions: it lacks {missing[0]!r}")
+    whole = table.select(SCHEMA.names).to_pandas()
+    words = [name for name in SCHEMA.names[1:] if isinstance(whole[name].dtype, pd.CategoricalDtype)]
+    whole = whole.astype(dict.fromkeys(words, object))
+    grouped = whole.groupby("cell", sort=False, observed=True)
+    return {str(name): part.drop(columns="cell").reset_index(drop=True) for name, part in grouped}
+
+
+def _mismatch(row: Row | None, predictions: pd.DataFrame | None) -> str:
+    """Why accepted predictions cannot be what the accepted row was made from; empty when they can."""
+    if row is None or predictions is None:
+        return "has no row" if row is None else "has no predictions"
+    if predictions["clip_id"].duplicated().any():
+        return "has a clip twice"
+    scored = predictions[predictions["score"].notna()]
+    counts = (len(predictions), len(predictions) - len(scored))
+    if counts != (row.clips, row.failed):
+        return f"has other counts ({counts[0]} clips, {counts[1]} failed, not {row.clips} and {row.failed})"
+    said = row.metrics["auc"]
+    if (said is not None) != (scored["label"].nunique() == 2):
+        return "has an AUC in one of them only"
+    if said is None:
+        return ""
+    label, score = scored["label"].to_numpy(), scored["score"].to_numpy()
+    found, slack = auc(label, score), SLACK + _tied(label, score) / 2
+    return "" if abs(found - said) <= slack else f"has another AUC ({found:.4f}, not {said:.4f})"
+
+
+def _tied(label: np.ndarray, score: np.ndarray) -> float:
+    """The share of real-fake pairs with one score; some were apart before scores became float32."""
+    counts = pd.crosstab(score, label)
+    return float((counts[REAL] * counts[FAKE]).sum() / (counts[REAL].sum() * counts[FAKE].sum()))

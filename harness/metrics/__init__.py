@@ -1,0 +1,1 @@
+"""Labels and scores become numbers that say how sure they are; arrays only."""

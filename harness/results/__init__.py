@@ -1,0 +1,1 @@
+"""Stored predictions become rows, lines and ranks, without torch."""

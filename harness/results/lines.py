@@ -1,0 +1,95 @@
+"""The lines of the leaderboard: what each detector with its training set is worth over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.files import seed_of
+from harness.metrics.intervals import bounds
+from harness.results.standing import drawn_auc, headline, judged_by, mean_of, unseen_rows
+from harness.types import RANKED, SELECTIONS, Board, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the leaderboard: a detector and what it was trained on, over all training seeds."""
+
+    name: str
+    """`detector@trained_on`; a fixed detector by its name."""
+    entries: tuple[Entry, ...]
+    """One a seed."""
+    numbers: Mapping[str, float | None]
+    """`standing.headline`, the mean over the seeds."""
+    spreads: Mapping[str, float | None]
+    """Largest minus smallest over the seeds, of each number; None with one seed."""
+    draws: Mapping[str, np.ndarray]
+    """Numbers under each draw `[draws]`: of a seed, then of identities."""
+
+    @property
+    def selection(self) -> str:
+        """Where checkpoint and threshold came from; the least trustworthy of its rows."""
+        said = [row.selection for entry in self.entries for row in entry.rows]
+        return max(said, key=SELECTIONS.index)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it has a rank: its mean unseen AUC is defined, and nothing was chosen on test clips."""
+        return self.numbers["auc_unseen_mean"] is not None and self.selection in RANKED
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The test sets its mean unseen AUC is over."""
+        return tuple(row.cell.tested_on for row in unseen_rows(self.entries[0]))
+
+    def interval(self, number: str) -> tuple[float, float] | None:
+        """The 95 % interval of a number; None where it has no draws."""
+        return bounds(self.draws[number]) if number in self.draws else None
+
+
+def lines_of(board: Board) -> list[Line]:
+    """The lines of a board, in the order of its entries.
+
+    Seeds that were not measured in the same cells are lines of their own, named with their seeds: their
+    mean would be over different tests.
+    """
+    grouped: dict[Any, list[Entry]] = {}
+    for entry in board.entries:
+        cells = frozenset((row.cell.tested_on, row.cell.condition) for row in entry.rows)
+        grouped.setdefault((entry.detector, entry.trained_on, cells), []).append(entry)
+    trained = [key[:2] for key in grouped]
+    return [line_of(entries, trained.count(key[:2]) > 1) for key, entries in grouped.items()]
+
+
+def line_of(entries: Sequence[Entry], named_by_seed: bool = False) -> Line:
+    """The line of the entries of one detector and training set, one entry a seed, all with the same cells."""
+    first = entries[0]
+    name = first.detector + (f"@{first.trained_on}" if first.trained_on else "")
+    if named_by_seed:
+        name += "#" + ",".join(str(entry.seed) for entry in entries)
+    said = [headline(entry) for entry in entries]
+    numbers: dict[str, float | None] = {key: mean_of([one[key] for one in said]) for key in said[0]}
+    spreads = {key: _spread([one[key] for one in said]) for key in said[0]}
+    drawn = [judged_by(entry, drawn_auc) for entry in entries]
+    draws = {}
+    for key in drawn[0]:
+        if all(one[key] is not None and not np.isnan(one[key]).any() for one in drawn):
+            draws[key] = one_of([one[key] for one in drawn], name)
+    return Line(name, tuple(entries), numbers, spreads, draws)
+
+
+def one_of(drawn: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Draws of one seed or another: each draw takes one of the seeds, by chance that `name` fixes."""
+    if len(drawn) == 1:
+        return drawn[0]
+    table = np.stack(drawn)
+    chosen = np.random.default_rng(seed_of("seed", name)).integers(len(table), size=table.shape[1])
+    return np.asarray(table[chosen, np.arange(table.shape[1])])
+
+
+def _spread(values: Sequence[Any]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return max(defined) - min(defined) if len(values) == len(defined) > 1 else None

@@ -1,0 +1,1 @@
+"""A detector on a device: placed, run, timed; knows no dataset and no metric."""

@@ -1,0 +1,1 @@
+"""A board becomes MLflow runs; the only import of MLflow."""

@@ -1,0 +1,1 @@
+"""Where weights come from: a recipe and clips, or a published file."""

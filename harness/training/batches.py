@@ -1,0 +1,100 @@
+"""The frames of training clips as uint8, and the batches drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.process import usable_cores
+from harness.streaming import in_order
+from harness.training.augmentation import Augment, augmented
+from harness.types import FAKE, REAL, Clip
+
+BATCHES_AHEAD = 4
+"""Batches that are drawn and augmented before they are asked for."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How batches are drawn."""
+
+    batch: int
+    """Clips in a batch, at most."""
+    frames: int
+    """Frames of each clip."""
+    augments: Sequence[Augment] = ()
+    together: bool = False
+    """Clips made of the same footage share a batch, the frames drawn and their augmentation: a real clip
+    and its forgery then differ in nothing but the forgery."""
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """Clips as pixels."""
+
+    pixels: np.ndarray
+    """uint8 `[clips, frames, S, S, 3]`."""
+    labels: np.ndarray
+    """int64 `[clips]`, REAL 0 or FAKE 1."""
+    groups: np.ndarray
+    """int64 `[clips]`: clips made of the same footage share a number."""
+    failed: int
+    """Clips that could not be read and are not among the pixels."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, draw: Draw, rng: np.random.Generator) -> Generator[tuple[np.ndarray, np.ndarray]]:
+        """One shuffled pass: pixels `[batch, frames, S, S, 3]` and labels `[batch]`; no short last batch.
+
+        The frames of a clip are one at random from each of `frames` equal parts, in order. Threads draw and
+        augment some batches ahead; what they draw depends on `rng` alone, never on which is faster.
+        """
+        batch = min(draw.batch, len(self))
+        groups = self.groups if draw.together else np.arange(len(self))
+        order, seeds = _shuffled(groups, rng)
+        edges = np.arange(draw.frames + 1) * self.pixels.shape[1] // draw.frames
+
+        def drawn(start: int) -> tuple[np.ndarray, np.ndarray]:
+            clips = order[start : start + batch]
+            shown = []
+            for clip in clips:
+                own = np.random.default_rng(seeds[groups[clip]])
+                picked = own.integers(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1))
+                shown.append(augmented(self.pixels[clip, picked], draw.augments, own))
+            return np.stack(shown), self.labels[clips]
+
+        starts = range(0, len(order) - batch + 1, batch)
+        yield from in_order(drawn, starts, max(1, usable_cores() // 2), BATCHES_AHEAD)
+
+
+def _shuffled(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The clips in random order of their groups and within them, and a seed for each group."""
+    number = int(groups.max()) + 1
+    places = rng.permutation(number)
+    within = rng.permutation(len(groups))
+    return np.lexsort((within, places[groups])), rng.integers(2**63, size=number)
+
+
+def split_of(clips: Sequence[Clip], split: str) -> list[Clip]:
+    """The clips of one split."""
+    return [clip for clip in clips if clip.split == split]
+
+
+def limited(clips: Sequence[Clip], most: int | None) -> list[Clip]:
+    """At most that many clips, as many of one class as of the other where they last, evenly spread.
+
+    Clips are listed manipulation by manipulation; spread evenly, each keeps its share.
+    """
+    if most is None or len(clips) <= most:
+        return list(clips)
+    real = [clip for clip in clips if clip.label == REAL]
+    fake = [clip for clip in clips if clip.label == FAKE]
+    fakes = min(len(fake), max(most // 2, most - len(real)))
+    return _spread(real, most - fakes) + _spread(fake, fakes)
+
+
+def _spread(clips: Sequence[Clip], number: int) -> list[Clip]:
+    return [clips[place * len(clips) // number] for place in range(min(number, len(clips)))]

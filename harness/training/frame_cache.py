@@ -1,0 +1,203 @@
+"""Training frames, decoded once and kept as files that are mapped into memory; trainings share them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.location import stamp_of
+from harness.files import digest, read_json, write_whole, writing
+from harness.process import usable_cores
+from harness.progress import Progress, say
+from harness.streaming import in_order
+from harness.timing import spent
+from harness.training.batches import Footage
+from harness.types import FAKE, REAL, Clip, HarnessError
+from harness.video.frames import boxes_of, crop_and_fit, read_frames
+
+SUFFIX = ".frames"
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age at which a file that is being written belongs to nobody any more."""
+MOST_FAILED = 0.05
+"""Share of unreadable clips above which a training refuses to start."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The frames a training wants of some clips."""
+
+    clips: Sequence[Clip]
+    """Of one split; for the crop `face` with their tracks."""
+    frames: int
+    """Evenly spaced frames of each clip."""
+    size: int
+    """Side in pixels."""
+    crop: str
+    content: str
+    """Digest of what else decides the pixels: how files are read, where faces are looked for and by what."""
+
+    @property
+    def key(self) -> str:
+        """sha256 (hex) over all that decides the pixels."""
+        listed = [[clip.id, clip.label, _footage_of(clip), stamp_of(clip.path)] for clip in self.clips]
+        return digest([listed, self.frames, self.size, self.crop, self.content])
+
+    @property
+    def split(self) -> str:
+        """The split that the clips are of."""
+        return self.clips[0].split if self.clips else "empty"
+
+
+def read_footage(wanted: Wanted, folder: Path) -> Footage:
+    """The frames of these clips, from the file that an earlier training left, else decoded and kept now.
+
+    Unreadable clips are counted and said; more than 5 % of them, or a class without a clip, is a
+    `HarnessError`. Files that were not used for longest make way when the disk is full.
+    """
+    path = folder / f"{wanted.split}-{wanted.key[:16]}{SUFFIX}"
+    with spent("training frames"):
+        said, pixels = _opened(path, wanted)
+    if said["reasons"]:
+        count, reasons = len(said["reasons"]), said["reasons"]
+        say(f"{count} of {len(wanted.clips)} {wanted.split} clips cannot be read, e.g. {reasons[0]}")
+    groups = np.unique(said["made_of"], return_inverse=True)[1]
+    return Footage(pixels, np.array(said["labels"], dtype=np.int64), groups, len(said["reasons"]))
+
+
+def _opened(path: Path, wanted: Wanted) -> tuple[dict[str, Any], np.memmap]:
+    """What is known of the frames, and the frames, of which writing makes a copy."""
+    while True:
+        said = _kept(path, wanted) or _decode(wanted, path)
+        try:
+            return said, np.memmap(path, np.uint8, "c", shape=_shape(wanted, len(said["labels"])))
+        except FileNotFoundError:  # it made way for another run in between
+            continue
+
+
+def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
+    """What is known of a file that was kept; None unless it is whole and of these frames."""
+    facts = path.with_suffix(".json")
+    if not path.is_file() or not facts.is_file():
+        return None
+    said: dict[str, Any] = read_json(facts)
+    if said.get("key") != wanted.key or path.stat().st_size != _bytes(wanted, len(said["labels"])):
+        return None
+    os.utime(path)
+    return said
+
+
+def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
+    """Decode the clips into a file, written whole or not at all; what is known of it is written last."""
+    labels: list[int] = []
+    made_of: list[str] = []
+    reasons: list[str] = []
+    cut = in_order(lambda clip: _cut(clip, wanted), wanted.clips, usable_cores(), 4 * usable_cores())
+    title = f"reading {wanted.split} clips"
+    with closing(cut), _room(path, wanted) as pixels, Progress(title, len(wanted.clips)) as progress:
+        for clip, frames in zip(wanted.clips, cut, strict=True):
+            if isinstance(frames, str):
+                reasons.append(frames)
+            else:
+                pixels[len(labels)] = frames
+                labels.append(clip.label)
+                made_of.append(_footage_of(clip))
+            progress.advance()
+        _refuse_if_unfit(wanted, labels, reasons)
+        pixels.flush()
+    with path.open("r+b") as file:
+        file.truncate(_bytes(wanted, len(labels)))
+    said = {"key": wanted.key, "labels": labels, "made_of": made_of, "reasons": reasons}
+    write_whole(path.with_suffix(".json"), json.dumps(said))
+    return said
+
+
+def _footage_of(clip: Clip) -> str:
+    return str(clip.attributes.get("footage", clip.id))
+
+
+def _refuse_if_unfit(wanted: Wanted, labels: Sequence[int], reasons: Sequence[str]) -> None:
+    if len(reasons) > MOST_FAILED * len(wanted.clips):
+        raise HarnessError(
+            f"{len(reasons)} of {len(wanted.clips)} {wanted.split} clips cannot be read: {reasons[0]}"
+        )
+    for label, word in ((REAL, "real"), (FAKE, "fake")):
+        if label not in labels:
+            raise HarnessError(
+                f"there is no {word} clip among the {len(labels)} {wanted.split} clips to train with"
+            )
+
+
+def _cut(clip: Clip, wanted: Wanted) -> np.ndarray | str:
+    """The frames of one clip, uint8 `[T, S, S, 3]`, or why there are none."""
+    try:
+        taken, indices = read_frames(clip.path, (wanted.frames,)).take(wanted.frames)
+    except HarnessError as error:
+        return str(error)
+    try:
+        boxes = boxes_of(clip.attributes, wanted.crop, indices)
+        return crop_and_fit(taken, wanted.crop, boxes, wanted.size)
+    except HarnessError as error:
+        return f"{clip.path.name}: {error}"
+
+
+def _shape(wanted: Wanted, clips: int) -> tuple[int, ...]:
+    return (clips, wanted.frames, wanted.size, wanted.size, 3)
+
+
+def _bytes(wanted: Wanted, clips: int) -> int:
+    return int(np.prod(_shape(wanted, clips)))
+
+
+@contextmanager
+def _room(path: Path, wanted: Wanted) -> Iterator[np.memmap]:
+    """A mapped file with room for all clips, which becomes `path` when the block ends without an error."""
+    needed = _bytes(wanted, len(wanted.clips))
+    with writing(path) as temporary:
+        with temporary.open("r+b") as file:
+            while True:
+                try:
+                    _reserve(file.fileno(), max(1, needed))
+                    break
+                except OSError as error:
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not _make_way(path.parent):
+                        free = shutil.disk_usage(path.parent).free
+                        raise HarnessError(
+                            f"the frames of {len(wanted.clips)} clips need {needed / 1e9:.1f} GB in"
+                            f" {path.parent}, where {free / 1e9:.1f} GB are free; set GAPBENCH_HOME to a"
+                            " larger disk"
+                        ) from error
+        yield np.memmap(temporary, np.uint8, "r+", shape=_shape(wanted, len(wanted.clips)))
+
+
+def _reserve(file: int, needed: int) -> None:
+    if hasattr(os, "posix_fallocate"):  # else a disk that fills up later kills the process
+        os.posix_fallocate(file, 0, needed)
+    else:
+        os.truncate(file, needed)
+
+
+def _make_way(folder: Path) -> bool:
+    """Remove what a killed run left, else the kept file that was not used for longest.
+
+    A training that maps a file does not lose it.
+    """
+    for left in folder.glob(f".*{SUFFIX}"):
+        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+            left.unlink(missing_ok=True)
+            return True
+    kept = sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
+    for path in kept[:1]:
+        path.with_suffix(".json").unlink(missing_ok=True)
+        path.unlink()
+        say(f"removed {path.name} to make room")
+    return bool(kept)

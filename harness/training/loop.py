@@ -1,0 +1,323 @@
+"""The epochs of a training: steps, learning rate, validation, and a checkpoint after an epoch."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from harness.files import seed_of, writing
+from harness.progress import Progress, say
+from harness.runtime.device import autocast, on_device, score_clips, torch_device, uploaded
+from harness.timing import spent
+from harness.training.augmentation import chosen
+from harness.training.batches import Draw, Footage
+from harness.types import FAKE, REAL, HarnessError, Recipe, Runtime
+
+RESTART_EPOCHS = 10
+WARM_UP = 0.1
+FLOOR_RATE = 1e-6
+"""Learning rate below which `cosine-restarts` does not fall."""
+
+TOGETHER = 0.5
+"""Share of the epochs in which clips of the same footage share a batch, where a dataset says which do.
+
+A network without any training finds what a forgery changes much sooner beside its original. Later epochs
+shuffle freely: through BatchNorm, a clip beside its original is easier to judge than the same clip alone.
+"""
+MOST_IMAGES = 256
+"""Frames in one forward pass of validation, at most; without a limit it needs more memory than training."""
+CHECKPOINT_SECONDS = 30.0
+"""What a killed training loses at most, besides the epoch it was in: writing takes as long as some steps."""
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+STATISTICS_FRAMES = 384
+"""Training frames over which BatchNorm statistics are averaged before each validation."""
+
+Batch = tuple[np.ndarray, np.ndarray]
+"""Pixels uint8 `[B, T, S, S, 3]` and labels `[B]`."""
+
+
+@dataclass
+class Progressed:
+    """Where a training stands: all that a resumed one needs besides its job."""
+
+    epoch: int = 0
+    """Epochs done."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """One mapping an epoch: `epoch`, `train_loss`, `val_auc`, `seconds`."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """State of the network after the epoch with the best validation AUC."""
+    best_epoch: int = 0
+    best_auc: float = -1.0
+    made: list[Mapping[str, Any]] = field(default_factory=list)
+    """What the processes that took part computed with, each once."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one training runs on."""
+
+    detector: Any
+    """An `nn.Module` with `score`, `loss` and `parameter_groups`."""
+    recipe: Recipe
+    runtime: Runtime
+    seed: int
+    checkpoint: Path
+    title: str
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What this process computes with."""
+    again: bool = False
+    """Whether a checkpoint counts only if it was made with the same."""
+
+
+def learn(course: Course, train: Footage, val: Footage) -> Progressed:
+    """Train to the end of the recipe, from the checkpoint if there is one; the best epoch is in `best`."""
+    detector = on_device(course.detector, course.runtime)
+    optimizer = _optimizer(detector, course.recipe)
+    state = _resumed(course, optimizer)
+    if course.made not in state.made:
+        state.made.append(course.made)
+    steps = max(1, len(train) // course.recipe.batch)
+    left = course.recipe.epochs - state.epoch
+    saved = time.monotonic()
+    with Progress(course.title, max(0, left) * steps, "step") as progress:
+        while state.epoch < course.recipe.epochs and not _patience_is_over(state, course.recipe):
+            started = time.monotonic()
+            loss = _epoch(course, optimizer, train, state.epoch, progress)
+            _settle_statistics(course, train, state.epoch)
+            with spent("forward"):
+                scores = scores_of(detector, val, course.runtime)
+            auc = validation_auc(scores, val.labels)
+            state.epoch += 1
+            state.curve.append(
+                {
+                    "epoch": state.epoch,
+                    "train_loss": loss,
+                    "val_auc": auc,
+                    "seconds": time.monotonic() - started,
+                }
+            )
+            if auc > state.best_auc:
+                state.best_auc, state.best_epoch = auc, state.epoch
+                state.best = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+            if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                _save(course, optimizer, state)
+                saved = time.monotonic()
+            progress.advance(0, f"epoch {state.epoch}: loss {loss:.3f}, validation AUC {auc:.3f}")
+    return state
+
+
+def _epoch(
+    course: Course, optimizer: torch.optim.Optimizer, footage: Footage, epoch: int, progress: Progress
+) -> float:
+    """One pass over the training clips; the mean loss."""
+    recipe, detector = course.recipe, course.detector
+    device = torch_device(course.runtime.device)
+    rng = np.random.default_rng(seed_of("batches", course.seed, epoch))
+    torch.manual_seed(seed_of("dropout", course.seed, epoch) % 2**63)
+    steps = max(1, len(footage) // recipe.batch)
+    losses = []
+    detector.train()
+    draw = _draw(course, together=epoch < TOGETHER * recipe.epochs)
+    with closing(footage.batches(draw, rng)) as batches:
+        for step, (clips, labels) in enumerate(_waited_for(batches)):
+            _set_rate(optimizer, recipe, epoch * steps + step, steps)
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(_gradient(course, uploaded(clips, device), uploaded(labels, device)))
+            with spent("optimizer"):
+                if recipe.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
+                optimizer.step()
+            progress.advance(1, f"epoch {epoch + 1}: loss {losses[-1]:.3f}")
+    mean = float(np.mean(losses))
+    if not math.isfinite(mean):
+        raise HarnessError(
+            f"{course.title}: the loss of epoch {epoch + 1} is {mean}; lower the learning rate"
+        )
+    return mean
+
+
+def _gradient(course: Course, clips: Tensor, labels: Tensor) -> float:
+    """Add up the gradient of the mean loss of these clips, in the passes of the recipe; returns that loss."""
+    whole = 0.0
+    parts = min(course.recipe.passes, len(clips))
+    for shown, called in zip(clips.tensor_split(parts), labels.tensor_split(parts), strict=True):
+        with spent("forward"), autocast(torch_device(course.runtime.device), course.runtime.precision):
+            loss = course.detector.loss(shown, called)
+            if parts > 1:
+                loss = loss * (len(shown) / len(clips))
+        with spent("backward"):
+            loss.backward()
+            whole += float(loss.detach())
+    return whole
+
+
+def _waited_for(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches; the time until each is there is counted."""
+    while True:
+        with spent("waiting for batches"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
+    """Replace the running BatchNorm statistics by plain averages over some training batches.
+
+    Running averages lag behind weights that still move fast: with the few steps of a small training
+    a network that fits its batches can score at chance in evaluation mode (Wu and Johnson 2021).
+    """
+    norms = [module for module in course.detector.modules() if isinstance(module, NORMS)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    device = torch_device(course.runtime.device)
+    rng = np.random.default_rng(seed_of("statistics", course.seed, epoch))
+    course.detector.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average
+        norm.train()
+    seen = 0
+    with closing(footage.batches(_draw(course, together=False), rng)) as batches:
+        for clips, _ in _waited_for(batches):
+            with spent("forward"), torch.no_grad(), autocast(device, course.runtime.precision):
+                course.detector.score(uploaded(clips, device))
+            seen += clips.shape[0] * clips.shape[1]
+            if seen >= STATISTICS_FRAMES:
+                break
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def _draw(course: Course, together: bool) -> Draw:
+    """A clip-based detector sees all the frames of a clip that it will see when it scores."""
+    recipe = course.recipe
+    frames = recipe.frames if getattr(course.detector, "clip_based", False) else recipe.train_frames
+    return Draw(recipe.batch, frames, chosen(recipe.augment), together)
+
+
+def _optimizer(detector: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    groups = detector.parameter_groups()
+    rates = {"backbone": recipe.learning_rate * recipe.backbone_rate}
+    return torch.optim.Adam(
+        [
+            {"params": parameters, "peak": rates.get(name, recipe.learning_rate)}
+            for name, parameters in groups.items()
+            if parameters
+        ],
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate_at(recipe.schedule, group["peak"], step, steps, recipe.epochs)
+
+
+def rate_at(schedule: str, peak: float, step: int, steps: int, epochs: int) -> float:
+    """Learning rate of a step (0-based over the whole training) of `epochs` epochs of `steps` steps."""
+    if schedule == "constant":
+        return peak
+    if schedule == "cosine":
+        total = steps * epochs
+        rising = max(1, round(WARM_UP * total))
+        if step < rising:
+            return peak * (step + 1) / rising
+        return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+    if schedule == "cosine-restarts":
+        period = RESTART_EPOCHS * steps
+        floor = min(FLOOR_RATE, peak)
+        return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (step % period) / period))
+    raise HarnessError(f"unknown schedule {schedule!r} (known: constant, cosine, cosine-restarts)")
+
+
+def scores_of(detector: nn.Module, footage: Footage, runtime: Runtime) -> np.ndarray:
+    """P(fake) `[clips]` of each clip: the mean of its frame scores."""
+    detector.eval()
+    batch = max(1, min(runtime.batch, MOST_IMAGES // footage.pixels.shape[1]))
+    scores = [
+        score_clips(detector, footage.pixels[start : start + batch], runtime).mean(1)
+        for start in range(0, len(footage), batch)
+    ]
+    return np.concatenate(scores)
+
+
+def validation_auc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve over clips."""
+    return float(roc_auc_score(labels, scores))
+
+
+def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The threshold with the best balanced accuracy, calling a clip fake at or above it.
+
+    Thresholds lie halfway between neighbouring scores; of equally good ones the one nearest 0.5 is
+    taken, then the lower. Scores that are all equal leave nothing to choose: 0.5.
+    """
+    distinct = np.unique(scores.astype(np.float64))
+    if len(distinct) < 2:
+        return 0.5
+    thresholds = (distinct[1:] + distinct[:-1]) / 2
+    called = scores[None, :] >= thresholds[:, None]
+    caught = called[:, labels == FAKE].mean(1)
+    spared = 1 - called[:, labels == REAL].mean(1)
+    accuracy = np.round(caught + spared, 12)
+    ranked = sorted(zip(-accuracy, np.abs(thresholds - 0.5), thresholds, strict=True))
+    return float(ranked[0][2])
+
+
+def _patience_is_over(state: Progressed, recipe: Recipe) -> bool:
+    return recipe.patience is not None and state.epoch - state.best_epoch >= recipe.patience
+
+
+def _save(course: Course, optimizer: torch.optim.Optimizer, state: Progressed) -> None:
+    content = {
+        "network": course.detector.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progressed": vars(state),
+    }
+    with spent("write"), writing(course.checkpoint) as temporary:
+        torch.save(content, temporary)
+
+
+def _resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
+    """Load the checkpoint of an interrupted training, if there is one."""
+    if not course.checkpoint.exists():
+        return Progressed()
+    try:
+        content: Mapping[str, Any] = torch.load(
+            course.checkpoint, map_location=torch_device(course.runtime.device), weights_only=True
+        )
+        if course.again and content["progressed"].get("made") != [course.made]:
+            return Progressed()
+        course.detector.load_state_dict(content["network"])
+        optimizer.load_state_dict(content["optimizer"])
+        state = Progressed(**content["progressed"])
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        EOFError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise HarnessError(
+            f"the checkpoint {course.checkpoint} is damaged; delete it to start over ({reason})"
+        ) from error
+    say(f"{course.title}: resumed after epoch {state.epoch}")
+    return state

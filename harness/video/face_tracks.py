@@ -1,0 +1,133 @@
+"""The faces of clips, found once on the clean clips and kept in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+
+import cv2
+
+from harness.data.location import stamp_of
+from harness.files import digest
+from harness.progress import Progress
+from harness.types import Clip, HarnessError
+from harness.video.face_finder import Finder, Track, find_track
+
+FILE = "faces.sqlite"
+WRITE_EVERY_SECONDS = 0.5
+"""What a killed run loses at most; an interrupted one loses nothing."""
+PATIENCE_SECONDS = 60.0
+"""How long to wait while another run writes to the same file."""
+TABLE = """CREATE TABLE IF NOT EXISTS faces (
+    clip TEXT, stamp TEXT, finder TEXT, track TEXT, PRIMARY KEY (clip, stamp, finder)
+) WITHOUT ROWID"""
+
+Found = Track | None | str
+"""The face of a clip, None where there is none, or why the clip could not be read."""
+Looked = Generator[tuple[Clip, Found], None, None]
+
+
+class FaceCache:
+    """Finds the faces of clips and remembers them; several runs may share the folder.
+
+    What is known of a clip holds while its id, the size and time of change of its file and the finder
+    stay the same, and its place. A clip that could not be read is tried again the next time.
+    """
+
+    def __init__(self, folder: Path, finder: Finder) -> None:
+        """Keep the faces in `folder`, which is made when the first are looked for."""
+        self.path = folder / FILE
+        self.finder = finder
+        self._finder = digest([finder.identity, cv2.__version__])
+
+    def tracks(self, clips: Sequence[Clip], name: str, threads: int = 2) -> dict[str, Found]:
+        """The face of each clip by clip id; those not yet known are looked for, several at a time.
+
+        `name` is shown with the progress. A file that cannot serve as a cache is a `HarnessError`.
+        """
+        stamps = {clip.id: json.dumps(stamp_of(clip.path)) for clip in clips}
+        with self._open() as base:
+            known = self._known(base, stamps)
+            wanted = [clip for clip in clips if clip.id not in known]
+            if wanted:
+                looked = self._kept(base, stamps, _looked_for(wanted, self.finder, threads))
+                with Progress(f"find faces in {name}", len(wanted)) as progress, closing(looked):
+                    for clip, found in looked:
+                        known[clip.id] = found
+                        progress.advance()
+        return {clip.id: known[clip.id] for clip in clips}
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HarnessError(f"cannot make {self.path.parent}: {error.strerror}") from error
+        try:
+            # No write-ahead log: it breaks where two machines share the folder.
+            with closing(sqlite3.connect(self.path, PATIENCE_SECONDS)) as base:
+                base.execute(TABLE)
+                yield base
+        except sqlite3.Error as error:
+            raise HarnessError(
+                f"the stored faces {self.path} cannot be used ({error}); deleting the file loses nothing else"
+            ) from error
+
+    def _known(self, base: sqlite3.Connection, stamps: Mapping[str, str]) -> dict[str, Found]:
+        query = "SELECT track FROM faces WHERE clip = ? AND stamp = ? AND finder = ?"
+        known: dict[str, Found] = {}
+        for clip, stamp in stamps.items():
+            row = base.execute(query, (clip, stamp, self._finder)).fetchone()
+            if row is not None:
+                known[clip] = None if row[0] is None else Track.from_json(row[0])
+        return known
+
+    def _kept(self, base: sqlite3.Connection, stamps: Mapping[str, str], looked: Looked) -> Looked:
+        """Passes on what is found and writes it every now and then, and when it ends in whatever way."""
+        lines: list[tuple[str, str, str, str | None]] = []
+        due = time.monotonic() + WRITE_EVERY_SECONDS
+        try:
+            with closing(looked):
+                for clip, found in looked:
+                    if not isinstance(found, str):
+                        track = None if found is None else found.to_json()
+                        lines.append((clip.id, stamps[clip.id], self._finder, track))
+                    if time.monotonic() >= due:
+                        _write(base, lines)
+                        lines, due = [], time.monotonic() + WRITE_EVERY_SECONDS
+                    yield clip, found
+        finally:
+            _write(base, lines)
+
+
+def _write(base: sqlite3.Connection, lines: Sequence[tuple[str, str, str, str | None]]) -> None:
+    with base:
+        base.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?)", lines)
+
+
+def _looked_for(clips: Sequence[Clip], finder: Finder, threads: int) -> Looked:
+    """Each clip with its face, as they are found; few are under way at a time, however many there are."""
+
+    def look(clip: Clip) -> tuple[Clip, Found]:
+        try:
+            return clip, find_track(clip.path, finder)
+        except HarnessError as error:
+            return clip, str(error)
+
+    rest = iter(clips)
+    with ThreadPoolExecutor(threads) as pool:
+        pending = {pool.submit(look, clip) for clip in islice(rest, 2 * threads)}
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                pending |= {pool.submit(look, clip) for clip in islice(rest, len(done))}
+                for job in done:
+                    yield job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

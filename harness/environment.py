@@ -6,15 +6,20 @@ changes no key: a comment in a source file or a new library throws nothing away,
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.files import file_digest
+from harness.files import digest_of, file_digest
+from harness.process import usable_cores
 
 LIBRARIES = (
     *("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "decord", "av", "albumentations"),
@@ -108,3 +113,56 @@ def _files(then: Made, now: Made, kind: str) -> Iterator[str]:
 def _git(root: Path, *arguments: str) -> str:
     run = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
     return run.stdout.strip()
+
+
+PACKAGES = ("harness", "harness.detectors", "harness.datasets", "harness.perturbations")
+
+
+def sources() -> dict[str, str | None]:
+    """Every file of the harness and of its plug-ins -> its sha256 (hex), entry points of others included."""
+    others = {point.module.partition(".")[0] for point in entry_points(group="gapbench.plugins")}
+    found: dict[str, str | None] = {}
+    for name in (*PACKAGES, *sorted(others)):
+        found |= {file: digest_of(Path(file)) for file in _files_of(name)}
+    return found
+
+
+def _files_of(name: str) -> Iterator[str]:
+    """The files of a package, whatever they hold, or the one of a module."""
+    spec = find_spec(name)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for folder in folders:
+        for place, below, names in os.walk(folder):
+            below[:] = [each for each in below if not each.startswith((".", "__pycache__"))]
+            yield from (os.path.join(place, each) for each in names if not each.startswith("."))
+    if spec and spec.origin and not folders:
+        yield spec.origin
+
+
+def installed() -> list[str]:
+    """Names and versions of all installed libraries, which their folders of metadata are called by."""
+    places = [place for place in sys.path if os.path.isdir(place)]
+    found = {name for place in places for name in os.listdir(place)}
+    return sorted(name for name in found if name.endswith((".dist-info", ".egg-info")))
+
+
+def machine_identity() -> list[Any]:
+    """This machine as a run sees it: its name, system, Python, processor and graphics cards."""
+    cards = sorted(str(path) for path in Path("/dev").glob("nvidia*"))
+    driver = digest_of(Path("/proc/driver/nvidia/version"))
+    python, cores = [platform.python_version(), sys.prefix], [os.cpu_count(), usable_cores()]
+    return [list(os.uname()), python, cores, _flags(), cards, driver]
+
+
+def _flags() -> str:
+    """What the first processor can compute natively, which decides the precision `auto`."""
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return ""
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were computed on."""
+    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}

@@ -93,3 +93,11 @@ def read_json(path: Path) -> Any:
 def home() -> Path:
     """The folder for everything derived: `$GAPBENCH_HOME`, else `.gapbench` in the working directory."""
     return Path(os.environ.get("GAPBENCH_HOME", ".gapbench")).absolute()
+
+
+def digest_of(path: Path) -> str | None:
+    """sha256 (hex) of a file's bytes; None where there is none that can be read."""
+    try:
+        return file_digest(path) if path.is_file() else None
+    except OSError:
+        return None

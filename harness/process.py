@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 KEEP_BYTES = 1 << 30
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
@@ -35,3 +39,30 @@ def usable_cores() -> int:
         return bound if quota == "max" else max(1, min(bound, int(quota) // int(period)))
     except (OSError, ValueError):
         return bound
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+) -> Generator[Result]:
+    """`work(item)` of each item, in order, at most `ahead` of them finished or begun before they are taken.
+
+    Threads, not processes: decoders, OpenCV and numpy let go of the interpreter, frames need not be copied
+    between processes, and plug-ins given as files are known (`tests/benchmarks` compares both). An error
+    is raised when its turn comes; what was begun after it is waited for and dropped.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

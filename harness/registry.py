@@ -1,4 +1,4 @@
-"""The registries, and the contracts of what is registered in them.
+"""The registries: who is a detector, a dataset, a perturbation (`contracts` says what each promises).
 
 A plug-in is one file in `detectors/`, `datasets/` or `perturbations/` that registers itself with
 the decorator of its kind. Each registry scans its own folder when it is first asked; a plug-in that
@@ -13,136 +13,22 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
-import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
-
-import numpy as np
+from typing import Any, Generic, TypeVar
 
 from harness import weights
-from harness.types import Clip, HarnessError, Recipe, unknown
-
-NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-"""Names are lower-case words joined by `_`: `-`, `:`, `@`, `#` and `/` mean something in cells."""
-
-
-@runtime_checkable
-class Detector(Protocol):
-    """What scores clips. A trainable detector is also a `torch.nn.Module` with a `loss`."""
-
-    size: int
-    """Side of the square input, in pixels."""
-    frames: int
-    """Frames of a clip it wants, evenly spaced."""
-
-    def score(self, clips: Any) -> Any:
-        """P(fake) in [0, 1] of uint8 RGB clips `[B, T, S, S, 3]`: `[B, T]` frame-based, `[B, 1]` clip-based.
-
-        An `nn.Module` gets and gives tensors on its own device; any other detector gets and gives
-        numpy arrays. Normalisation is the detector's own business. The score of a clip does not
-        depend on the other clips of the batch.
-        """
-        ...
-
-
-Importer = Callable[[Path], Mapping[str, Any]]
-"""A file of weights -> its tensors under the names of our module, which must then load strictly."""
-
-
-@dataclass(frozen=True)
-class DetectorEntry:
-    """A registered detector."""
-
-    name: str
-    build: Callable[..., Any]
-    """`build(size=, frames=, pretrained=, **recipe.options)` if trainable, `build()` if fixed."""
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
-    """Ways to train it, by name; empty for a fixed detector."""
-    file: str = ""
-    importers: Mapping[str, Importer] = field(default_factory=dict)
-    """Format of a published checkpoint -> what reads it."""
-    trained_on: str | None = None
-    """What imported weights were trained on, as whoever imported them says; None when nobody does."""
-    identity: str = ""
-    """sha256 (hex) of weights that came from outside; empty otherwise."""
-    version: str = "1"
-    """Raised whenever the same recipe or the same weights come to mean another network."""
-
-    @property
-    def trainable(self) -> bool:
-        """Whether it needs weights."""
-        return bool(self.recipes)
-
-    def recipe(self, name: str) -> Recipe:
-        """The recipe of that name; `HarnessError` names the known ones."""
-        if name not in self.recipes:
-            raise unknown(f"recipe of {self.name}", name, self.recipes)
-        return self.recipes[name]
-
-    def make(self, recipe: Recipe | None = None) -> Any:
-        """A new detector: with the recipe's size, frames and options, or a fixed one as it is."""
-        if not self.trainable:
-            return self.build()
-        if recipe is None:
-            raise HarnessError(f"{self.name} is trained, so it is built from a recipe")
-        return self.build(
-            size=recipe.size, frames=recipe.frames, pretrained=recipe.pretrained, **recipe.options
-        )
-
-
-@dataclass(frozen=True)
-class DatasetEntry:
-    """A registered dataset."""
-
-    name: str
-    clips: Callable[[Path], Iterator[Clip]]
-    """Lists the clips found under a root folder, lazily, in a fixed order."""
-    about: str
-    """One line for tables: what it is."""
-    crop: str = "center"
-    """`none` (whole frame), `center` (largest centred square), `boxes` (1.3 x the clip's face box) or `face`
-    (1.3 x the box of the face that is found)."""
-    embedded: bool = False
-    """Made here on first use; every other dataset is brought by the user."""
-    version: str = "1"
-    """Raised whenever the same clip ids come to mean other pixels or labels."""
-    prepare: Callable[[Path], None] | None = None
-    """For an embedded dataset: makes the files under the root if they are not there yet."""
-    official: Mapping[str, int] = field(default_factory=dict)
-    """Clips in the complete dataset: `split/real` or `split/manipulation` (`*` for all splits) -> count."""
-    shares: str = ""
-    """Dataset whose folder is also this one's, unless a folder of its own is named."""
-    file: str = ""
-
-
-Apply = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
-
-
-@dataclass(frozen=True)
-class PerturbationEntry:
-    """A registered perturbation."""
-
-    name: str
-    apply: Apply
-    """`apply(frames uint8 [T, H, W, 3] RGB, parameter, rng) -> the same shape and type`; one draw a clip."""
-    parameters: tuple[Any, ...]
-    """The parameter at severity 1, 2, ...; each changes the frames more than the one before."""
-    version: str = "1"
-    """Raised whenever the same parameter comes to mean other pixels."""
-    file: str = ""
-
-    def parameter(self, severity: int) -> Any:
-        """The parameter at a severity of 1..n; `HarnessError` names the range."""
-        if not 1 <= severity <= len(self.parameters):
-            raise HarnessError(
-                f"{self.name} has no severity {severity} (known: 1 to {len(self.parameters)}; clean is 0)"
-            )
-        return self.parameters[severity - 1]
-
+from harness.contracts import NAME as NAME
+from harness.contracts import Apply as Apply
+from harness.contracts import DatasetEntry as DatasetEntry
+from harness.contracts import Detector as Detector
+from harness.contracts import DetectorEntry as DetectorEntry
+from harness.contracts import Importer as Importer
+from harness.contracts import PerturbationEntry as PerturbationEntry
+from harness.contracts import stated_selection as stated_selection
+from harness.types import HarnessError, Recipe, unknown
 
 E = TypeVar("E", DetectorEntry, DatasetEntry, PerturbationEntry)
 
@@ -228,7 +114,7 @@ class Registry(Generic[E]):
         if colon and prefix in self._families:
             return self._families[prefix](argument)
         if colon and self.kind == "detector" and (prefix in self._entries or prefix in self._families):
-            raise unknown(f"imported weights of {prefix}", name, weights.names())
+            raise unknown(f"imported weights of {prefix}", name, weights.imported_names())
         error = unknown(self.kind, name, [*self._entries, *(f"{each}:..." for each in self._families)])
         if self._broken:
             raise HarnessError(f"{error}; not importable: {', '.join(sorted(self._broken))}")
@@ -296,23 +182,6 @@ def perturbation(name: str, *, parameters: tuple[Any, ...], version: str = "1") 
         return apply
 
     return register
-
-
-def stated_selection(detector: Any, name: str) -> dict[str, Any]:
-    """`threshold`, `threshold_source` and `checkpoint_source` of a fixed detector, which may state them.
-
-    `threshold` is within [0, 1], 0.5 unless stated, None where there is none; `checkpoint_source` is
-    `fixed` unless it is stated as `unknown`: on what its weights were chosen nobody knows. Anything
-    else is a `HarnessError`.
-    """
-    threshold = getattr(detector, "threshold", 0.5)
-    checkpoint = getattr(detector, "checkpoint_source", "fixed")
-    if threshold is not None and not (isinstance(threshold, (int, float)) and 0 <= threshold <= 1):
-        raise HarnessError(f"{name}: threshold must be None or a number from 0 to 1, not {threshold!r}")
-    if checkpoint not in ("fixed", "unknown"):
-        raise HarnessError(f"{name}: checkpoint_source must be 'fixed' or 'unknown', not {checkpoint!r}")
-    source = "unknown" if threshold is None else "fixed"
-    return {"threshold": threshold, "threshold_source": source, "checkpoint_source": checkpoint}
 
 
 def load_file(path: Path) -> None:

@@ -101,3 +101,71 @@ def _aligned(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool
         cell.rjust(width) if right else cell.ljust(width)
         for cell, width, right in zip(cells, widths, numeric, strict=True)
     ]
+
+
+DOUBTED = "~"
+"""Stands before a number that is INVALID."""
+
+
+def doubted(text: str, invalid: str | bool) -> str:
+    """A number as it is printed, marked where it is INVALID."""
+    return f"{DOUBTED}{text}" if invalid and text != "-" else text
+
+
+MOST_PRINTED_RATE = 1e5
+"""Frames a second above which there is no network to speak of."""
+
+
+def bracketed(bounds: Bounds | None, digits: int = 3) -> str:
+    """An interval as short as it reads well: `[.537, .720]`; empty where there is none."""
+    if bounds is None:
+        return ""
+    low, high = (number(bound, digits).replace("0.", ".", 1) for bound in bounds)
+    return f"[{low}, {high}]"
+
+
+def with_interval(value: float | None, bounds: Bounds | None, sign: str = "") -> str:
+    """`0.634 [.537, .720]`, or a dash where it is undefined; `sign` `+` writes that too."""
+    if value is None:
+        return "-"
+    return f"{value:{sign}.3f} {bracketed(bounds)}".rstrip()
+
+
+def rate(value: float | None) -> str:
+    """Frames a second."""
+    if value is None or value < 100:
+        return number(value, 1)
+    return number(value, 0) if value < MOST_PRINTED_RATE else "100k+"
+
+
+def fits(table: Table) -> bool:
+    """Whether the table stays in one piece in a Markdown file."""
+    columns = zip(table.header, *table.lines, strict=True)
+    return sum(max(3, *(len(cell) for cell in column)) + 3 for column in columns) + 1 <= WIDTH
+
+
+def first_that_fits(*tables: Table) -> Table:
+    """The first of several forms of a table, richest first, that stays in one piece; else the last."""
+    return next((table for table in tables if fits(table)), tables[-1])
+
+
+def without_empty(table: Table) -> Table:
+    """The table without the columns that hold nothing but dashes."""
+    columns = list(zip(table.header, *table.lines, strict=True))
+    return without(table, *(cells[0] for cells in columns[table.keep :] if {*cells[1:]} <= {"-", ""}))
+
+
+def without(table: Table, *titles: str) -> Table:
+    """The table without these columns."""
+    kept = [k for k, title in enumerate(table.header) if title not in titles]
+    lines = tuple(tuple(line[k] for k in kept) for line in table.lines)
+    return dataclasses.replace(table, header=tuple(table.header[k] for k in kept), lines=lines)
+
+
+def counts(values: Sequence[int]) -> str:
+    """`240`, or `238 to 240`."""
+    return " to ".join(str(value) for value in dict.fromkeys((min(values), max(values))))
+
+
+Bounds = tuple[float, float]
+"""The bounds of a 95 % interval."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.types import HarnessError
 
@@ -72,3 +73,13 @@ def read_lines(path: Path) -> list[str]:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path} is not a text file: {error.reason}") from error
+
+
+def clip_stamp(path: Path) -> list[Any] | None:
+    """Place, number of files, size and time of change of a clip; None where it cannot be looked at."""
+    try:
+        found = [part.stat() for part in parts_of(path)]
+    except (OSError, HarnessError):  # a folder of frames that may not be opened, for one
+        return None
+    changed = max((status.st_mtime_ns for status in found), default=0)
+    return [str(path.absolute()), len(found), sum(status.st_size for status in found), changed]

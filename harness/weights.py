@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.files import home, read_json
-from harness.types import HarnessError
+from harness.records import Weights
+from harness.types import HarnessError, Recipe
 
 WEIGHTS_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 DETECTOR_NAME = re.compile(r"[a-z0-9][a-zA-Z0-9_.]*(:[a-zA-Z0-9_.]+)*")
@@ -26,7 +27,7 @@ Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
-class Shelved:
+class ImportedWeights:
     """What is known of imported weights; stored as JSON beside them."""
 
     detector: str
@@ -62,15 +63,15 @@ class Shelved:
     @property
     def path(self) -> Path:
         """The record; the tensors have the same stem."""
-        return place(self.detector, self.name)
+        return imported_path(self.detector, self.name)
 
 
-def place(detector: str, name: str) -> Path:
+def imported_path(detector: str, name: str) -> Path:
     """Where the record of imported weights is kept, whether or not they are there."""
     return home() / "imported" / detector.replace(":", "+") / f"{name}.json"
 
 
-def names() -> list[str]:
+def imported_names() -> list[str]:
     """Full names `<detector>:<name>` of the weights imported on this machine, sorted."""
     found = (home() / "imported").glob("*/*.json")
     return sorted(f"{path.parent.name.replace('+', ':')}:{path.stem}" for path in found if _named(path))
@@ -80,17 +81,17 @@ def _named(path: Path) -> bool:
     return WEIGHTS_NAME.fullmatch(path.stem) is not None
 
 
-def find(full_name: str) -> Shelved | None:
+def find_imported(full_name: str) -> ImportedWeights | None:
     """The record of imported weights, None if there are none of that name; a damaged one is an error."""
     detector, _, name = full_name.rpartition(":")
     if not DETECTOR_NAME.fullmatch(detector) or not WEIGHTS_NAME.fullmatch(name):
         return None
-    path = place(detector, name)
+    path = imported_path(detector, name)
     if not path.is_file():
         return None
     said = read_json(path)
     try:
-        record = Shelved(**said)
+        record = ImportedWeights(**said)
         sizes = [type(value) is int and value > 0 for value in (record.size, record.frames)]
     except TypeError as error:
         raise HarnessError(f"{path} is no record of imported weights: {error}") from error
@@ -104,14 +105,14 @@ def imported(name: str, get: Callable[[str], Entry]) -> Entry | None:
 
     `get` gives the entry of the detector whose weights they are.
     """
-    record = find(name)
+    record = find_imported(name)
     if record is None:
         return None
     base: Any = get(record.detector)
     entry: Entry = dataclasses.replace(
         base,
         name=name,
-        build=partial(build, base, record),
+        build=partial(build_imported, base, record),
         recipes={},
         importers={},
         trained_on=record.trained_on,
@@ -120,7 +121,7 @@ def imported(name: str, get: Callable[[str], Entry]) -> Entry | None:
     return entry
 
 
-def build(base: Any, record: Shelved) -> Any:
+def build_imported(base: Any, record: ImportedWeights) -> Any:
     """The detector with its imported weights, in evaluation mode.
 
     Weights that are not, bit by bit, those that were imported are a `HarnessError`.
@@ -134,14 +135,14 @@ def build(base: Any, record: Shelved) -> Any:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     if hashlib.sha256(stored).hexdigest() != record.sha256:
         raise HarnessError(f"weights {path} are damaged: their sha256 is not the one stored beside them")
-    detector = empty(base, record.size, record.frames, record.options)
+    detector = empty_detector(base, record.size, record.frames, record.options)
     load_strictly(detector, safetensors.torch.load(stored), path.name, record.full_name)
     detector.threshold = record.threshold
     detector.checkpoint_source = record.selected
     return detector.eval()
 
 
-def empty(base: Any, size: int, frames: int, options: Mapping[str, Any]) -> Any:
+def empty_detector(base: Any, size: int, frames: int, options: Mapping[str, Any]) -> Any:
     """A new detector for weights that come from elsewhere."""
     return base.build(size=size, frames=frames, pretrained=False, **options)
 
@@ -162,3 +163,24 @@ def load_strictly(detector: Any, tensors: Mapping[str, Any], source: str, name: 
         if tensor.is_complex() or not bool(tensor.isfinite().all()):
             raise HarnessError(f"{where}: its {key!r} holds values that are not finite real numbers")
     detector.load_state_dict(tensors)
+
+
+def weights_from(said: Mapping[str, Any]) -> Weights:
+    """The record of trained weights from its JSON form."""
+    recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
+    return Weights(**{**said, "path": Path(said["path"]), "recipe": recipe, "curve": tuple(said["curve"])})
+
+
+def read_weights(path: Path) -> Weights:
+    """The record of trained weights from the JSON file beside them."""
+    said = read_json(path)
+    try:
+        return weights_from({**said, "path": path.with_suffix(".safetensors")})
+    except (KeyError, TypeError) as error:
+        raise HarnessError(f"{path} does not describe weights: {error}") from error
+
+
+def stored_weights(folder: Path) -> list[Weights]:
+    """All trained weights of a folder, newest first."""
+    files = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+    return [read_weights(path) for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]

@@ -17,16 +17,16 @@ from PIL import Image
 
 from harness import registry
 from harness.checks.conformance import check_dataset
+from harness.cli.data import run_data_audit
+from harness.contracts import DatasetEntry
 from harness.data.audit.background_facts import background_facts
 from harness.data.audit.classifier import Separation, separate
 from harness.data.audit.fact_table import Facts, columns_of
 from harness.data.audit.file_facts import container_facts
 from harness.data.audit.record import Audit, Estimate, Part, audit_file, read_audit
 from harness.data.audit.shortcuts import audit_dataset, chosen_clips, groups_of, look_at
-from harness.data.audit.summary import run_data_audit
-from harness.data.location import identity_of, list_clips
+from harness.data.clips import identity_of, list_clips
 from harness.metrics.bootstrap import graph_of
-from harness.registry import DatasetEntry
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 PEOPLE, SCENES = 30, 3

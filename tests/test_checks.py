@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from harness.checks import dataset, detector, perturbation
 from harness.checks.conformance import Finding, check_dataset, check_detector, check_perturbation
-from harness.registry import DatasetEntry, DetectorEntry, PerturbationEntry
+from harness.contracts import DatasetEntry, DetectorEntry, PerturbationEntry
 from harness.types import FAKE, REAL, Clip, Recipe
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness import registry
+from harness.cli import entry
 from harness.cli.entry import main, parser
 from harness.results.predictions import read_predictions, write_predictions
 
@@ -179,7 +180,7 @@ def test_trained_weights_judge_a_video_by_their_own_threshold(
 
 
 def test_a_bug_is_not_taken_for_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli.eval.run_ls", lambda options: 1 / 0)
+    monkeypatch.setattr("harness.cli.plugins.run_ls", lambda options: 1 / 0)
     assert main(["ls"]) == 70
 
 
@@ -230,8 +231,11 @@ def test_the_reader_of_videos_is_told_to_child_processes_too(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAPBENCH_VIDEO_READER", "auto")
-    room = f"harness.cli.eval.run_{command.partition(' ')[0]}"
-    monkeypatch.setattr(room, lambda options: int(os.environ["GAPBENCH_VIDEO_READER"] != "pyav"))
+    name = command.partition(" ")[0]
+    told = entry.COMMANDS[name]
+    monkeypatch.setattr(
+        told, f"run_{name}", lambda options: int(os.environ["GAPBENCH_VIDEO_READER"] != "pyav")
+    )
     assert main([*command.split(), "--video-reader", "pyav"]) == 0
 
 

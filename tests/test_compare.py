@@ -12,26 +12,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.metrics import measure
+from harness.metrics import classification
 from harness.metrics.bootstrap import graph_of
 from harness.metrics.intervals import resampled
-from harness.metrics.weighted import auc_statistic
-from harness.results.comparison import (
+from harness.metrics.significance import (
     Difference,
-    compared,
     detectable,
     differences,
     errors_among,
     holm,
     least_p,
-    ranks,
     two_sided,
 )
+from harness.metrics.weighted import auc_statistic
+from harness.records import Board, Entry, Row
+from harness.results.comparison import compared, ranks
 from harness.results.lines import Line, line_of, lines_of
 from harness.results.predictions import write_predictions
-from harness.results.rows import made_row, terms_from
-from harness.results.standing import drawn_auc
-from harness.types import Board, Cell, Entry, Row
+from harness.results.rows import drawn_auc, made_row, terms_from
+from harness.types import Cell
 
 LAB, WILD, FAR = "procedural_lab", "procedural_wild", "far_away"
 TRUSTED = {"threshold": 0.5, "threshold_source": "source-val", "checkpoint_source": "source-val"}
@@ -188,7 +187,7 @@ def test_two_detectors_are_compared_on_the_clips_that_both_scored(worlds: Any, t
     lines = lines_of(board)
     found = compared(board, lines)[0]
     kept = ~np.isin(np.arange(160), hard)
-    both = [measure.auc(faces.label[kept], each[kept]) for each in scores]
+    both = [classification.auc(faces.label[kept], each[kept]) for each in scores]
     assert found.value == pytest.approx(both[0] - both[1])
     assert found.paired
     alone = [each.numbers["auc_unseen_mean"] for each in lines]
@@ -210,7 +209,7 @@ def test_what_failed_in_one_seed_or_one_test_set_is_left_out_there_for_both(
             failed = gone if (detector, seed) == ("one", 1) else []
             scored[cell] = without(faces.predictions(scores), failed)
             kept[cell] = ~np.isin(np.arange(120), gone)
-            wanted[detector].append(measure.auc(faces.label[kept[cell]], scores[kept[cell]]))
+            wanted[detector].append(classification.auc(faces.label[kept[cell]], scores[kept[cell]]))
     board = board_of(scored, tmp_path)
     found = compared(board, lines_of(board))[0]
     assert found.value == pytest.approx(np.mean(wanted["one"]) - np.mean(wanted["other"]))
@@ -303,7 +302,7 @@ def leaderboards(
         graph = graph_of(faces.label, *faces.names(), world=f"leaderboard {seed}")
         statistics = {str(k): auc_statistic(faces.label, each) for k, each in enumerate(scores)}
         drawn = resampled(graph, statistics, draws)
-        values = [(measure.auc(faces.label, each), drawn[str(k)]) for k, each in enumerate(scores)]
+        values = [(classification.auc(faces.label, each), drawn[str(k)]) for k, each in enumerate(scores)]
         named = list(combinations(statistics, 2))
         found.append(differences(named, list(combinations(values, 2))))
     return found

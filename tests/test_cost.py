@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from harness.gate.cost_budgets import judge_costs
+from harness.records import Board, Cost, Entry
 from harness.report.costs import cost_tables, describe_cost, stored_cost
 from harness.report.leaderboard import cost_table
 from harness.report.provenance import costs_of
@@ -19,7 +20,7 @@ from harness.runtime import hardware, stopwatch
 from harness.runtime.cost import device_name, measure_cost
 from harness.runtime.hardware import Gpu, Moment, disturbed, gpu_now, held_mib, others_cores, strangers
 from harness.runtime.stopwatch import BATCHES
-from harness.types import Board, Cost, Entry, HarnessError, Runtime
+from harness.types import HarnessError, Runtime
 
 CPU = Runtime(device="cpu", precision="fp32")
 

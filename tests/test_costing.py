@@ -14,9 +14,10 @@ import pytest
 
 from harness import registry
 from harness.files import plain
+from harness.records import Cost
 from harness.runtime import cost_process
 from harness.runtime.cost_process import Asked, cost_of, in_fresh_process, kept_file
-from harness.types import Cost, HarnessError, Recipe, Runtime
+from harness.types import HarnessError, Recipe, Runtime
 
 ECHO = """
 import os

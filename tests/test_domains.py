@@ -12,10 +12,11 @@ import pytest
 
 from harness.metrics.intervals import delong
 from harness.metrics.measure import Terms
+from harness.records import Board, Entry
 from harness.results.cross_domain import COLUMNS, domains_of
 from harness.results.predictions import SCHEMA, write_predictions
 from harness.results.rows import made_row
-from harness.types import Board, Cell, Entry, HarnessError
+from harness.types import Cell, HarnessError
 
 LAB, WILD = "lab", "wild"
 

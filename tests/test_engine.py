@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from harness import registry
-from harness.data.location import list_clips
-from harness.evaluation.contestants import Contestant, Job, TestSet
+from harness.contracts import DetectorEntry
+from harness.data.clips import list_clips
+from harness.evaluation.cell_keys import Job, TestSet
+from harness.evaluation.contestants import Contestant
 from harness.evaluation.engine import score_dataset
 from harness.evaluation.forward_passes import Passes
-from harness.registry import DetectorEntry
+from harness.process import in_order
 from harness.results.predictions import CellFile, read_predictions
 from harness.runtime.device import place
-from harness.streaming import in_order
 from harness.types import Cell, Clip, HarnessError, Runtime
 
 CPU = Runtime("cpu", "fp32", 4)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks.conformance import check_dataset
-from harness.data.location import Subset
+from harness.data.clips import Subset
 from harness.registry import datasets
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
 from tests.trees import celeb_df, deeperforensics, dfd, fakeavceleb, ffpp, uadfv

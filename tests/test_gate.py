@@ -28,17 +28,17 @@ from harness.gate.accepted import (
     read_rows,
 )
 from harness.gate.cost_budgets import judge_costs, not_judged
-from harness.gate.judge import RULES, Change, judge
+from harness.gate.judge import Change, judge
 from harness.gate.paired import paired
 from harness.gate.verdicts import Verdict, exit_code
 from harness.metrics.bootstrap import graph_of
 from harness.metrics.intervals import resampled
 from harness.metrics.weighted import auc_statistic
+from harness.records import Row
 from harness.results.predictions import write_predictions
-from harness.results.rows import load_board
-from harness.results.standing import rows_table
+from harness.results.rows import load_board, rows_table
 from harness.tracking import publish
-from harness.types import Cell, HarnessError, Row
+from harness.types import GATE_RULES, Cell, HarnessError
 
 LAB, WILD, CITY = "lab", "wild", "city"
 SEEN, UNSEEN, OTHER = (Cell("eye", LAB, tested_on) for tested_on in (LAB, WILD, CITY))
@@ -109,7 +109,7 @@ BOARD = {SEEN: scored(3.0, seed=1), UNSEEN: scored(), BLURRED: scored(1.0), JPEG
 
 def test_identical_predictions_are_the_same_by_every_rule_at_every_margin() -> None:
     for margin in (0.01, 0.0):
-        verdicts = judge(kept(BOARD), kept(BOARD), dict.fromkeys(RULES, margin), draws=50)
+        verdicts = judge(kept(BOARD), kept(BOARD), dict.fromkeys(GATE_RULES, margin), draws=50)
         assert outcomes(verdicts) == {"same"}
         assert {verdict.rule for verdict in verdicts} == {
             *("auc", "accuracy", "gap", "unseen_worst", "robust_worst")

@@ -19,16 +19,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.cli.entry import main
-from harness.data.location import list_clips
+from harness.data.clips import list_clips
 from harness.evaluation.matrix import load_matrix
 from harness.evaluation.plan import plan_matrix
 from harness.evaluation.run import training_job
 from harness.files import file_digest, plain
+from harness.records import Weights
 from harness.registry import datasets
 from harness.results.predictions import read_predictions
 from harness.results.rows import load_board
 from harness.training.train import find_weights, train
-from harness.types import SCORING, Weights
+from harness.types import SCORING
 
 GOLDEN = Path(__file__).parent / "golden"
 WEIGHTS, SCORES = GOLDEN / "smoke.safetensors", GOLDEN / "smoke.json"

@@ -68,7 +68,7 @@ def test_imported_weights_are_a_fixed_detector_that_scores_like_the_original(tmp
     claims = {"trained_on": "procedural_tiny", "threshold": 0.25, "selected": "fixed"}
     record = import_weights(Wish(file, "meso4", size=32, frames=2, **claims))  # type: ignore[arg-type]
     entry = registry.detectors.get("meso4:my_net_v2")
-    assert weights.names() == [record.full_name] == [entry.name] == ["meso4:my_net_v2"]
+    assert weights.imported_names() == [record.full_name] == [entry.name] == ["meso4:my_net_v2"]
     assert (entry.trainable, entry.trained_on, entry.identity) == (False, "procedural_tiny", record.sha256)
     assert entry.file == registry.detectors.get("meso4").file
     detector, original = entry.make(), registry.detectors.get("meso4").build(size=32, frames=2)
@@ -108,7 +108,7 @@ def test_a_damaged_record_is_one_line_and_hides_no_other(
 ) -> None:
     for name in ("a", "b"):
         import_weights(Wish(saved(tmp_path / f"{name}.safetensors", meso()), "meso4", size=32))
-    weights.place("meso4", "a").write_text('{"detector": "meso4"}')
+    weights.imported_path("meso4", "a").write_text('{"detector": "meso4"}')
     with pytest.raises(HarnessError, match="no record of imported weights"):
         registry.detectors.get("meso4:a")
     assert main(["weights", "ls"]) == 0
@@ -141,7 +141,7 @@ def test_a_tensor_that_does_not_fit_is_named(
     with pytest.raises(HarnessError, match=complaint) as raised:
         import_weights(Wish(saved(tmp_path / "a.safetensors", state), "meso4", size=32))
     assert "\n" not in str(raised.value)
-    assert weights.names() == []
+    assert weights.imported_names() == []
 
 
 class Hostile:

@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.cli.inspecting import run_data_check
+from harness.cli.data import run_data_check
 from harness.data import composition
-from harness.data.inspection import Inspection, inspect, report
-from harness.data.inspection_page import page
+from harness.data.inspection import Inspection, inspect, page, report
 from harness.data.problems import Finding, extra
 from harness.registry import dataset
 from harness.tables import WIDTH

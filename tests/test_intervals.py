@@ -14,7 +14,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from harness.metrics import bootstrap, measure
+from harness.metrics import bootstrap, classification
 from harness.metrics.bootstrap import graph_of
 from harness.metrics.intervals import auc_interval, bounds, delong, resampled
 from harness.metrics.thresholds import tpr_at_fpr
@@ -65,14 +65,14 @@ def statistics_of(labels: np.ndarray, scores: np.ndarray) -> dict[str, Statistic
 def plainly(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """The same numbers of clips that weigh alike, by the functions the metrics use."""
     return {
-        "auc": measure.auc(labels, scores),
-        "ap": measure.average_precision(labels, scores),
-        "eer": measure.equal_error_rate(labels, scores),
+        "auc": classification.auc(labels, scores),
+        "ap": classification.average_precision(labels, scores),
+        "eer": classification.equal_error_rate(labels, scores),
         "tpr_at": tpr_at_fpr(labels, scores, FPR),
-        "balanced_accuracy": measure.balanced_accuracy(labels, scores, THRESHOLD),
-        "accuracy": measure.accuracy(labels, scores, THRESHOLD),
+        "balanced_accuracy": classification.balanced_accuracy(labels, scores, THRESHOLD),
+        "accuracy": classification.accuracy(labels, scores, THRESHOLD),
         "tpr": float((scores[labels == 1] >= THRESHOLD).mean()),
-        "brier": measure.brier(labels, scores),
+        "brier": classification.brier(labels, scores),
     }
 
 
@@ -252,7 +252,7 @@ def test_the_node_interval_covers_where_clip_and_delong_do_not(worlds: Any) -> N
 
 def _auc_of_celebrities(worlds: Any, rng: np.random.Generator, icc: float) -> float:
     faces = worlds.celeb_df_like(rng)
-    return measure.auc(faces.label, worlds.scores(rng, faces, [0.85], icc)[0])
+    return classification.auc(faces.label, worlds.scores(rng, faces, [0.85], icc)[0])
 
 
 def test_several_numbers_are_drawn_by_the_same_weights(worlds: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 from harness.gate.accepted import read_rows
-from harness.gate.judge import RULES
+from harness.records import Board, Cost, Entry, Row
 from harness.report.leaderboard import cost_table, headline, markdown, rows_table, terminal, write_board
-from harness.report.plots import speed
+from harness.report.plots import curves, gallery
 from harness.report.ranks import FALLS, MEANT
 from harness.results.predictions import SCHEMA, write_predictions
-from harness.results.standing import FIXED_COLUMNS
-from harness.types import SELECTIONS, Board, Cell, Cost, Entry, HarnessError, Row
+from harness.results.rows import FIXED_COLUMNS
+from harness.types import GATE_RULES, SELECTIONS, Cell, HarnessError
 
 PROVENANCE: dict[str, Any] = {
     "threshold": 0.43123456,
@@ -245,7 +245,7 @@ def written(cross: Board, tmp_path_factory: pytest.TempPathFactory) -> list[Path
 
 
 def test_all_files_of_a_board_are_written_and_no_others(written: list[Path]) -> None:
-    kinds = [".md", ".csv", "-cost.csv", "-domains.csv", *(f"-{name}.png" for name in speed.DRAWN)]
+    kinds = [".md", ".csv", "-cost.csv", "-domains.csv", *(f"-{name}.png" for name in gallery.DRAWN)]
     assert {path.name for path in written} == {f"cross-dataset{kind}" for kind in kinds}
     results = written[0].parent
     assert sorted(written) == sorted(results.iterdir())
@@ -274,7 +274,7 @@ def test_roc_curves_are_drawn_from_stored_predictions_without_failed_clips(
 ) -> None:
     drawn = {}
     for failed in (0, 20):
-        speed.roc(with_predictions(board, tmp_path, failed), tmp_path / f"{failed}.png")
+        curves.roc(with_predictions(board, tmp_path, failed), tmp_path / f"{failed}.png")
         drawn[failed] = (tmp_path / f"{failed}.png").read_bytes()
         assert drawn[failed].startswith(b"\x89PNG")
     assert drawn[0] != drawn[20]
@@ -284,7 +284,7 @@ def test_roc_curves_of_damaged_predictions_are_an_error_that_names_the_file(tmp_
     board = with_predictions(cross_dataset(), tmp_path)
     next(iter(board.predictions.values())).write_bytes(b"damaged")
     with pytest.raises(HarnessError, match=r"cross-dataset-0\.parquet cannot be read"):
-        speed.roc(board, tmp_path / "roc.png")
+        curves.roc(board, tmp_path / "roc.png")
     assert not (tmp_path / "roc.png").exists()
 
 
@@ -332,5 +332,5 @@ def test_every_column_of_the_tables_is_explained_in_the_readme_of_the_results() 
     for name in {column.removesuffix("_lo") for column in FIXED_COLUMNS if column.endswith("_lo")}:
         assert f"`{name.split('_at_')[0]}" in bounds or name == "auc_delong"
     assert {"auc:<manipulation>", "miss_at_val_1pct:<manipulation>"} <= explained
-    assert {*MEANT, *FALLS, *RULES, *SELECTIONS} <= explained
-    assert {f"<matrix>-{name}.png" for name in speed.DRAWN} <= explained
+    assert {*MEANT, *FALLS, *GATE_RULES, *SELECTIONS} <= explained
+    assert {f"<matrix>-{name}.png" for name in gallery.DRAWN} <= explained

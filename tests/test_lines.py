@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.records import Board, Entry, Row
 from harness.results.lines import Line, line_of, lines_of, one_of
 from harness.results.rows import made_row, terms_from
-from harness.types import Board, Cell, Entry, Row
+from harness.types import Cell
 
 LAB, WILD, FAR = "procedural_lab", "procedural_wild", "far_away"
 TRUSTED = {"threshold": 0.5, "threshold_source": "source-val", "checkpoint_source": "source-val"}

@@ -20,7 +20,8 @@ import pytest
 
 from harness import registry
 from harness.checks.conformance import check_dataset
-from harness.registry import DatasetEntry, datasets
+from harness.contracts import DatasetEntry
+from harness.registry import datasets
 from harness.types import FAKE, REAL, Clip, HarnessError
 from harness.video.frames import read_frames
 from tests.trees import deepfakebench, df40, dfdc, dfdc_preview, manifest

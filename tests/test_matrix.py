@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.location import Subset
+from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, load_matrix, parse_condition, parse_matrix
 from harness.types import REAL, Cell, Clip, HarnessError, Runtime
 

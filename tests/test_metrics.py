@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.metrics import measure as metrics
-from harness.metrics.measure import METRICS, Terms, auc_draws, measure
+from harness.metrics import classification
+from harness.metrics.measure import METRICS, Terms, measure
 from harness.metrics.thresholds import limits_of
+from harness.results.comparison import auc_draws
 from harness.types import HarnessError
 
 LABELS = (0, 0, 0, 1, 1, 1)
@@ -134,7 +135,7 @@ def test_videos_of_four_manipulations_that_share_file_names_stay_apart() -> None
     assert [found.metrics[f"auc:{method}"] for method in methods] == [1, 1, 1, 0]
     names = [str(clip).rsplit("/", 1)[1] for clip in told["clip_id"]]
     merged = pd.DataFrame({"name": names, "label": labels, "score": scores}).groupby("name").mean()
-    assert metrics.auc(merged["label"].to_numpy(), merged["score"].to_numpy()) == 1.0
+    assert classification.auc(merged["label"].to_numpy(), merged["score"].to_numpy()) == 1.0
     with pytest.raises(HarnessError, match=r"000_003.*twice"):
         measure(predictions(labels, scores, **{**told, "clip_id": names}), 0.5)
 
@@ -148,8 +149,8 @@ def test_balanced_accuracy_is_the_mean_over_classes_not_over_clips() -> None:
 def test_a_score_at_the_threshold_says_fake() -> None:
     found = measure(predictions((0, 1), (0.5, 0.5)), threshold=0.5)
     assert found.metrics["accuracy"] == 0.5
-    assert metrics.accuracy(np.array([1]), np.array([0.5]), 0.5) == 1.0
-    assert metrics.accuracy(np.array([1]), np.array([0.5]), np.nextafter(0.5, 1)) == 0.0
+    assert classification.accuracy(np.array([1]), np.array([0.5]), 0.5) == 1.0
+    assert classification.accuracy(np.array([1]), np.array([0.5]), np.nextafter(0.5, 1)) == 0.0
 
 
 def test_a_constant_score_is_guessing_in_every_number() -> None:
@@ -188,7 +189,7 @@ def test_a_tie_between_a_real_and_a_fake_counts_half() -> None:
 def test_the_equal_error_rate_is_interpolated(
     labels: tuple[int, ...], scores: tuple[float, ...], wanted: float
 ) -> None:
-    assert metrics.equal_error_rate(np.array(labels), np.array(scores)) == pytest.approx(wanted)
+    assert classification.equal_error_rate(np.array(labels), np.array(scores)) == pytest.approx(wanted)
 
 
 def test_the_frame_auc_is_over_frames_and_not_over_their_means() -> None:
@@ -384,7 +385,7 @@ def test_an_auc_of_one_class_or_of_no_number_is_refused(
     labels: tuple[int, ...], scores: tuple[float, ...]
 ) -> None:
     with pytest.raises(HarnessError, match="AUC needs"):
-        metrics.auc(np.array(labels), np.array(scores))
+        classification.auc(np.array(labels), np.array(scores))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -392,7 +393,7 @@ def test_the_auc_is_that_of_scikit_learn_ties_included(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, 400)
     scores = np.round(rng.random(400) + 0.2 * labels, 1 + seed)
-    assert metrics.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert classification.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
 
 
 def test_a_missing_column_is_named() -> None:

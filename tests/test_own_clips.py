@@ -17,10 +17,11 @@ from harness.cli.own_clips import matrix_named
 from harness.evaluation.matrix import load_matrix
 from harness.evaluation.plan import plan_matrix
 from harness.evaluation.run import run_plan
+from harness.records import Board, Row
 from harness.report.leaderboard import markdown, write_board
 from harness.results.predictions import read_predictions
 from harness.results.rows import load_board
-from harness.types import FAKE, Board, Row
+from harness.types import FAKE
 
 PLUGIN = '''
 from harness.registry import detector

@@ -18,13 +18,14 @@ from matplotlib.text import Text
 from PIL import Image
 
 from harness.metrics.measure import Terms
-from harness.report.plots import speed
+from harness.records import Board, Cost, Entry, Row
+from harness.report.plots import curves, forest, gallery, heatmaps, speed
 from harness.report.plots.curves import BAND_DRAWS, roc_band
 from harness.report.plots.heatmaps import domain_lines
 from harness.report.plots.style import DPI
 from harness.results.predictions import SCHEMA, write_predictions
 from harness.results.rows import made_row
-from harness.types import Board, Cell, Cost, Entry, HarnessError, Row, parts_of
+from harness.types import Cell, HarnessError, parts_of
 
 LAB, WILD = "procedural_lab", "procedural_wild"
 EVERY = ("forest", "heatmap", "robustness", "speed", "roc", "reliability", "domains")
@@ -105,8 +106,8 @@ def full(make: Maker) -> Board:
 
 
 def drawn(board: Board, folder: Path) -> Iterator[tuple[str, Path]]:
-    for name, draw in speed.DRAWN.items():
-        if speed.has(name, board):
+    for name, draw in gallery.DRAWN.items():
+        if gallery.has(name, board):
             draw(board, folder / f"{name}.png")
             yield name, folder / f"{name}.png"
 
@@ -184,7 +185,7 @@ def test_every_plot_of_a_full_board_is_a_png_of_modest_size_that_can_be_read(
     full: Board, tmp_path: Path, covered: list[list[tuple[str, str]]]
 ) -> None:
     files = dict(drawn(full, tmp_path))
-    assert set(files) == set(speed.DRAWN) == set(EVERY)
+    assert set(files) == set(gallery.DRAWN) == set(EVERY)
     for (name, path), texts in zip(files.items(), covered, strict=True):
         assert looks_like_a_plot(path), name
         assert path.stat().st_size < LARGEST, name
@@ -227,22 +228,22 @@ def test_four_test_sets_and_ten_detectors_can_still_be_read(
     sets = ("ffpp_c23", "celeb_df_v2", "dfdc_preview", "wild_deepfake")
     for number in range(10):
         make.add(f"detector_number_{number}", "ffpp_c23", dict.fromkeys(sets, 0.5 + number / 4))
-    speed.DRAWN[name](make.board(), tmp_path / "drawn.png")
+    gallery.DRAWN[name](make.board(), tmp_path / "drawn.png")
     assert covered == [[]]
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_board_without_numbers_has_no_plot_and_drawing_it_is_an_error(name: str, tmp_path: Path) -> None:
     board = Board("empty", "0", "", "about", ())
-    assert not speed.has(name, board)
+    assert not gallery.has(name, board)
     with pytest.raises(HarnessError, match=f"matrix empty holds nothing that a {name} plot shows"):
-        speed.DRAWN[name](board, tmp_path / "none.png")
+        gallery.DRAWN[name](board, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
 
 
 def test_plots_from_predictions_need_predictions(full: Board) -> None:
     bare = dataclasses.replace(full, predictions={})
-    assert {name for name in EVERY if speed.has(name, bare)} == {"forest", "heatmap", "robustness", "speed"}
+    assert {name for name in EVERY if gallery.has(name, bare)} == {"forest", "heatmap", "robustness", "speed"}
 
 
 def test_an_undefined_auc_is_in_no_plot_but_its_row_does_not_hide_others(make: Maker, tmp_path: Path) -> None:
@@ -250,28 +251,28 @@ def test_an_undefined_auc_is_in_no_plot_but_its_row_does_not_hide_others(make: M
     entry = board.entries[0]
     undefined = dataclasses.replace(entry.rows[1], metrics={"auc": None}, intervals={}, draws={})
     board = dataclasses.replace(board, entries=(dataclasses.replace(entry, rows=(entry.rows[0], undefined)),))
-    assert not speed.has("forest", board) and not speed.has("speed", board)
-    speed.heatmap(board, tmp_path / "heatmap.png")
+    assert not gallery.has("forest", board) and not gallery.has("speed", board)
+    heatmaps.heatmap(board, tmp_path / "heatmap.png")
     assert looks_like_a_plot(tmp_path / "heatmap.png")
 
 
 def test_a_plot_nobody_knows_is_an_error_that_names_the_nearest(full: Board) -> None:
     with pytest.raises(HarnessError, match="did you mean 'forest'"):
-        speed.has("forrest", full)
+        gallery.has("forrest", full)
 
 
 def test_damaged_predictions_are_an_error_and_leave_no_file(full: Board, tmp_path: Path) -> None:
     next(iter(full.predictions.values())).write_bytes(b"damaged")
     for name in ("roc", "reliability"):
         with pytest.raises(HarnessError, match="cannot be read"):
-            speed.DRAWN[name](full, tmp_path / "none.png")
+            gallery.DRAWN[name](full, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
 
 
 def test_equal_numbers_give_equal_files(full: Board, tmp_path: Path) -> None:
     for name in ("forest", "roc"):
-        speed.DRAWN[name](full, tmp_path / "a.png")
-        speed.DRAWN[name](full, tmp_path / "b.png")
+        gallery.DRAWN[name](full, tmp_path / "a.png")
+        gallery.DRAWN[name](full, tmp_path / "b.png")
         assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -287,7 +288,7 @@ def test_importing_plots_imports_no_plotting_library() -> None:
 def test_the_forest_shows_each_line_with_its_rank_interval_and_gap(
     full: Board, tmp_path: Path, figures: list[Figure]
 ) -> None:
-    speed.forest(full, tmp_path / "drawn.png")
+    forest.forest(full, tmp_path / "drawn.png")
     texts = words_of(figures[-1])
     row = next(row for row in full.entries[3].rows if row.cell.tested_on == WILD and not row.cell.severity)
     seen = next(row for row in full.entries[3].rows if row.cell.tested_on == LAB and not row.cell.severity)
@@ -308,7 +309,7 @@ def test_what_is_not_ranked_has_no_rank_in_the_forest(
         for entry in full.entries
     ]
     board = dataclasses.replace(full, entries=tuple(unsaid))
-    speed.forest(board, tmp_path / "drawn.png")
+    forest.forest(board, tmp_path / "drawn.png")
     texts = words_of(figures[-1])
     assert any(text.split() == ["airl", "-"] for text in texts)
     assert any("grey: not ranked" in text for text in texts)
@@ -329,7 +330,7 @@ def test_domains_are_means_over_seeds(make: Maker, tmp_path: Path, figures: list
         make.add("xception", LAB, {LAB: 2, WILD: 1}, seed=seed)
     board = make.board()
     assert [line.name for line in domain_lines(board)] == [f"xception@{LAB}"]
-    speed.domains(board, tmp_path / "drawn.png")
+    heatmaps.domains(board, tmp_path / "drawn.png")
     texts = words_of(figures[-1])
     mean = np.mean([row.metrics["auc"] for row in board.rows if row.cell.tested_on == WILD])
     assert f"{mean:.3f}" in texts
@@ -339,7 +340,7 @@ def test_domains_are_means_over_seeds(make: Maker, tmp_path: Path, figures: list
 def test_reliability_says_the_calibration_error_of_each_detector(
     full: Board, tmp_path: Path, figures: list[Figure]
 ) -> None:
-    speed.reliability(full, tmp_path / "drawn.png")
+    curves.reliability(full, tmp_path / "drawn.png")
     texts = words_of(figures[-1])
     for row in full.rows:
         if not row.cell.severity:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from harness.records import Board, Row
 from harness.report.published import Figure, beside, figures_in, read_ledger, why_not
 from harness.report.published_figures import COLUMNS
 from harness.tables import WIDTH, Table, markdown_table, plain
-from harness.types import Board, HarnessError, Row
+from harness.types import HarnessError
 from tests.test_sections import Making
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"

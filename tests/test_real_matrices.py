@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness import registry
-from harness.cli.plugins import describe_plan
-from harness.data.location import Subset
+from harness.data.clips import Subset
 from harness.evaluation.matrix import Matrix, load_matrix
 from harness.evaluation.plan import plan_matrix
+from harness.evaluation.plan_table import describe_plan
 from harness.gate.judge import margins_of
 from harness.types import Runtime
 

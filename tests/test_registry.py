@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.registry import DetectorEntry, PerturbationEntry, Registry
+from harness.contracts import DetectorEntry, PerturbationEntry
+from harness.registry import Registry
 from harness.types import HarnessError, Recipe
 
 GOOD = """

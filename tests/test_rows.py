@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from harness.metrics.measure import COLUMNS, Terms
-from harness.results.rows import made_row, terms_from
-from harness.results.standing import rows_table
-from harness.types import SELECTIONS, Cell, Row
+from harness.records import Row
+from harness.results.rows import made_row, rows_table, terms_from
+from harness.types import SELECTIONS, Cell
 
 PROVENANCE: dict[str, Any] = {
     "threshold": 0.6,

@@ -23,6 +23,7 @@ from harness.cli.entry import main, parser
 from harness.cli.report import last_run
 from harness.cli.seal import seal_file, stored_digest, unbroken
 from harness.report.leaderboard import terminal
+from harness.report.plots import gallery
 
 PLUGIN = '''
 from pathlib import Path
@@ -156,9 +157,10 @@ def test_whatever_could_change_a_run_breaks_its_seal(finished: Path, monkeypatch
 def test_other_code_or_another_library_breaks_the_seal(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from harness import environment
     from harness.cli import seal
 
-    sources, installed = seal.sources(), seal.installed()
+    sources, installed = environment.sources(), environment.installed()
     assert {"run.py", "matrix.py", "constant.py", "blur.py", "smoke.toml", "ffpp_pairs.csv"} <= {
         Path(name).name for name in sources
     }
@@ -190,15 +192,14 @@ def test_what_changes_while_it_runs_is_not_sealed_and_the_next_run_mends_it(fini
 def test_only_a_plot_that_is_lost_or_edited_is_drawn_again(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.report.plots import speed
 
     drawn: list[str] = []
 
     def noted(name: str) -> object:
-        draw = speed.DRAWN[name]
+        draw = gallery.DRAWN[name]
         return lambda board, path: (drawn.append(name), draw(board, path))
 
-    monkeypatch.setattr(speed, "DRAWN", {name: noted(name) for name in speed.DRAWN})
+    monkeypatch.setattr(gallery, "DRAWN", {name: noted(name) for name in gallery.DRAWN})
     report = ["--plugin", "greenness.py", "report", "mine.toml"]
     assert main(report) == 0
     assert drawn == []

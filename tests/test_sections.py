@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from harness.metrics.measure import Terms
+from harness.records import Board, Cost, Entry, Row
 from harness.report.leaderboard import markdown, terminal
 from harness.report.oracle import best_accuracy, oracle_tables
 from harness.results import ranking
 from harness.results.predictions import SCHEMA, write_predictions
 from harness.results.rows import made_row, terms_from
-from harness.types import Board, Cell, Cost, Entry, HarnessError, Row, parts_of
+from harness.types import Cell, HarnessError, parts_of
 
 LAB, WILD, FAR = "lab", "wild", "far"
 KINDS = ("gan", "swap")

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from harness import registry
-from harness.cli.plugins import describe_plan
 from harness.evaluation import run
 from harness.evaluation.matrix import parse_matrix
 from harness.evaluation.plan import plan_matrix
+from harness.evaluation.plan_table import describe_plan
 from harness.evaluation.run import run_plan
 from harness.gate.accepted import accept, kept_of, read_accepted
 from harness.gate.judge import judge
+from harness.records import Board, Cost
 from harness.report.leaderboard import cost_table, markdown
-from harness.results.rows import load_board
-from harness.results.standing import headline, rows_table
-from harness.types import Board, Clip, Cost, HarnessError
+from harness.results.lines import headline
+from harness.results.rows import load_board, rows_table
+from harness.types import Clip, HarnessError
 
 MATRIX = """
 about = "a test"

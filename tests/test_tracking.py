@@ -19,10 +19,11 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, event
 
+from harness.records import Board, Cost, Entry, Row, Weights
 from harness.tracking import publish as tracking
 from harness.tracking.entry import campaign_of, path_of, points_of, track_entry
 from harness.tracking.saved_views import links_in, views_of
-from harness.types import Board, Cell, Cost, Entry, HarnessError, Recipe, Row, Weights
+from harness.types import Cell, HarnessError, Recipe
 
 LEGAL = re.compile(r"[A-Za-z0-9_\-. ]+(/[A-Za-z0-9_\-. ]+)?")
 LAB, WILD = "procedural_lab", "procedural_wild"

@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from harness import environment
+from harness.contracts import DetectorEntry
 from harness.files import file_digest, plain
-from harness.registry import DetectorEntry
+from harness.metrics.thresholds import best_threshold
 from harness.training import augmentation, frame_cache, loop
 from harness.training import batches as footage
 from harness.training import job as training_job
 from harness.training import train as training
 from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import stated
-from harness.training.loop import best_threshold, rate_at
+from harness.training.loop import rate_at
 from harness.training.train import TrainingJob, find_weights, load_detector, read_weights, train
 from harness.types import TRAINING, Clip, HarnessError, Recipe, Runtime
 from harness.video.frames import read_frames

@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.records import Board, Cost, Entry, Row
 from harness.tracking import publish
-from harness.types import Board, Cell, Cost, Entry, HarnessError, Row
+from harness.types import Cell, HarnessError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 AUCS = {"xception": 0.61, "airl": 0.72, "efficientnet_bilstm": 0.66}

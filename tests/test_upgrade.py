@@ -13,7 +13,7 @@ import pytest
 
 from harness import environment
 from harness.cli.entry import main
-from harness.evaluation import contestants, engine
+from harness.evaluation import cell_keys, engine
 from harness.report.provenance import made_in_parts
 from harness.results.predictions import read_predictions, stored_meta
 from harness.results.ranking import standings_of
@@ -98,7 +98,7 @@ def test_another_library_and_other_sources_make_nothing_anew_and_are_said_in_one
     forbid(monkeypatch, "learn", "_Run")
     raised = {**environment.versions(), "timm": "99.0", "pandas": "99.0"}
     monkeypatch.setattr(environment, "versions", lambda: raised)
-    sources = dict.fromkeys(environment.sources_of(*job.SOURCES, *contestants.SOURCES), "0")
+    sources = dict.fromkeys(environment.sources_of(*job.SOURCES, *cell_keys.SOURCES), "0")
     monkeypatch.setattr(environment, "sources_of", lambda *places: sources)
     shutil.rmtree(old_home / "seals")  # which a real upgrade breaks
     evaluate()
@@ -122,7 +122,7 @@ def test_a_raised_number_of_scoring_scores_again_and_trains_nothing(
     evaluate()
     before = scores()
     shutil.rmtree(old_home / "seals")
-    monkeypatch.setattr(contestants, "SCORING", 2)
+    monkeypatch.setattr(cell_keys, "SCORING", 2)
     with monkeypatch.context() as patch:
         forbid(patch, "_Run")
         assert main(["eval", str(STORE / "old.toml"), "--no-publish", "--device", "cpu"]) == 70

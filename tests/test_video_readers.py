@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.environment import sources_of
-from harness.evaluation import contestants
+from harness.evaluation import cell_keys
 from harness.training import job
 from harness.types import HarnessError
 from harness.video import bitstream, decoding, decord_reader, packets, pyav_reader, torchcodec_reader
@@ -318,5 +318,5 @@ def test_all_that_decides_about_frames_is_in_what_results_are_made_with():
         "torchcodec_reader",
         "frames",
     }
-    for sources in (job.SOURCES, contestants.SOURCES):
+    for sources in (job.SOURCES, cell_keys.SOURCES):
         assert {f"video/{name}.py" for name in deciding} <= set(sources_of(*sources))

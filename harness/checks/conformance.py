@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.checks import dataset, detector, perturbation
 from harness.checks.finding import Finding, run_checks
-from harness.registry import DatasetEntry, DetectorEntry, PerturbationEntry
+from harness.contracts import DatasetEntry, DetectorEntry, PerturbationEntry
 
 __all__ = ["Finding", "check_dataset", "check_detector", "check_perturbation"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.checks.finding import require
-from harness.registry import DatasetEntry
+from harness.contracts import DatasetEntry
 from harness.trees import IMAGES
 from harness.types import CROPS, FAKE, REAL, SPLITS, Clip
 from harness.video.frames import read_frames

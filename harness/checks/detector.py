@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.checks.finding import natural_frames, require
-from harness.registry import DetectorEntry, stated_selection
+from harness.contracts import DetectorEntry, stated_selection
 from harness.types import FAKE, REAL, HarnessError, Recipe
 
 SCORE_TOLERANCE = 1e-5

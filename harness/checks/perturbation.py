@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from harness.checks.finding import Broken, natural_frames, require
-from harness.registry import PerturbationEntry
+from harness.contracts import PerturbationEntry
 
 
 def parameters_can_be_written_down(entry: PerturbationEntry) -> None:

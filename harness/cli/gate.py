@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.cli.options import Adder, add_results
 from harness.files import write_whole
 from harness.gate.verdicts import Verdict, exit_code, junit, markdown_summary, verdict_table
 from harness.progress import say
-from harness.types import Board, HarnessError
+from harness.types import HarnessError
+
+
+def add_gate(command: Adder) -> None:
+    """The arguments of `gapbench gate`."""
+    gate = command("gate", "compare a matrix with what was accepted", "gapbench gate smoke --junit gate.xml")
+    gate.add_argument("matrix")
+    gate.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML")
+    gate.add_argument(
+        "--summary", type=Path, metavar="FILE", help="append the verdicts as Markdown, for a CI job page"
+    )
+    gate.add_argument(
+        "--allow-inconclusive", action="store_true", help="exit with 0 where too few clips decide"
+    )
+    add_results(gate)
+
+
+def add_accept(command: Adder) -> None:
+    """The arguments of `gapbench accept`."""
+    accept = command("accept", "accept a matrix as it is now, for the gate", "gapbench accept smoke")
+    accept.add_argument("matrix")
+    add_results(accept)
 
 
 def run_gate(options: Namespace) -> int:
@@ -18,13 +40,15 @@ def run_gate(options: Namespace) -> int:
     from harness.evaluation.matrix import load_matrix
     from harness.gate.accepted import lacking
     from harness.gate.cost_budgets import RELATIVE
+    from harness.gate.judge import judge_board
+    from harness.report.leaderboard import cost_table
 
     usable(options.results)
     board, margins = last_run(options.matrix), load_matrix(options.matrix).gate
     kinds = [".csv", ".parquet", *(["-cost.csv"] if RELATIVE.keys() & margins.keys() else [])]
     missing = lacking(options.results, board.matrix, kinds)
     if missing is None:
-        verdicts = _judged(board, margins, options.results)
+        verdicts = judge_board(board, options.results, margins, cost_table(board))
         print(verdict_table(verdicts))
     else:
         why = f"nothing is accepted: {missing} is missing; to accept: gapbench accept {options.matrix}"
@@ -48,23 +72,6 @@ def run_accept(options: Namespace) -> int:
     for path in accept(board, cost_table(board), options.results):
         print(f"accepted: {path}")
     return 0
-
-
-def _judged(board: Board, margins: Mapping[str, float], results: Path) -> list[Verdict]:
-    from harness.gate.accepted import accepted_file, kept_of, read_accepted, read_costs
-    from harness.gate.cost_budgets import ABSOLUTE, RELATIVE, judge_costs, not_judged
-    from harness.gate.judge import judge
-    from harness.report.leaderboard import cost_table
-
-    verdicts = judge(kept_of(board), read_accepted(results, board.matrix), margins)
-    if not margins.keys() & (RELATIVE.keys() | ABSOLUTE.keys()):
-        return verdicts
-    costs, before = cost_table(board), None
-    if margins.keys() & RELATIVE.keys():
-        before = read_costs(accepted_file(results, board.matrix, "-cost.csv"))
-        for name in not_judged(costs, before):
-            say(f"speed and memory not judged: nothing is accepted of {name}")
-    return verdicts + judge_costs(costs, before, margins)
 
 
 def _report(matrix: str, verdicts: Sequence[Verdict], options: Namespace) -> list[str]:

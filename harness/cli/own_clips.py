@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import registry
-from harness.data.location import Subset
+from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
 from harness.files import digest, home, write_whole
 from harness.types import NO_FACE_POLICY, HarnessError

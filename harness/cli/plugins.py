@@ -1,18 +1,30 @@
-"""What there is and what would be done, as text for the terminal."""
+"""The commands about plug-ins: what there is, and whether it keeps its contract."""
 
 from __future__ import annotations
 
+from argparse import Namespace
+from pathlib import Path
+
 from harness import registry
-from harness import weights as shelf
-from harness.data.location import Subset, absent, absent_files, root_of
-from harness.evaluation.contestants import Contestant
+from harness.cli.options import Adder
+from harness.data.location import absent, root_of
 from harness.evaluation.matrix import known_matrices, load_matrix, own_matrices
-from harness.evaluation.plan import Plan
-from harness.evaluation.record import Trained
-from harness.evaluation.run import cell_jobs, contestant, training_job
-from harness.files import home
-from harness.tables import Table, plain, wrapped
-from harness.training.train import find_weights
+from harness.tables import Table, plain
+from harness.types import HarnessError, unknown
+from harness.weights import imported_names
+
+
+def add_ls(command: Adder) -> None:
+    """The arguments of `gapbench ls`."""
+    ls = command("ls", "list what is registered and what is on this machine", "gapbench ls datasets")
+    ls.add_argument("kind", nargs="?", choices=("detectors", "datasets", "perturbations", "matrices"))
+
+
+def add_check(command: Adder) -> None:
+    """The arguments of `gapbench check`."""
+    check = command("check", "check that a plug-in keeps its contract", "gapbench check xception")
+    check.add_argument("name")
+    check.add_argument("--root", type=Path, help="folder of a dataset that is not embedded")
 
 
 def list_kind(kind: str) -> str:
@@ -33,7 +45,7 @@ def _detectors() -> Table:
     entries = [registry.detectors.get(name) for name in registry.detectors.names()]
     lines = [(e.name, ", ".join(e.recipes) or "fixed", ", ".join(e.importers)) for e in entries]
     lines += [(f"{prefix}:...", "takes an argument", "") for prefix in registry.detectors.families()]
-    for name in shelf.names():
+    for name in imported_names():
         entry = registry.detectors.get(name)
         lines.append((name, "imported", f"trained on {entry.trained_on or 'nobody says what'}"))
     return Table("Detectors", ("name", "recipes", "published weights"), tuple(lines))
@@ -56,86 +68,37 @@ def _perturbations() -> Table:
     return Table("Perturbations", ("name", "severities", "parameters"), tuple(lines))
 
 
-def describe_plan(plan: Plan) -> str:
-    """What a matrix will do here: what is to be made, trained and scored, finished, or absent."""
-    matrix = plan.matrix
-    conditions = ", ".join(dict.fromkeys(cell.condition for cell in plan.cells))
-    lines = [
-        f"matrix {matrix.name}: {len(plan.cells)} cells on {plan.runtime.device}, "
-        f"{plan.runtime.precision}, batches of {plan.runtime.batch} clips",
-    ]
-    lines += [wrapped(f"conditions: {conditions}")] * bool(plan.cells)
-    lines += [f"to make: {name}" for name in plan.datasets if name not in plan.clips]
-    ready = {trained: _ready(plan, trained) for trained in plan.trained}
-    table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
-    if table:
-        lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
-    lines += _not_there(plan) + _fetched(plan) + _not_compared(plan)
-    lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
-    return "\n".join(lines)
+def run_ls(options: Namespace) -> int:
+    """List what is registered, what is broken, and what is on this machine."""
+    kinds = [options.kind] if options.kind else ["detectors", "datasets", "perturbations", "matrices"]
+    print("\n\n".join(list_kind(kind) for kind in kinds))
+    return 0
 
 
-def _fetched(plan: Plan) -> list[str]:
-    """What has to be fetched before the plan can be run."""
-    entries = [(registry.detectors.get(detector), on) for detector, on, _ in plan.trained if on]
-    trained = [(entry, on) for entry, on in entries if entry.trainable]
-    wanted = [e.name for e, on in trained if e.recipe(plan.matrix.recipe_for(on)).pretrained]
-    names = ", ".join(dict.fromkeys(wanted))
-    return [wrapped(f"ImageNet weights are fetched by timm before training: {names}")] if names else []
+def run_check(options: Namespace) -> int:
+    """Check one plug-in by name, in whichever registry knows it."""
+    from harness import registry
+    from harness.checks import conformance
+    from harness.data.location import root_of
 
-
-def _not_there(plan: Plan) -> list[str]:
-    """Clips that are listed and have no file."""
-    counts = {name: absent_files(clips) for name, clips in plan.clips.items()}
-    return [
-        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there; see gapbench data check {name}"
-        for name, count in counts.items()
-        if count
-    ]
-
-
-def _not_compared(plan: Plan) -> list[str]:
-    """What imported weights were trained on and is not here, so that shared footage cannot be looked for."""
-    claims = {detector: on for detector, on, _ in plan.trained if on}
-    unseen = [
-        f"{detector} is said to be trained on {on}"
-        for detector, on in claims.items()
-        if not registry.detectors.get(detector).trainable and Subset.parse(on).dataset not in plan.clips
-    ]
-    if not unseen:
-        return []
-    return [
-        wrapped(f"{'; '.join(unseen)}: that is not here, so footage it shares with test sets is not found")
-    ]
-
-
-def _tests(plan: Plan) -> list[str]:
-    return list(dict.fromkeys(cell.tested_on for cell in plan.cells))
-
-
-def _ready(plan: Plan, trained: Trained) -> Contestant | None:
-    """The detector of a row if nothing needs to be made or trained for it."""
-    if not registry.detectors.get(trained[0]).trainable:
-        return contestant(plan, trained)
-    try:
-        job = training_job(plan, trained)
-    except KeyError:  # its dataset is still to be made
-        return None
-    weights = None if plan.retrain else find_weights(job, home() / "weights")
-    return Contestant(job.entry, plan.runtime, job.recipe, weights) if weights else None
-
-
-def _plan_line(plan: Plan, trained: Trained, found: Contestant | None) -> tuple[str, ...]:
-    name = next(cell.entry for cell in plan.cells if (cell.detector, cell.trained_on, cell.seed) == trained)
-    fixed = found is not None and found.weights is None
-    weights = "fixed" if fixed else "to train" if found is None else "found"
-    return (name, weights, *(_cells_left(plan, trained, found, test) for test in _tests(plan)))
-
-
-def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: str) -> str:
-    cells = [c for c in plan.cells if c.tested_on == test and (c.detector, c.trained_on, c.seed) == trained]
-    if found is None or Subset.parse(test).dataset not in plan.clips:
-        return f"{len(cells)} to score"
-    _, jobs = cell_jobs(plan, {trained: found}, test)
-    left = sum(job.due for job in jobs)
-    return f"{left} to score" if left else f"{len(cells)} finished"
+    name = options.name
+    if name in registry.detectors.names() or ":" in name:
+        findings = conformance.check_detector(registry.detectors.get(name))
+    elif name in registry.datasets.names():
+        entry = registry.datasets.get(name)
+        if entry.embedded and options.root:
+            raise HarnessError(f"{name} is made by GapBench; --root is for datasets that you bring")
+        findings = conformance.check_dataset(entry, options.root or root_of(entry))
+    elif name in registry.perturbations.names():
+        findings = conformance.check_perturbation(registry.perturbations.get(name))
+    else:
+        kinds = (registry.detectors, registry.datasets, registry.perturbations)
+        broken = {file: why for kind in kinds for file, why in kind.broken().items()}
+        if name in broken:
+            raise HarnessError(f"{name} cannot be imported: {broken[name]}")
+        raise unknown("plug-in", name, [known for kind in kinds for known in kind.names()])
+    for finding in findings:
+        print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:44} {finding.detail}".rstrip())
+    failed = sum(not finding.passed for finding in findings)
+    print(f"{name}: {len(findings) - failed} checks passed, {failed} failed")
+    return 1 if failed else 0

@@ -1,18 +1,49 @@
-"""The last run of a matrix, as the commands that read results ask for it."""
+"""The commands about a finished matrix: its tables and plots, MLflow, the MLflow UI."""
 
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+from argparse import Namespace
 from pathlib import Path
 
+from harness.cli.options import Adder, add_oracle, add_results, add_tracking, natural
 from harness.evaluation.matrix import load_matrix
 from harness.process import keep_freed_memory
-from harness.results.rows import load_board
-from harness.types import Board, HarnessError
+from harness.progress import say
+from harness.records import Board
+from harness.types import HarnessError
+
+
+def add_report(command: Adder) -> None:
+    """The arguments of `gapbench report`."""
+    report = command(
+        "report", "write tables and plots again from stored predictions", "gapbench report smoke"
+    )
+    report.add_argument("matrix")
+    add_oracle(report)
+    add_results(report)
+
+
+def add_publish(command: Adder) -> None:
+    """The arguments of `gapbench publish`."""
+    publish = command("publish", "publish a finished matrix to MLflow", "gapbench publish smoke")
+    publish.add_argument("matrix")
+    add_results(publish)
+    add_tracking(publish)
+
+
+def add_ui(command: Adder) -> None:
+    """The arguments of `gapbench ui`."""
+    ui = command("ui", "open the leaderboards in the MLflow UI", "gapbench ui --port 5000")
+    ui.add_argument("--port", type=natural, default=5000)
+    add_tracking(ui)
 
 
 def last_run(name: str) -> Board:
     """The last run of a matrix (a name or a `.toml` file), if it was a run of the matrix as it is now."""
+    from harness.results.rows import load_board
+
     matrix = load_matrix(name)
     keep_freed_memory()  # the draws of many cells would be given back and taken again, cell by cell
     board = load_board(matrix.name, matrix.prevalence)
@@ -26,3 +57,51 @@ def usable(results: Path) -> None:
     """Refuse a results path that is a file."""
     if results.exists() and not results.is_dir():
         raise HarnessError(f"the results path {results} is a file, not a folder")
+
+
+def run_report(options: Namespace) -> int:
+    """Write the tables and plots of a matrix again."""
+    usable(options.results)
+    write_report(last_run(options.matrix), options)
+    return 0
+
+
+def run_publish(options: Namespace) -> int:
+    """Publish a finished matrix to MLflow."""
+    usable(options.results)
+    return publish_board(last_run(options.matrix), options)
+
+
+def run_ui(options: Namespace) -> int:
+    """Serve the MLflow UI on this machine and print the links of the leaderboards."""
+    from harness.tracking.publish import leaderboard_links, ui_command
+
+    command, environment = ui_command(options.tracking_uri, options.artifacts, options.port)
+    for link in leaderboard_links(options.tracking_uri):
+        print(f"http://127.0.0.1:{options.port}/{link}")
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def write_report(board: Board, options: Namespace) -> str:
+    """Write tables and plots and print the leaderboard; returns it as it was printed."""
+    from harness.report.leaderboard import terminal, write_board
+    from harness.report.published_figures import figures_in
+
+    files = write_board(board, options.results)
+    text = terminal(board, options.oracle, figures_in(options.results))
+    print(f"\n{text}\n")
+    print("\n".join(f"wrote {file}" for file in files), flush=True)
+    return text
+
+
+def publish_board(board: Board, options: Namespace) -> int:
+    try:
+        from harness.tracking.publish import publish
+
+        links = publish(board, options.results, options.tracking_uri, options.artifacts)
+    except HarnessError as error:
+        say(f"gapbench: the results are in {options.results}, but publishing failed: {error}")
+        return 5
+    where = f"; make ui serves it, the leaderboard is at {links[0]}" if links else ""
+    print(f"published to MLflow{where}")
+    return 0

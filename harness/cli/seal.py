@@ -8,22 +8,19 @@ made as if there were no seal. To look costs a second: nothing here needs torch,
 from __future__ import annotations
 
 import os
-import platform
 import sqlite3
-import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.data.location import content_of, list_clips, missing, root_of
-from harness.files import digest, file_digest, home, read_json
-from harness.process import usable_cores
+from harness.data.clips import content_of, list_clips
+from harness.data.location import missing, root_of
+from harness.environment import installed, machine_identity, sources
+from harness.files import digest, digest_of, home, read_json
 from harness.tracking.store import sqlite_file
 from harness.types import HarnessError
 
@@ -31,7 +28,7 @@ ANEW = ("retrain", "rescore")
 """Options that make something anew; once that is done, the command without them would leave the same."""
 FORMAT = 1
 """Raised whenever a seal comes to hold other things."""
-PACKAGES = ("harness", "harness.detectors", "harness.datasets", "harness.perturbations")
+
 VARIABLES = ("GAPBENCH_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "HF_", "XDG_")
 """How the names of environment variables begin that may change what a run does; MLflow's store is asked."""
 STORED = (
@@ -79,7 +76,7 @@ def unbroken(options: Namespace) -> Seal | None:
     except (HarnessError, KeyError, TypeError):  # none, or a damaged one
         return None
     files = all(digest_of(Path(name)) == said for name, said in seal.digests.items())
-    files = files and all(stamp_of(Path(name)) == said for name, said in seal.stamps.items())
+    files = files and all(file_stamp(Path(name)) == said for name, said in seal.stamps.items())
     holds = (
         files
         and seal.basis == basis_of(options)
@@ -96,57 +93,12 @@ def basis_of(options: Namespace) -> str:
     own = home() / "matrices" / f"{options.matrix}.toml"
     asked = [_command(options), matrix.is_dir(), digest_of(matrix), digest_of(own)]
     plugins = {str(file): digest_of(Path(file)) for file in options.plugin}
-    return digest([asked, plugins, sources(), installed(), environment, _machine()])
+    return digest([asked, plugins, sources(), installed(), environment, machine_identity()])
 
 
 def _command(options: Namespace) -> list[Any]:
     said = {name: str(value) for name, value in vars(options).items() if name not in ANEW}
     return [str(Path.cwd()), said]
-
-
-def sources() -> dict[str, str | None]:
-    """Every file of the harness and of its plug-ins -> its sha256 (hex), entry points of others included."""
-    others = {point.module.partition(".")[0] for point in entry_points(group="gapbench.plugins")}
-    found: dict[str, str | None] = {}
-    for name in (*PACKAGES, *sorted(others)):
-        found |= {file: digest_of(Path(file)) for file in _files_of(name)}
-    return found
-
-
-def _files_of(name: str) -> Iterator[str]:
-    """The files of a package, whatever they hold, or the one of a module."""
-    spec = find_spec(name)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    for folder in folders:
-        for place, below, names in os.walk(folder):
-            below[:] = [each for each in below if not each.startswith((".", "__pycache__"))]
-            yield from (os.path.join(place, each) for each in names if not each.startswith("."))
-    if spec and spec.origin and not folders:
-        yield spec.origin
-
-
-def installed() -> list[str]:
-    """Names and versions of all installed libraries, which their folders of metadata are called by."""
-    places = [place for place in sys.path if os.path.isdir(place)]
-    found = {name for place in places for name in os.listdir(place)}
-    return sorted(name for name in found if name.endswith((".dist-info", ".egg-info")))
-
-
-def _machine() -> list[Any]:
-    """This machine as a run sees it: its name, system, Python, processor and graphics cards."""
-    cards = sorted(str(path) for path in Path("/dev").glob("nvidia*"))
-    driver = digest_of(Path("/proc/driver/nvidia/version"))
-    python, cores = [platform.python_version(), sys.prefix], [os.cpu_count(), usable_cores()]
-    return [list(os.uname()), python, cores, _flags(), cards, driver]
-
-
-def _flags() -> str:
-    """What the first processor can compute natively, which decides the precision `auto`."""
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        return ""
 
 
 def clips_here(name: str, roots: Mapping[str, str]) -> str:
@@ -182,15 +134,7 @@ def stored_digest(uri: str, experiment: str) -> str | None:
     return digest(said) if said[-1] else None
 
 
-def digest_of(path: Path) -> str | None:
-    """sha256 (hex) of a file's bytes; None where there is none that can be read."""
-    try:
-        return file_digest(path) if path.is_file() else None
-    except OSError:
-        return None
-
-
-def stamp_of(path: Path) -> list[int] | None:
+def file_stamp(path: Path) -> list[int] | None:
     """Size in bytes and time of change in nanoseconds of a file; None where there is none."""
     try:
         status = path.stat()

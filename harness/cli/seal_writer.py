@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness import weights as shelf
-from harness.cli.seal import FORMAT, Seal, basis_of, clips_here, digest_of, seal_file, stamp_of, stored_digest
+from harness.cli.seal import FORMAT, Seal, basis_of, clips_here, file_stamp, seal_file, stored_digest
 from harness.data.audit.record import audit_file
-from harness.data.location import content_of
-from harness.files import digest, file_name, home, plain, read_json, write_whole
+from harness.data.clips import content_of
+from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
 from harness.gate.accepted import accepted_file
 from harness.progress import say
+from harness.records import Board, Entry
+from harness.report.leaderboard import result_names
 from harness.report.published_figures import LEDGER
 from harness.results.predictions import record_path
-from harness.tracking.entry import experiment_of, result_names
-from harness.types import Board, Entry, HarnessError
+from harness.tracking.entry import experiment_of
+from harness.types import HarnessError
+from harness.weights import find_imported
 
 ACCEPTED = (".csv", ".parquet", "-cost.csv")
 
@@ -46,7 +48,7 @@ class Witness:
         self.data = {**_clips_of(plan), **self.data}  # with what was made on the way
         self.board, self.printed = board, printed
         digests = {str(path.absolute()): digest_of(path) for path in _small(board, self.options.results)}
-        stamps = {str(path.absolute()): stamp_of(path) for path in (*_large(board), *_face_model(plan))}
+        stamps = {str(path.absolute()): file_stamp(path) for path in (*_large(board), *_face_model(plan))}
         self.files = digests, stamps
 
     def ended(self) -> None:
@@ -104,7 +106,7 @@ def _large(board: Board) -> Iterator[Path]:
 
 def _brought(entry: Entry) -> Iterator[Path]:
     """The files of weights that came from outside: imported, or named by the detector itself."""
-    shelved = shelf.find(entry.detector)
+    shelved = find_imported(entry.detector)
     if shelved is not None:
         yield from _with_record(shelved.path.with_suffix(".safetensors"))
         return
@@ -119,6 +121,6 @@ def _with_record(weights: Path) -> tuple[Path, Path]:
 
 def _face_model(plan: Any) -> Iterator[Path]:
     if any(plan.crop(name) == "face" for name in plan.datasets):
-        from harness.video.places import finder
+        from harness.video.face_tracks import finder
 
         yield finder().model.path

@@ -1,12 +1,46 @@
-"""What `gapbench weights` does: bring a file of weights, list what was brought."""
+"""The commands about imported weights: bring a file of them, list what was brought."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from harness import weights
+from harness.cli.options import Adder, Parser, natural, share
 from harness.tables import Table, number, plain
 from harness.types import HarnessError
+
+
+def add_weights(command: Adder) -> None:
+    """The arguments of `gapbench weights`."""
+    weights = command(
+        "weights",
+        "import published weights",
+        "gapbench weights import Meso4_DF.h5 --detector meso4 --threshold 0.5 --selected fixed",
+    )
+    shelved = weights.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    shelved.add_parser("ls", help="list what was imported")
+    bring = shelved.add_parser("import", help="bring a file of weights; no code in it is ever run")
+    bring.add_argument("file", type=Path)
+    bring.add_argument(
+        "--detector", required=True, help="whose weights they are, e.g. meso4 or timm:resnet50"
+    )
+    bring.add_argument("--name", help="what they are called from now on (default: from the file's name)")
+    bring.add_argument("--format", help="default: by the file's ending and the detector")
+    bring.add_argument("--trained-on", metavar="DATASET", help="what they were trained on, if that is known")
+    bring.add_argument("--threshold", type=share, help="decision threshold published with them")
+    bring.add_argument(
+        "--selected",
+        choices=("fixed", "unknown"),
+        default="unknown",
+        help="fixed: they were chosen before any clip they will be tested on was looked at",
+    )
+    bring.add_argument("--size", type=natural, help="side of the input in pixels (default: as published)")
+    bring.add_argument(
+        "--frames", type=natural, help="frames of a clip that are scored (default: as published)"
+    )
+    bring.add_argument("--replace", action="store_true", help="replace weights of that name")
+
 
 HEADER = ("detector", "trained on", "threshold", "selected", "px", "frames", "from", "sha256")
 
@@ -43,13 +77,13 @@ def _import(options: Namespace) -> int:
     return 0
 
 
-def _threshold(record: weights.Shelved) -> str:
+def _threshold(record: weights.ImportedWeights) -> str:
     stated = "no threshold" if record.threshold is None else f"threshold {record.threshold:g}"
     return f"{stated}, chosen {'before any test' if record.selected == 'fixed' else 'nobody says how'}"
 
 
 def _ls(_: Namespace) -> int:
-    found = [(name, _found(name)) for name in weights.names()]
+    found = [(name, _found(name)) for name in weights.imported_names()]
     if not found:
         print("no weights were imported on this machine (see: gapbench weights import --help)")
         return 0
@@ -57,15 +91,15 @@ def _ls(_: Namespace) -> int:
     return 0
 
 
-def _found(name: str) -> weights.Shelved | str:
+def _found(name: str) -> weights.ImportedWeights | str:
     """The record, or what is wrong with it: one damaged record does not hide the others."""
     try:
-        return weights.find(name) or "it is gone"
+        return weights.find_imported(name) or "it is gone"
     except HarnessError as error:
         return str(error)
 
 
-def _line(name: str, record: weights.Shelved | str) -> tuple[str, ...]:
+def _line(name: str, record: weights.ImportedWeights | str) -> tuple[str, ...]:
     if isinstance(record, str):
         return (name, "damaged", *["-"] * (len(HEADER) - 2))
     shown = (record.trained_on or "-", number(record.threshold), record.selected, str(record.size))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,9 @@ import av
 import numpy as np
 
 from harness.data.perceptual_hash import flat, hash_of
-from harness.data.print_cache import PrintCache, opened, stamp_of
 from harness.files import home
 from harness.progress import Progress
-from harness.trees import is_image, parts_of
+from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import CONTAINERS, decode
 from harness.video.frames import read_frames
@@ -84,7 +85,7 @@ def read(
     left: list[tuple[Clip, str]] = []
     with opened(folder / "fingerprints.sqlite") as cache:
         for clip in clips:
-            stamp = stamp_of(clip.path, METHOD)
+            stamp = stamp_text(clip.path, METHOD)
             known = cache.get(clip.path, stamp)
             if known is None:
                 left.append((clip, stamp))
@@ -188,3 +189,50 @@ def _seen(pixels: np.ndarray) -> dict[str, Any]:
 def _cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+TABLE = "CREATE TABLE IF NOT EXISTS prints (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, print TEXT NOT NULL)"
+PATIENCE_SECONDS = 60
+
+
+class PrintCache:
+    """Texts by path and stamp."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, path: Path, stamp: str) -> str | None:
+        """The text kept for a file under this stamp, if any."""
+        found = self._connection.execute("SELECT stamp, print FROM prints WHERE path = ?", (_key(path),))
+        row = found.fetchone()
+        return str(row[1]) if row and row[0] == stamp else None
+
+    def put(self, path: Path, stamp: str, text: str) -> None:
+        """Keep a text, instead of what was kept for this file before."""
+        self._connection.execute("INSERT OR REPLACE INTO prints VALUES (?, ?, ?)", (_key(path), stamp, text))
+        self._connection.commit()  # at once: another run may be waiting to write
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[PrintCache]:
+    """The cache in that file, made if it is not there; one that cannot be used is a `HarnessError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")  # lost with the machine, it is made again
+            connection.execute(TABLE)
+            yield PrintCache(connection)
+    except sqlite3.Error as error:
+        raise HarnessError(f"the cache {path} cannot be used ({error}); it may be deleted") from error
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def stamp_text(path: Path, method: str) -> str:
+    """Changes when the file, a frame of the folder or the method does; "" where it cannot be looked at."""
+    found = clip_stamp(path)
+    return "" if found is None else " ".join(map(str, (method, *found[1:])))
+
+
+def _key(path: Path) -> str:
+    return os.fsencode(path.absolute()).decode(errors="backslashreplace")

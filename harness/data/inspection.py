@@ -5,11 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
+from harness import __version__
+from harness.contracts import DatasetEntry
 from harness.data import composition, fingerprints, leakage, problems
 from harness.data.problems import SEVERITIES, Finding
-from harness.registry import DatasetEntry
 from harness.tables import WIDTH, Table, plain
 from harness.types import Clip
 
@@ -95,3 +97,94 @@ def _folded(text: str, indent: str, width: int = WIDTH) -> list[str]:
     """Text broken to the width of a page, within a word where that is a long path."""
     shown = "".join(char if char.isprintable() else "?" for char in text)  # names may hold control characters
     return textwrap.wrap(shown, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
+
+
+OPEN = 20
+"""Names that are shown at once; longer lists are folded."""
+MOST = 5000
+"""Names of one finding on the page; a dataset that is absent as a whole needs no more."""
+
+STYLE = """
+:root { color-scheme: light; --ink: #1d2530; --soft: #5b6675; --line: #d9dee5; --error: #b3261e;
+  --warning: #8a5a00; --note: #33608c; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 64rem; background: #fff; color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.3rem; margin: 2.5rem 0 .25rem; padding-top: 1rem; border-top: 2px solid var(--ink); }
+h3 { font-size: 1rem; margin: 0 0 .4rem; }
+p { margin: .25rem 0 .75rem; }
+.soft { color: var(--soft); overflow-wrap: anywhere; }
+.finding { margin: .75rem 0; padding: .6rem .9rem .7rem; border: 1px solid var(--line);
+  border-left: 5px solid var(--kind); border-radius: 4px; }
+.error { --kind: var(--error); } .warning { --kind: var(--warning); } .note { --kind: var(--note); }
+.finding b { color: var(--kind); } .finding p { margin: .1rem 0 .4rem; }
+ul { margin: .3rem 0 0; padding-left: 1.1rem; }
+li { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+summary { cursor: pointer; color: var(--soft); }
+.tables { display: flex; flex-wrap: wrap; gap: 1.75rem 2.5rem; margin-top: 1.5rem; align-items: flex-start; }
+.table { max-width: 100%; overflow-x: auto; }
+table { border-collapse: collapse; }
+th, td { padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line); text-align: right; }
+th { color: var(--soft); font-weight: 600; }
+th:first-child, td:first-child { text-align: left; }
+"""
+
+
+def page(title: str, inspections: Sequence[Inspection]) -> str:
+    """A whole HTML document; names from disk are escaped."""
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(title)}: data check</title><style>{STYLE}</style></head><body>",
+        f"<h1>Data check: {_text(title)}</h1>",
+        f'<p class="soft">GapBench {_text(__version__)}. An error would make a number wrong, a warning asks '
+        "for a footnote, a note is for your information.</p>",
+        *map(_dataset, inspections),
+        "</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _dataset(inspection: Inspection) -> str:
+    parts = [
+        f"<section><h2>{_text(inspection.name)}: {_text(inspection.verdict)}</h2>",
+        f'<p class="soft">{inspection.clips:,} clips in {_text(str(inspection.root))}</p>',
+        *map(_finding, inspection.findings),
+        '<div class="tables">',
+        *map(_table, inspection.tables),
+        "</div></section>",
+    ]
+    return "\n".join(parts)
+
+
+def _finding(finding: Finding) -> str:
+    names = "".join(f"<li>{_text(name)}</li>" for name in finding.names[:MOST])
+    if len(finding.names) > MOST:
+        names += f"<li>... and {len(finding.names) - MOST:,} more</li>"
+    listed = f"<ul>{names}</ul>" if names else ""
+    if len(finding.names) > OPEN:
+        listed = f"<details><summary>{len(finding.names):,} names</summary>{listed}</details>"
+    return (
+        f'<div class="finding {finding.severity}"><p><b>{finding.severity}: {_text(finding.what)}</b><br>'
+        f"{_text(finding.text)}</p>{listed}</div>"
+    )
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{_text(cell)}</th>" for cell in table.header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in line) + "</tr>" for line in table.lines
+    )
+    note = f'<p class="soft">{_text(table.note)}</p>' if table.note else ""
+    return (
+        f'<div class="table"><h3>{_text(table.title)}</h3>{note}'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _text(text: str) -> str:
+    # A name that is no valid Unicode cannot be written as UTF-8; a control character shows nothing.
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return escape(shown, quote=True)

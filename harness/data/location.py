@@ -5,64 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from harness import registry, trees
-from harness.files import clips_digest, digest, home, plain, write_whole
-from harness.types import REAL, Clip, HarnessError, parts_of
+from harness import registry
+from harness.files import home, write_whole
+from harness.types import HarnessError
 
 DATA_FILE = Path("data.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class Subset:
-    """A dataset, or a part of it: `name`, `name-manipulation` (without it), `name:manipulation` (only it)."""
-
-    dataset: str
-    left_out: str | None = None
-    only: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Subset:
-        """The subset a matrix or a command names; `HarnessError` on a malformed name."""
-        name, left_out, only = parts_of(text)
-        if "" in (left_out, only):
-            raise HarnessError(f"{text!r} names no manipulation")
-        return cls(name, left_out, only)
-
-    def for_training(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
-        """The clips of the training and validation splits."""
-        return self._of(clips, ("train", "val"))
-
-    def for_testing(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
-        """The clips of the test split."""
-        return self._of(clips, ("test",))
-
-    def _left_out_already(self) -> bool:
-        """Whether the manipulation left out is one that the dataset has, but not this copy of it."""
-        if self.left_out is None or self.dataset not in registry.datasets.names():
-            return False
-        official = registry.datasets.get(self.dataset).official
-        return self.left_out in {key.partition("/")[2] for key in official}
-
-    def _of(self, clips: tuple[Clip, ...], splits: tuple[str, ...]) -> tuple[Clip, ...]:
-        named = self.left_out or self.only
-        known = {clip.manipulation for clip in clips if clip.manipulation}
-        if named and named not in known and not self._left_out_already():
-            raise HarnessError(
-                f"{self.dataset} has no manipulation {named!r} (known: {', '.join(sorted(known)) or 'none'})"
-            )
-        return tuple(
-            clip
-            for clip in clips
-            if clip.split in splits
-            and (self.only is None or clip.label == REAL or clip.manipulation == self.only)
-            and (self.left_out is None or clip.manipulation != self.left_out)
-        )
 
 
 def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> Path:
@@ -127,70 +78,6 @@ def absent(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None)
         except (HarnessError, OSError) as error:
             return str(error)
     return why
-
-
-def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
-    """All clips of a dataset; an embedded one is made first. No clip at all is a `HarnessError`."""
-    if entry.prepare is not None:
-        entry.prepare(root)
-    try:
-        clips = tuple(entry.clips(root))
-    except OSError as error:
-        raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
-    if not clips:
-        raise HarnessError(f"{entry.name}: no clip under {root}")
-    counted: set[str] = set()
-    for clip in clips:
-        if not _printable(clip):
-            raise HarnessError(f"{entry.name}: the name of {clip.path!a} is not UTF-8; rename it")
-        if clip.id in counted:
-            raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
-        counted.add(clip.id)
-    return clips
-
-
-def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
-    """How many of the official test clips are listed, of each kind of which some are missing; else empty."""
-    counted = Counter(clip.manipulation or "real" for clip in clips if clip.split == "test")
-    wanted = {key.partition("/")[2]: n for key, n in entry.official.items() if key.startswith("test/")}
-    said = [f"{counted[kind]} of {n} {kind}" for kind, n in wanted.items() if 0 < counted[kind] < n]
-    return ", ".join(said)
-
-
-def absent_files(clips: Iterable[Clip]) -> int:
-    """How many listed clips have no file."""
-    return sum(not clip.path.exists() for clip in clips)
-
-
-def _printable(clip: Clip) -> bool:
-    try:
-        f"{clip.id}{clip.path}".encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
-    """sha256 (hex) of what is compared: ids, labels, splits and the dataset's version."""
-    return clips_digest(clips, f"{entry.name} {entry.version}")
-
-
-def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
-    """sha256 (hex) that also changes with the user's files and with all that is said of the clips."""
-    if entry.embedded:
-        return identity_of(clips, entry)
-    said = [[clip.target, clip.source, {**clip.attributes, "track": None}] for clip in clips]
-    return digest([identity_of(clips, entry), plain(said), [stamp_of(clip.path) for clip in clips]])
-
-
-def stamp_of(path: Path) -> list[Any] | None:
-    """Place, number of files, size and time of change of a clip; None where it cannot be looked at."""
-    try:
-        found = [part.stat() for part in trees.parts_of(path)]
-    except (OSError, HarnessError):  # a folder of frames that may not be opened, for one
-        return None
-    changed = max((status.st_mtime_ns for status in found), default=0)
-    return [str(path.absolute()), len(found), sum(status.st_size for status in found), changed]
 
 
 def _variable(name: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.contracts import DatasetEntry
 from harness.data.fingerprints import EMPTY, Fingerprint
-from harness.registry import DatasetEntry
 from harness.trees import IMAGES, VIDEOS, is_image
 from harness.types import Clip, HarnessError
 

@@ -12,7 +12,7 @@ from harness import registry
 from harness.files import seed_of
 from harness.timing import spent
 from harness.types import PROTOCOL, Clip, HarnessError
-from harness.video import frames as video
+from harness.video.frames import NO_FACE, Box, boxes_of, crop_and_fit, read_frames
 
 
 def perturb(frames: np.ndarray, clip_id: str, name: str, severity: int) -> np.ndarray:
@@ -67,14 +67,14 @@ def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
     counts = sorted({frames for _, _, frames, _ in needs})
     try:
         with spent("decode"):
-            read = video.read_frames(clip.path, counts)
+            read = read_frames(clip.path, counts)
     except HarnessError as error:
         return Shown({}, {}, str(error))
     try:
-        places = {count: video.boxes_of(clip.attributes, crop, read.take(count)[1]) for count in counts}
+        places = {count: boxes_of(clip.attributes, crop, read.take(count)[1]) for count in counts}
         _check_boxes(places.values(), read.pixels.shape[1:3])
     except HarnessError as error:
-        return Shown({}, {}, f"{clip.path.name}: {error}", str(error) == video.NO_FACE)
+        return Shown({}, {}, f"{clip.path.name}: {error}", str(error) == NO_FACE)
     tensors: dict[Need, np.ndarray] = {}
     for name, severity in dict.fromkeys((need[0], need[1]) for need in needs):
         with spent("perturb"):
@@ -83,11 +83,11 @@ def show(clip: Clip, crop: str, needs: Sequence[Need]) -> Shown:
             for need in needs:
                 if need[:2] == (name, severity):
                     taken, _ = read.take(need[2], pixels)
-                    tensors[need] = video.crop_and_fit(taken, crop, places[need[2]], need[3])
+                    tensors[need] = crop_and_fit(taken, crop, places[need[2]], need[3])
     return Shown(tensors, {count: read.take(count)[1] for count in counts})
 
 
-def _check_boxes(places: Iterable[Sequence[video.Box] | None], shape: tuple[int, ...]) -> None:
+def _check_boxes(places: Iterable[Sequence[Box] | None], shape: tuple[int, ...]) -> None:
     """Refuse a box that lies wholly outside its frame: what is cut there is no face."""
     height, width = shape
     for x, y, w, h in (box for boxes in places if boxes for box in boxes):

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.environment import Made, made_with
-from harness.files import digest, file_digest, file_name
-from harness.results.predictions import CellFile
-from harness.runtime.device import device_now, on_device, place
-from harness.training import adoption
+from harness.environment import Made
+from harness.files import digest, file_digest, home
+from harness.records import Weights
+from harness.runtime.device import on_device, place
 from harness.training.job import made_now
 from harness.training.train import load_detector
-from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, Clip, Recipe, Runtime, Weights
-from harness.video import frames as video
-from harness.video.places import finder
-
-SOURCES = ("evaluation/engine", "evaluation/forward_passes", "evaluation/clip_views", "runtime", "video")
-"""The modules that decide what is scored, and how, besides the plug-ins' own files."""
+from harness.types import HarnessError, Recipe, Runtime, unknown
+from harness.weights import imported_names, stored_weights
 
 
 @dataclass(frozen=True)
@@ -81,97 +75,35 @@ class Contestant:
         return digest([file_digest(Path(self.entry.file)), weights])
 
 
-@dataclass(frozen=True)
-class TestSet:
-    """The clips of one test set and how they are shown to detectors."""
+def contestant_of(name: str, device: str) -> Contestant:
+    """The detector of `DETECTOR@TRAINED_ON`, `DETECTOR@TRAINED_ON#SEED` or `FIXED`, with its weights.
 
-    __test__ = False
-
-    name: str
-    clips: tuple[Clip, ...]
-    crop: str
-    identity: str
-    """Digest of ids, labels and dataset version."""
-    content: str
-    """Digest that also changes with the files."""
-    no_face: str = NO_FACE_POLICY
-    """What is said of a clip without a face (`NO_FACE_POLICIES`); it matters to the crop `face` alone."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One cell to score, its detector and where its predictions go."""
-
-    cell: Cell
-    contestant: Contestant
-    file: CellFile
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    again: bool = False
-    """Whether it is to be scored even if it is finished."""
-
-    @property
-    def due(self) -> bool:
-        """Whether it is still to be scored."""
-        return self.again or not self.file.finished()
-
-    @cached_property
-    def made(self) -> Made:
-        """What its predictions are made with now."""
-        files = [Path(self.contestant.entry.file)]
-        if self.cell.severity:
-            files.append(Path(registry.perturbations.get(self.cell.perturbation).file))
-        plugins = {file.name: file for file in files}
-        return made_with(SOURCES, plugins, device_now(self.cell.runtime.device))
-
-
-def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -> CellFile:
-    """Where a cell's predictions are kept: its key covers all that is asked for.
-
-    What an earlier version stored of the same request is adopted on the way.
+    Fixed are those that are not trained, imported weights (`DETECTOR:NAME`) among them.
     """
-    entry, runtime = contestant.entry, cell.runtime
-    shown, perturbed = shown_how(test), perturbation_identity(cell.perturbation, cell.severity)
-    asked = {
-        "detector": [entry.name, entry.version, contestant.sha256],
-        "clips": test.content,
-        "view": [contestant.frames, contestant.size, shown],
-        "perturbation": perturbed,
-        "runtime": str(runtime),
-        "seed": cell.seed,
-        "protocol": PROTOCOL,
-        "scoring": SCORING,
-    }
-    parts = [file_name(part) for part in (cell.entry, cell.tested_on, cell.condition)]
-    stored = folder.joinpath(*parts)
-    file = CellFile(stored.with_name(stored.name + cell.runtime_suffix("@")), digest(asked))
-    if not file.finished():
-        compiled = ["compiled"] if runtime.compile else []
-        then = {
-            "detector": contestant.sha256,
-            "clips": test.content,
-            "frames": contestant.frames,
-            "preprocessing": [{"crop": test.crop, "size": contestant.size}, shown],
-            "perturbation": perturbed,
-            "runtime": [runtime.device.partition(":")[0], runtime.precision, runtime.batch, *compiled],
-            "seed": cell.seed,
-        }
-        adoption.adopt_predictions(file, stored, asked, then)
-    return file
+    detector, _, trained_on = name.partition("@")
+    entry = registry.detectors.get(detector)
+    runtime = Runtime(device, "fp32", 1)
+    if not entry.trainable:
+        if trained_on:
+            raise HarnessError(f"{detector} is a fixed detector; write {detector} instead of {name}")
+        return Contestant(entry, runtime)
+    if not trained_on:
+        raise HarnessError(f"say what {detector} was trained on: {detector}@DATASET{_imported(detector)}")
+    known: dict[str, Weights] = {}
+    for weights in stored_weights(home() / "weights"):  # newest first
+        seed = f"#{weights.seed}" if weights.seed else ""
+        known.setdefault(f"{weights.detector}@{weights.trained_on}{seed}", weights)
+    if name not in known:
+        hint = unknown("weights", name, known)
+        raise HarnessError(f"{hint}; train them with: gapbench train {detector} --on {trained_on}")
+    return Contestant(entry, runtime, known[name].recipe, known[name])
 
 
-def shown_how(test: TestSet) -> dict[str, Any]:
-    """What rows must agree in to be compared: how the clips of a test set come before a detector."""
-    found: dict[str, Any] = {"crop": test.crop, "sampling": "centres of equal parts"}
-    if test.crop in FACE_CROPS:
-        found["margin"] = video.BOX_MARGIN
-    if test.crop == "face":
-        found |= {"faces": finder().identity, "no_face": test.no_face}
-    return found
+def _imported(detector: str) -> str:
+    """The imported weights of a detector, to be named in an error."""
+    names = [name for name in imported_names() if name.startswith(f"{detector}:")]
+    return f", or imported weights: {', '.join(names)}" if names else ""
 
 
-def perturbation_identity(name: str, severity: int) -> list[Any] | None:
-    """What makes the pixels of a condition: parameter, version and source file; None for clean."""
-    if severity == 0:
-        return None
-    entry = registry.perturbations.get(name)
-    return [name, entry.parameter(severity), entry.version, file_digest(Path(entry.file))]
+Trained = tuple[str, str | None, int]
+"""(detector, trained_on, seed): what carries one set of weights."""

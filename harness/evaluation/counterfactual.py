@@ -16,8 +16,8 @@ from harness.data.audit.record import Counterfactual, Estimate
 from harness.evaluation.clip_views import Need, show
 from harness.evaluation.contestants import Contestant
 from harness.metrics.bootstrap import graph_of
+from harness.metrics.classification import auc
 from harness.metrics.intervals import bounds, resampled
-from harness.metrics.measure import auc
 from harness.metrics.weighted import auc_statistic
 from harness.progress import Progress
 from harness.runtime.device import score_clips

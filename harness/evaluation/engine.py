@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from harness.evaluation.cell_keys import Job, TestSet
 from harness.evaluation.clip_views import Need, Shown, named_failure, show
-from harness.evaluation.contestants import Contestant, Job, TestSet
+from harness.evaluation.contestants import Contestant
 from harness.evaluation.forward_passes import Passes
-from harness.process import usable_cores
+from harness.process import in_order, usable_cores
 from harness.progress import Progress
 from harness.results.predictions import CellFile
 from harness.runtime.device import Score, clips_a_pass, prepare_process, start_scoring, torch_device, uploaded
 from harness.runtime.shared_features import shared_scores
-from harness.streaming import in_order
 from harness.timing import spent
 from harness.types import NO_FACE_POLICIES, Cell, Clip, Prediction
+from harness.video.face_tracks import located
 from harness.video.frames import NO_FACE
-from harness.video.places import located
 
 BATCHES_A_SHARD = 4
 BYTES_AHEAD = 2**28

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.evaluation.contestants import Contestant, Job
+from harness.evaluation.cell_keys import Job
+from harness.evaluation.contestants import Contestant
 from harness.progress import say
 from harness.runtime.device import Score, start_scoring
 from harness.types import HarnessError

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.data.location import Subset
+from harness.data.clips import Subset
 from harness.files import digest, home
-from harness.gate.cost_budgets import ABSOLUTE
-from harness.gate.judge import RULES
-from harness.metrics.thresholds import PREVALENCE
 from harness.types import (
+    BUDGETS,
     CROPS,
+    GATE_RULES,
     NO_FACE_POLICIES,
     NO_FACE_POLICY,
     PRECISIONS,
+    PREVALENCE,
     Cell,
     HarnessError,
     Runtime,
@@ -192,8 +192,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
             raise HarnessError(f"{where} lacks {key!r}")
     said.setdefault("train", [])
     for key in said.get("gate", {}) if isinstance(said.get("gate"), dict) else ():
-        if key not in RULES:
-            raise unknown(f"rule of the gate of {where}", key, RULES)
+        if key not in GATE_RULES:
+            raise unknown(f"rule of the gate of {where}", key, GATE_RULES)
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
     if matrix.precision not in (*PRECISIONS, "auto"):
         raise unknown(f"precision of {where}", matrix.precision, (*PRECISIONS, "auto"))
@@ -231,7 +231,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
         good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
         _expect(where, key, value, good, "a table of margins and budgets, 0 or more")
         for rule, margin in value.items():
-            if rule not in ABSOLUTE and not margin < 1:
+            if rule not in BUDGETS and not margin < 1:
                 raise HarnessError(f"{where}: the margin of {rule} is a share below 1, not {margin}")
         return value
     good = isinstance(value, list) and all(isinstance(v, str) and v for v in value)

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.data.location import Subset, content_of, identity_of, list_clips, missing, root_of
-from harness.evaluation.contestants import TestSet
+from harness.data.clips import Subset, content_of, identity_of, list_clips
+from harness.data.location import missing, root_of
+from harness.evaluation.cell_keys import TestSet
+from harness.evaluation.contestants import Trained
 from harness.evaluation.matrix import Matrix
-from harness.evaluation.record import Trained
 from harness.progress import say
 from harness.runtime.device import resolve_precision
 from harness.types import Cell, Clip, HarnessError, Runtime
 from harness.video.decoding import reader_named
-from harness.video.places import faces_missing
+from harness.video.face_tracks import faces_missing
 
 
 @dataclass
@@ -192,3 +193,37 @@ def test_set(plan: Plan, name: str) -> TestSet:
 def shown_as(plan: Plan, name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:
     digests = identity_of(clips, entry), content_of(clips, entry)
     return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face)
+
+
+def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:
+    """(trained on, tested on) -> which test clips show footage of the training clips, where any do.
+
+    Compared are ids, footage names, and what clips show (fingerprints, read once and kept). Two embedded
+    datasets are not compared: their clips are rendered apart, and the conformance suite proves it.
+    """
+    pairs = dict.fromkeys((cell.trained_on, cell.tested_on) for cell in plan.cells)
+    sets = [(pair, *_clips_of(plan, *pair)) for pair in pairs if _comparable(plan, *pair)]
+    if not sets:
+        return {}
+    from harness.data import fingerprints, overlap  # decoders, for real clips alone
+
+    every = {clip.id: clip for _, train, test in sets for clip in (*train, *test)}
+    prints = fingerprints.read(list(every.values()), f"matrix {plan.matrix.name}")
+    found = {pair: overlap.shared(train, test, prints) for pair, train, test in sets}
+    tested = {pair: len(test) for pair, _, test in sets}
+    return {pair: overlap.why(shared, tested[pair]) for pair, shared in found.items() if shared}
+
+
+def _comparable(plan: Plan, trained_on: str | None, tested_on: str) -> bool:
+    if trained_on is None:
+        return False
+    names = [Subset.parse(text).dataset for text in (trained_on, tested_on)]
+    here = all(name in plan.clips for name in names)
+    return here and not all(registry.datasets.get(name).embedded for name in names)
+
+
+def _clips_of(
+    plan: Plan, trained_on: str | None, tested_on: str
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    train, test = Subset.parse(str(trained_on)), Subset.parse(tested_on)
+    return train.for_training(plan.clips[train.dataset]), test.for_testing(plan.clips[test.dataset])

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.environment import versions
-from harness.evaluation.contestants import Contestant, Job
+from harness.environment import machine, versions
+from harness.evaluation.cell_keys import Job
+from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.matrix import Matrix
 from harness.files import home, plain, read_json, write_whole
+from harness.records import Cost
 from harness.results.predictions import record_path
-from harness.types import Cost
-
-Trained = tuple[str, str | None, int]
-"""(detector, trained_on, seed): what carries one set of weights."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +71,6 @@ def earlier_timing(matrix: Matrix) -> Mapping[str, float]:
     if record.get("matrix_sha256") != matrix.sha256:
         return {}
     return dict(record.get("environment", {}).get("timing", {}))
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were computed on."""
-    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
 
 
 def _of(job: Job) -> Trained:

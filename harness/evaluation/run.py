@@ -11,24 +11,26 @@ from typing import Any
 import torch
 
 from harness import registry
-from harness.data.location import Subset, content_of, identity_of, list_clips, partial
+from harness.contracts import stated_selection
+from harness.data.clips import Subset, content_of, identity_of, list_clips, partial
 from harness.environment import differences, revision, versions
-from harness.evaluation.contestants import Contestant, Job, TestSet, cell_file, shown_how
+from harness.evaluation.cell_keys import Job, TestSet, cell_file, shown_how
+from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.engine import score_dataset
-from harness.evaluation.plan import Plan, check_subsets, shown_as, test_set
-from harness.evaluation.record import Finished, Trained, earlier_timing, keep_record
-from harness.evaluation.shared_footage import find_shared
+from harness.evaluation.plan import Plan, check_subsets, find_shared, shown_as, test_set
+from harness.evaluation.record import Finished, earlier_timing, keep_record
 from harness.files import digest, home, plain
 from harness.progress import say
+from harness.records import Weights
 from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
 from harness.training.job import TrainingJob
 from harness.training.train import find_weights, train
-from harness.types import PROTOCOL, Cell, Clip, HarnessError, Weights
+from harness.types import PROTOCOL, Cell, Clip, HarnessError
 from harness.video.decoding import reader_named
-from harness.video.places import finder, located
+from harness.video.face_tracks import finder, located
 
 MOST_SAID = 6
 """Differences to what results were made with that are named."""
@@ -234,7 +236,7 @@ def selection_of(found: Contestant) -> dict[str, Any]:
     if found.weights is not None:
         source = found.weights.threshold_source
         return {"threshold": found.weights.threshold, "threshold_source": source, "checkpoint_source": source}
-    return registry.stated_selection(found.detector, found.entry.name)
+    return stated_selection(found.detector, found.entry.name)
 
 
 def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:

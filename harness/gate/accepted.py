@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import write_whole, writing
-from harness.metrics.measure import auc
-from harness.results.predictions import read_predictions
-from harness.results.standing import FIXED_COLUMNS, rows_table
-from harness.types import FAKE, REAL, Board, Cell, HarnessError, Row
+from harness.metrics.classification import auc
+from harness.records import Board, Row
+from harness.results.predictions import read_parquet, read_predictions
+from harness.results.rows import FIXED_COLUMNS, rows_table
+from harness.types import FAKE, REAL, Cell, HarnessError
 
 KEY = ("detector", "trained_on", "tested_on", "perturbation", "severity", "seed")
 KEPT_PROVENANCE = (
@@ -187,15 +188,7 @@ def _write_predictions(path: Path, kept: Kept) -> None:
 
 
 def _read_predictions(path: Path) -> dict[str, pd.DataFrame]:
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError as error:
-        raise HarnessError(f"no accepted predictions at {path}") from error
-    except (OSError, pa.ArrowException) as error:
-        raise HarnessError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
-    if missing:
-        raise HarnessError(f"{path} is no table of accepted predictions: it lacks {missing[0]!r}")
+    table = read_parquet(path, SCHEMA.names, "accepted predictions")
     whole = table.select(SCHEMA.names).to_pandas()
     words = [name for name in SCHEMA.names[1:] if isinstance(whole[name].dtype, pd.CategoricalDtype)]
     whole = whole.astype(dict.fromkeys(words, object))

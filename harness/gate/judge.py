@@ -9,35 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from harness.gate.accepted import Kept
+from harness.gate.accepted import Kept, accepted_file, kept_of, read_accepted, read_costs
+from harness.gate.cost_budgets import ABSOLUTE, RELATIVE, judge_costs, not_judged
 from harness.gate.paired import Pair, paired
 from harness.gate.verdicts import Verdict
 from harness.metrics.bootstrap import DRAWS
+from harness.progress import say
+from harness.records import Board, Entry, Row
 from harness.results.lines import Line, line_of
 from harness.tables import number
-from harness.types import Entry, Row, unknown
-
-MARGIN = 0.01
-"""AUC that may be lost unless the matrix says otherwise."""
-
-RULES: Mapping[str, float | None] = {
-    "auc": MARGIN,
-    "accuracy": None,
-    "gap": MARGIN,
-    "unseen_worst": MARGIN,
-    "robust_worst": MARGIN,
-    "fps": None,
-    "vram": None,
-    "fps_min": None,
-    "vram_max_mib": None,
-}
-"""Rules a matrix may name in `[gate]`, and their margins where it names none; None: only judged where
-named. `auc`, `accuracy`: of each cell. `gap`, `unseen_worst`, `robust_worst`: AUC, of each line of the
-leaderboard. `fps`, `vram`: share of the accepted cost. `fps_min`, `vram_max_mib`: absolute budgets."""
+from harness.types import GATE_RULES, unknown
 
 LINE_RULES = {
     "gap": ("auc_gap", -1),
@@ -71,7 +58,7 @@ def judge(
 ) -> list[Verdict]:
     """Verdicts on every cell and every line of the leaderboard, now or when accepted; costs are apart.
 
-    `margins`: rule -> how much may be lost, replacing those of `RULES`. With the change d (positive is
+    `margins`: rule -> how much may be lost, replacing those of `GATE_RULES`. With the change d (positive is
     better), its standard error by the paired draws and the bounds d -+ 1.645 standard errors: `worse`
     when the upper bound is below -margin, `better` when the lower is above the margin, `same` when
     the lower is not below -margin, else `inconclusive`. A number that was accepted and is now
@@ -96,12 +83,31 @@ def judge(
     return found + _of_lines([*now.rows.values(), *accepted.rows.values()], pairs, limits)
 
 
+def judge_board(
+    board: Board, results: Path, margins: Mapping[str, float], costs: pd.DataFrame | None = None
+) -> list[Verdict]:
+    """Verdicts on a board against what was accepted of its matrix in a folder of results.
+
+    `costs` is its cost table, where speed and memory are to be judged as well. What is not accepted, or
+    damaged, is a `HarnessError` (`accepted.lacking` says beforehand whether anything is missing).
+    """
+    verdicts = judge(kept_of(board), read_accepted(results, board.matrix), margins)
+    if costs is None or not margins.keys() & (RELATIVE.keys() | ABSOLUTE.keys()):
+        return verdicts
+    before = None
+    if margins.keys() & RELATIVE.keys():
+        before = read_costs(accepted_file(results, board.matrix, "-cost.csv"))
+        for name in not_judged(costs, before):
+            say(f"speed and memory not judged: nothing is accepted of {name}")
+    return verdicts + judge_costs(costs, before, margins)
+
+
 def margins_of(given: Mapping[str, float]) -> dict[str, float]:
     """The margins in force, by rule; an unknown rule is a `HarnessError`."""
     for name in given:
-        if name not in RULES:
-            raise unknown("rule of the gate", name, RULES)
-    return {name: margin for name, margin in RULES.items() if margin is not None} | dict(given)
+        if name not in GATE_RULES:
+            raise unknown("rule of the gate", name, GATE_RULES)
+    return {name: margin for name, margin in GATE_RULES.items() if margin is not None} | dict(given)
 
 
 @dataclass(frozen=True, slots=True)

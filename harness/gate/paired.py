@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from harness.metrics.bootstrap import DRAWS, Graph, graph_of_clips
+from harness.metrics.classification import accuracy, auc
 from harness.metrics.intervals import resampled
-from harness.metrics.measure import accuracy, auc
 from harness.metrics.weighted import Statistic, auc_statistic, mean_statistic
-from harness.results.standing import DIGITS
-from harness.types import FAKE, RANKED, Row, parts_of
+from harness.records import Row
+from harness.results.rows import DIGITS
+from harness.types import FAKE, RANKED, parts_of
 
 Side = tuple[Row, pd.DataFrame]
 """A row (its threshold and where that came from) and its predictions, one line a clip."""

@@ -26,7 +26,7 @@ class Verdict:
     """A cell (`airl@procedural_lab/procedural_wild/clean`), a line of the leaderboard
     (`airl@procedural_lab`), `cost of airl on <device>`, or a matrix."""
     rule: str
-    """A name of `gate.RULES`; `failed` (more clips failed), `line` (some cells of a line cannot be
+    """A name of `types.GATE_RULES`; `failed` (more clips failed), `line` (some cells of a line cannot be
     compared) or `accepted` (nothing is accepted)."""
     outcome: str
     """One of `OUTCOMES`."""

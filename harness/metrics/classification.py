@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    roc_curve,
+)
 
-from harness.types import FAKE
+from harness.types import FAKE, REAL, HarnessError
 
 BINS = 10
 """Bins of equal mass; fewer where scores tie."""
@@ -33,3 +40,49 @@ def expected_calibration_error(labels: np.ndarray, scores: np.ndarray, bins: int
     table = reliability(labels, scores, bins)
     share = table["clips"] / table["clips"].sum()
     return float((share * (table["score"] - table["fakes"]).abs()).sum())
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC: the share of real-fake pairs in the right order, ties counting half, in [0, 1].
+
+    Exact: pairs are counted in whole numbers, and divided once. `HarnessError` when a class is missing
+    or a score is NaN.
+    """
+    real, fake = np.sort(scores[labels == REAL]), np.sort(scores[labels == FAKE])
+    if not len(real) or not len(fake) or np.isnan(real[-1]) or np.isnan(fake[-1]):  # NaN sorts last
+        raise HarnessError("an AUC needs real clips, fake clips, and a number as the score of each")
+    halves = sum(int(np.searchsorted(real, fake, side=side).sum()) for side in ("left", "right"))
+    return halves / (2 * len(real) * len(fake))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Average precision with fake as the positive class, in [0, 1]; chance is the share of fakes."""
+    return float(average_precision_score(labels, scores))
+
+
+def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The error at which as many reals are called fake as fakes real, in [0, 1]; a constant score gives 0.5.
+
+    Interpolated linearly between the two points of the ROC around the crossing.
+    """
+    false_alarms, caught, _ = roc_curve(labels, scores, drop_intermediate=False)
+    ahead = false_alarms - (1 - caught)  # rises from -1 to 1 along the curve
+    after = int(np.argmax(ahead >= 0))
+    before = after - 1
+    share = -ahead[before] / (ahead[after] - ahead[before])
+    return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
+
+
+def brier(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean squared distance of P(fake) from the truth, in [0, 1]; 0.25 for a constant 0.5."""
+    return float(brier_score_loss(labels, scores, pos_label=FAKE))
+
+
+def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
+    """Share of clips judged right when a score at or above the threshold says fake, in [0, 1]."""
+    return float(accuracy_score(labels, scores >= threshold))
+
+
+def balanced_accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
+    """Mean of the shares of reals and of fakes judged right at the threshold, in [0, 1]; chance is 0.5."""
+    return float(balanced_accuracy_score(labels, scores >= threshold))

@@ -11,25 +11,19 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    balanced_accuracy_score,
-    brier_score_loss,
-    roc_curve,
-)
 
 from harness.metrics.bootstrap import DRAWS, graph_of_clips
-from harness.metrics.classification import expected_calibration_error
-from harness.metrics.intervals import LEVEL, bounds, delong, resampled
-from harness.metrics.thresholds import (
-    DRIFT_RATES,
-    PREVALENCE,
-    RATES,
-    positive_predictive_value,
-    tpr_at_fpr,
-    why_no_tpr,
+from harness.metrics.classification import (
+    accuracy,
+    auc,
+    average_precision,
+    balanced_accuracy,
+    brier,
+    equal_error_rate,
+    expected_calibration_error,
 )
+from harness.metrics.intervals import LEVEL, bounds, delong, resampled
+from harness.metrics.thresholds import DRIFT_RATES, RATES, positive_predictive_value, tpr_at_fpr, why_no_tpr
 from harness.metrics.weighted import (
     OUTSIDE,
     Curve,
@@ -38,7 +32,7 @@ from harness.metrics.weighted import (
     balanced_accuracy_statistic,
     mean_statistic,
 )
-from harness.types import FAKE, REAL, HarnessError
+from harness.types import FAKE, PREVALENCE, REAL, HarnessError
 
 COLUMNS = (
     "clip_id",
@@ -185,60 +179,6 @@ def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | N
     failed = len(predictions) - len(scored)
     facts = (found.metrics, intervals, found.reasons, graph.method, graph.identities, kept)
     return Measured(len(predictions), failed, *facts)
-
-
-def auc_draws(predictions: pd.DataFrame, world: str, draws: int = DRAWS) -> tuple[float, np.ndarray]:
-    """(AUC, AUC under each draw `[draws]`) of scored predictions of both classes, as `measure` finds them."""
-    label = predictions["label"].to_numpy(dtype=np.int64)
-    score = predictions["score"].to_numpy(dtype=np.float64)
-    graph = graph_of_clips(predictions, world)
-    return auc(label, score), resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"]
-
-
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC: the share of real-fake pairs in the right order, ties counting half, in [0, 1].
-
-    Exact: pairs are counted in whole numbers, and divided once. `HarnessError` when a class is missing
-    or a score is NaN.
-    """
-    real, fake = np.sort(scores[labels == REAL]), np.sort(scores[labels == FAKE])
-    if not len(real) or not len(fake) or np.isnan(real[-1]) or np.isnan(fake[-1]):  # NaN sorts last
-        raise HarnessError("an AUC needs real clips, fake clips, and a number as the score of each")
-    halves = sum(int(np.searchsorted(real, fake, side=side).sum()) for side in ("left", "right"))
-    return halves / (2 * len(real) * len(fake))
-
-
-def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Average precision with fake as the positive class, in [0, 1]; chance is the share of fakes."""
-    return float(average_precision_score(labels, scores))
-
-
-def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The error at which as many reals are called fake as fakes real, in [0, 1]; a constant score gives 0.5.
-
-    Interpolated linearly between the two points of the ROC around the crossing.
-    """
-    false_alarms, caught, _ = roc_curve(labels, scores, drop_intermediate=False)
-    ahead = false_alarms - (1 - caught)  # rises from -1 to 1 along the curve
-    after = int(np.argmax(ahead >= 0))
-    before = after - 1
-    share = -ahead[before] / (ahead[after] - ahead[before])
-    return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
-
-
-def brier(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean squared distance of P(fake) from the truth, in [0, 1]; 0.25 for a constant 0.5."""
-    return float(brier_score_loss(labels, scores, pos_label=FAKE))
-
-
-def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
-    """Share of clips judged right when a score at or above the threshold says fake, in [0, 1]."""
-    return float(accuracy_score(labels, scores >= threshold))
-
-
-def balanced_accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
-    """Mean of the shares of reals and of fakes judged right at the threshold, in [0, 1]; chance is 0.5."""
-    return float(balanced_accuracy_score(labels, scores >= threshold))
 
 
 def _add_ranking(

@@ -17,9 +17,6 @@ DRIFT_RATES = {"1pct": 0.01, "5pct": 0.05}
 ENOUGH = 10
 """Reals beyond an operating point that make its estimate worth printing: `reals >= ENOUGH / FPR`."""
 
-PREVALENCE = 0.01
-"""Share of fakes among the clips a user meets, unless another is stated."""
-
 
 def why_no_tpr(reals: int, fpr: float) -> str:
     """Why the TPR at that FPR is not defined on so many reals; empty when it is."""
@@ -66,3 +63,21 @@ def positive_predictive_value(tpr: float, fpr: float, prevalence: float) -> floa
     """P(fake | called fake) where a share `prevalence` of clips is fake; None when nothing is called fake."""
     called = tpr * prevalence + fpr * (1 - prevalence)
     return tpr * prevalence / called if called > 0 else None
+
+
+def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The threshold with the best balanced accuracy, calling a clip fake at or above it.
+
+    The one rule a threshold is chosen by, wherever it is: thresholds lie
+    halfway between neighbouring scores; of equally good ones the one nearest 0.5 is taken, then the
+    lower. Scores that are all equal leave nothing to choose: 0.5. `scores`, `labels` `[N]`, both classes.
+    """
+    distinct = np.unique(scores.astype(np.float64))
+    if len(distinct) < 2:
+        return 0.5
+    thresholds = (distinct[1:] + distinct[:-1]) / 2
+    fakes, reals = (np.sort(scores[labels == label]) for label in (FAKE, REAL))
+    caught = (len(fakes) - np.searchsorted(fakes, thresholds)) / len(fakes)
+    spared = 1 - (len(reals) - np.searchsorted(reals, thresholds)) / len(reals)
+    accuracy = np.round(caught + spared, 12)
+    return float(thresholds[np.lexsort((thresholds, np.abs(thresholds - 0.5), -accuracy))[0]])

@@ -6,24 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 
-import pandas as pd
-
-from harness.metrics.thresholds import DRIFT_RATES
-from harness.report.notes import (
-    bracketed,
-    by_test_set,
-    first_that_fits,
-    marked,
-    why_undefined,
-    with_interval,
-    without_empty,
-)
-from harness.report.ranks import detector_means
-from harness.results.comparison import Difference, Values, differences
+from harness.metrics.significance import Difference, Values, differences
 from harness.results.lines import Line
-from harness.results.ranking import Standings, Tested
-from harness.results.standing import BASELINE, mean_of, unseen_rows
-from harness.tables import Table, number
+from harness.results.ranking import Standings, detector_means
+from harness.results.rows import BASELINE, unseen_rows
+from harness.tables import Table, bracketed, number
 
 MOST_PAIRS = 12
 """Comparisons that are all shown; of more, those of neighbours and those with the best."""
@@ -100,127 +87,3 @@ def _comparison_table(
         for each in shown
     )
     return Table(title, ("detector", "against", "difference [95 %]", "p", "verdict"), body, note)
-
-
-def operating_points(standings: Standings) -> Iterator[Table]:
-    """What each line catches and wrongly accuses at its threshold, and whether P(fake) is a probability."""
-    columns = {
-        "TPR@1%": "tpr_at_fpr_1pct",
-        "TPR@.1%": "tpr_at_fpr_0.1pct",
-        **{"TPR": "tpr", "FPR": "fpr", "PPV": "ppv", "Brier [95 %]": "brier", "ECE": "ece"},
-    }
-    shown = {on: standings.tested(on) for on in standings.tests}
-    bodies = {on: [_points(standings, t, columns) for t in tested] for on, tested in shown.items() if tested}
-    body = by_test_set(bodies, standings.board)
-    if not body:
-        return
-    table = without_empty(Table("Operating points and calibration", ("detector", *columns), tuple(body)))
-    listed = [tested for those in shown.values() for tested in those]
-    note = (
-        "At the decision threshold: `TPR`, fakes caught; `FPR`, reals called fake; `PPV`, share of fakes in"
-        f" what is called fake where {100 * standings.prevalence:g} % of clips are fake. `TPR@1%`: fakes"
-        " caught where 1 % of these very reals are called fake. Brier: squared distance of P(fake) from the"
-        " truth (always 0.5 gives 0.25). ECE: distance of P(fake) from the share of fakes, in 10 bins of"
-        " equal size. Both hold for these clips and their share of fakes."
-        + why_undefined(columns, listed)
-        + _why_no_drift(listed)
-    )
-    yield Table(table.title, table.header, table.lines, note)
-
-
-def _points(standings: Standings, tested: Tested, columns: Mapping[str, str]) -> tuple[str, ...]:
-    cells = [
-        with_interval(tested.value(metric), tested.interval(metric) if "[" in title else None)
-        for title, metric in columns.items()
-    ]
-    return (standings.name(tested.line), *cells)
-
-
-def _drift_columns() -> dict[str, str]:
-    falling = sorted(DRIFT_RATES, key=lambda name: DRIFT_RATES[name], reverse=True)
-    return {f"{100 * DRIFT_RATES[name]:g} % becomes": f"fpr_at_val_{name}" for name in falling}
-
-
-def _has_drift(shown: Sequence[Tested]) -> bool:
-    return any(t.value(metric) is not None for t in shown for metric in _drift_columns().values())
-
-
-def _why_no_drift(shown: Sequence[Tested]) -> str:
-    """Why the board has no table of drift; empty where it has one."""
-    if _has_drift(shown):
-        return ""
-    reasons = dict.fromkeys(r for t in shown for name in _drift_columns().values() for r in t.reasons(name))
-    return f" False-positive drift is not known: {'; '.join(reasons)}." if reasons else ""
-
-
-def drift(standings: Standings) -> Iterator[Table]:
-    """What the thresholds set for 5 % and 1 % false positives on source validation give on each test set."""
-    columns, rate = _drift_columns(), max(DRIFT_RATES, key=lambda name: DRIFT_RATES[name])
-    missed, note = f"miss_at_val_{rate}:", _drift_note(standings)
-    for on in standings.tests:
-        shown = [tested for tested in standings.tested(on) if _has_drift([tested])]
-        if not shown:
-            continue
-        metrics = {name for tested in shown for row in tested.rows for name in row.metrics}
-        parts = sorted(name for name in metrics if name.startswith(missed))
-        body = tuple(
-            (
-                standings.name(tested.line),
-                *(with_interval(tested.value(name), tested.interval(name)) for name in columns.values()),
-                *(number(tested.value(name)) for name in parts),
-            )
-            for tested in shown
-        )
-        header = ("detector", *columns, *(name.removeprefix(missed) for name in parts))
-        yield without_empty(
-            Table(f"False-positive drift on {marked(standings.board, on)}", header, body, note)
-        )
-        note = ""
-
-
-def _drift_note(standings: Standings) -> str:
-    listed = [tested for on in standings.tests for tested in standings.tested(on)]
-    shown = [tested for tested in listed if _has_drift([tested])]
-    without = dict.fromkeys(standings.name(t.line) for t in listed if not _has_drift([t]))
-    return (
-        "Thresholds set for 5 % and 1 % false positives on the validation split of what was trained on: the"
-        " share of these reals they call fake [95 %], and under each manipulation the share of its fakes that"
-        f" the first of them misses.{why_undefined(_drift_columns(), shown)}"
-        + (f" Without such thresholds: {', '.join(without)}." if without else "")
-    )
-
-
-def domains(standings: Standings, found: pd.DataFrame) -> Iterator[Table]:
-    """AUC for reals of one dataset against fakes of another; `found` as `domains.domains_of` makes it."""
-    guessing = found["entry"] == BASELINE
-    found = found[~guessing]
-    if found.empty:
-        return
-    fakes = list(dict.fromkeys(found["fakes_of"]))
-    forms = []
-    for bounded in (True, False):
-        body = []
-        for line in standings.lines:
-            mine = found[found["entry"].isin([entry.name for entry in line.entries])]
-            for k, (reals, these) in enumerate(mine.groupby("reals_of", sort=False)):
-                cells = [_domain(these[these["fakes_of"] == name], bounded) for name in fakes]
-                body.append((standings.name(line) if k == 0 else "", str(reals), *cells))
-        note = (
-            f"AUC{' [95 %]' * bounded} of clean fakes of a dataset (across) against reals of another (down)."
-            " A detector whose scores shift from dataset to dataset shows it here and nowhere else: it ranks"
-            " well within each, and fails, or looks too good, between them."
-            + " The row to beat has 0.5 always."
-            * bool(guessing.any())
-        )
-        header = ("detector", "reals of", *(f"fakes of {name}" for name in fakes))
-        forms.append(Table("Reals of one dataset, fakes of another", header, tuple(body), note, keep=2))
-    yield first_that_fits(*forms)
-
-
-def _domain(these: pd.DataFrame, bounded: bool) -> str:
-    """The AUC, the mean over the seeds; its interval where there is but one."""
-    values = [None if pd.isna(value) else float(value) for value in these["auc"]]
-    if len(values) != 1 or not bounded:
-        return number(mean_of(values))
-    low, high = these["auc_lo"].iloc[0], these["auc_hi"].iloc[0]
-    return with_interval(values[0], None if pd.isna(low) else (float(low), float(high)))

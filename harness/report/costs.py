@@ -7,11 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from harness.tables import Table, number, plain
-from harness.types import Cost
+from harness.records import Cost
+from harness.tables import DOUBTED, Table, doubted, number, plain
 
-DOUBTED = "~"
-"""Stands before a number that is INVALID."""
 MOST_REASONS = 3
 """Reasons that are told word for word; all are in the CSV."""
 
@@ -32,7 +30,7 @@ def cost_tables(costs: Sequence[Cost]) -> Iterator[Table]:
 
 
 def _cost_line(cost: Cost, memory: str) -> tuple[str, ...]:
-    from harness.report.notes import rate  # takes a second to import, and `describe_cost` needs none of it
+    from harness.tables import rate  # takes a second to import, and `describe_cost` needs none of it
 
     latency = [number(ms, 1) for ms in (cost.latency_ms_p50, cost.latency_ms_p90)]
     mib = cost.peak_vram_allocated_mib if memory == "VRAM" else cost.peak_ram_mib
@@ -97,11 +95,6 @@ def _vram(cost: Cost) -> str:
 def stored_cost(cost: Cost) -> dict[str, Any]:
     """A cost as a line of a CSV: its fields, the throughput by batch size as JSON."""
     return dataclasses.asdict(cost) | {"throughput": json.dumps(cost.throughput)}
-
-
-def doubted(text: str, invalid: str | bool) -> str:
-    """A number as it is printed, marked where it is INVALID."""
-    return f"{DOUBTED}{text}" if invalid and text != "-" else text
 
 
 def invalid_note(costs: Iterable[Cost]) -> str:

@@ -9,17 +9,18 @@ from pathlib import Path
 import pandas as pd
 
 from harness.files import write_whole
-from harness.report import comparisons, provenance, ranks, test_sets
+from harness.records import Board, Cost
+from harness.report import comparisons, operating_points, provenance, ranks, test_sets
 from harness.report.costs import stored_cost
 from harness.report.oracle import oracle_tables
-from harness.report.plots.gallery import draw_plots
+from harness.report.plots.gallery import DRAWN, draw_plots
 from harness.report.published import beside
 from harness.report.published_figures import Figure, figures_in
 from harness.results.cross_domain import domains_of
+from harness.results.lines import headline
 from harness.results.ranking import standings_of
-from harness.results.standing import headline, in_dataset_auc, rows_table
+from harness.results.rows import in_dataset_auc, rows_table
 from harness.tables import Table, markdown_table, plain, wrapped
-from harness.types import Board, Cost
 
 __all__ = ["cost_table", "headline", "in_dataset_auc", "markdown", "rows_table", "terminal", "write_board"]
 
@@ -81,9 +82,9 @@ def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) ->
     yield from ranks.seeds(standings)
     yield from test_sets.on_test_sets(standings)
     yield from test_sets.robustness(standings)
-    yield from comparisons.operating_points(standings)
-    yield from comparisons.drift(standings)
-    yield from comparisons.domains(standings, domains)
+    yield from operating_points.operating_points(standings)
+    yield from operating_points.drift(standings)
+    yield from test_sets.cross_domain_table(standings, domains)
     yield from beside(board, published)
     yield from provenance.shared_footage(standings)
     yield from provenance.failed(standings)
@@ -91,3 +92,14 @@ def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) ->
     yield from provenance.cost(board)
     yield from provenance.recipes(board)
     yield from provenance.absent(board)
+
+
+def result_files(matrix: str, results: Path) -> list[Path]:
+    """The finished tables and plots of a matrix that exist."""
+    return [results / name for name in result_names(matrix) if (results / name).is_file()]
+
+
+def result_names(matrix: str) -> list[str]:
+    """What the tables and plots of a matrix are called, whether or not there are numbers for each."""
+    tables = [f"{matrix}.md", f"{matrix}.csv", f"{matrix}-cost.csv", f"{matrix}-domains.csv"]
+    return [*tables, *(f"{matrix}-{plot}.png" for plot in DRAWN)]

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.records import Board, Row
 from harness.report.notes import by_test_set, why_undefined
+from harness.results.lines import headline
 from harness.results.predictions import scored_of
 from harness.results.ranking import Standings, Tested, standings_of
-from harness.results.standing import headline
 from harness.tables import Table, number
-from harness.types import FAKE, Board, Row
+from harness.types import FAKE
 
 TITLE = "Oracle: {} chosen on the test clips, never ranked"
 

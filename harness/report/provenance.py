@@ -10,12 +10,11 @@ from typing import Any
 from harness.environment import differences
 from harness.metrics.bootstrap import DRAWS
 from harness.metrics.measure import FEW_FAILED
+from harness.records import Board, Cost, Entry, Row
 from harness.report.costs import cost_tables
-from harness.report.notes import without_empty
 from harness.results.ranking import Standings
-from harness.tables import Table, number
+from harness.tables import Table, number, without_empty
 from harness.timing import network_share
-from harness.types import Board, Cost, Entry, Row
 
 MOST_REASONS = 3
 """Failures that are told word for word; all are in the predictions."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.report.comparable import meets, metric_beside, why_not
-from harness.report.notes import with_interval
-from harness.report.published_figures import Figure, figures_in, read_ledger
-from harness.tables import WIDTH, Table
-from harness.types import Board, Row, parts_of, world_of
+from harness.records import Board, Row
+from harness.report.published_figures import Figure, figures_in, meets, metric_beside, read_ledger, why_not
+from harness.tables import WIDTH, Table, with_interval
+from harness.types import parts_of, world_of
 
 __all__ = ["Figure", "beside", "figures_in", "read_ledger", "why_not"]
 
@@ -41,11 +39,11 @@ def beside(board: Board, ledger: Iterable[Figure]) -> Iterator[Table]:
 
 def _tests(board: Board) -> list[str]:
     """The test sets the matrix names, and those that were measured."""
-    return [*tomllib.loads(board.matrix_toml).get("test", ()), *(row.cell.tested_on for row in board.rows)]
+    return [*board.stated.get("test", ()), *(row.cell.tested_on for row in board.rows)]
 
 
 def _side_by_side(board: Board, pairs: Sequence[Pair]) -> Table:
-    matrix = tomllib.loads(board.matrix_toml)
+    matrix = board.stated
     recipes, other = matrix.get("recipes", {}), matrix.get("recipe", "published")
     trainings = {(row.cell.detector, row.cell.trained_on) for row, _ in pairs}
     alone = Counter(detector for detector, _ in trainings)

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.report.costs import doubted
-from harness.report.notes import (
-    BADGE,
-    detectable_note,
-    fits,
-    marked,
-    rate,
-    with_interval,
-    without,
-    without_empty,
-)
-from harness.results.comparison import detectable
+from harness.metrics.significance import detectable
+from harness.records import BADGE
+from harness.report.notes import detectable_note
 from harness.results.lines import Line
-from harness.results.ranking import Standings, counted, mean_line, unclaimed
-from harness.results.standing import BASELINE
-from harness.tables import Table, number
+from harness.results.ranking import Standings, counted, detector_means, unclaimed
+from harness.results.rows import BASELINE
+from harness.tables import Table, doubted, fits, number, rate, with_interval, without, without_empty
 from harness.types import RANKED
 
 MEANT = {
@@ -129,7 +120,7 @@ def _explained(standings: Standings) -> str:
 
 def _warned(standings: Standings) -> str:
     """Which test sets have a shortcut, so that what is said of them is doubted here too."""
-    names = [on for on in standings.tests if marked(standings.board, on) != on]
+    names = [on for on in standings.tests if standings.board.marked(on) != on]
     return f" {BADGE} Told apart without a look at the face: {', '.join(names)}; see below." if names else ""
 
 
@@ -191,16 +182,6 @@ def seeds(standings: Standings) -> Iterator[Table]:
         )
         header = ("detector", "seeds", "unseen [95 %]", "spread", "of seen", "gap [95 %]", "of gap")
         yield Table("Seeds", header, body, note)
-
-
-def detector_means(standings: Standings) -> list[Line]:
-    """The mean over the training sets of each detector, best first; empty where each has but one."""
-    lines = [line for line in standings.lines if counted(line)]
-    names = dict.fromkeys(line.entries[0].detector for line in lines)
-    if len(names) == len(lines):
-        return []
-    means = [mean_line(name, [x for x in lines if x.entries[0].detector == name]) for name in names]
-    return sorted(means, key=lambda line: line.numbers["auc_unseen_mean"] or 0.0, reverse=True)
 
 
 def by_detector(standings: Standings) -> Iterator[Table]:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.report.notes import (
-    Body,
-    by_test_set,
-    counts,
-    detectable_note,
-    first_that_fits,
-    marked,
-    shortcut_note,
-    with_interval,
-)
-from harness.results.comparison import detectable, errors_among
+import pandas as pd
+
+from harness.metrics.significance import detectable, errors_among
+from harness.records import Row
+from harness.report.notes import Body, by_test_set, detectable_note, shortcut_note
 from harness.results.ranking import Standings, Tested, counted, unclaimed
-from harness.results.standing import CROSS
-from harness.tables import Table, number
-from harness.types import Row, parts_of
+from harness.results.rows import BASELINE, CROSS, mean_of
+from harness.tables import Table, counts, first_that_fits, number, with_interval
+from harness.types import parts_of
 
 ENOUGH = 20
 """Identities below which a 95 % interval holds the truth less often: 94 % of the time at 20, 88 % at 10."""
@@ -75,7 +69,7 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
     note += f" Not the whole set: {incomplete} clips." if incomplete else ""
     note += ("" if explained else explanation) + (f" {warned}" if warned else "")
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
-    return Table(f"Tested on {marked(standings.board, on)}", header, tuple(body), note)
+    return Table(f"Tested on {standings.board.marked(on)}", header, tuple(body), note)
 
 
 def clips_note(rows: Sequence[Row]) -> str:
@@ -157,3 +151,39 @@ def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: boo
         first = number(clean[line.name].value("auc")) if line.name in clean else "-"
         body.append((standings.name(line), first, *cells, *(worst if len(names) > 1 else ())))
     return body
+
+
+def cross_domain_table(standings: Standings, found: pd.DataFrame) -> Iterator[Table]:
+    """AUC for reals of one dataset against fakes of another; `found` as `domains.domains_of` makes it."""
+    guessing = found["entry"] == BASELINE
+    found = found[~guessing]
+    if found.empty:
+        return
+    fakes = list(dict.fromkeys(found["fakes_of"]))
+    forms = []
+    for bounded in (True, False):
+        body = []
+        for line in standings.lines:
+            mine = found[found["entry"].isin([entry.name for entry in line.entries])]
+            for k, (reals, these) in enumerate(mine.groupby("reals_of", sort=False)):
+                cells = [_domain(these[these["fakes_of"] == name], bounded) for name in fakes]
+                body.append((standings.name(line) if k == 0 else "", str(reals), *cells))
+        note = (
+            f"AUC{' [95 %]' * bounded} of clean fakes of a dataset (across) against reals of another (down)."
+            " A detector whose scores shift from dataset to dataset shows it here and nowhere else: it ranks"
+            " well within each, and fails, or looks too good, between them."
+            + " The row to beat has 0.5 always."
+            * bool(guessing.any())
+        )
+        header = ("detector", "reals of", *(f"fakes of {name}" for name in fakes))
+        forms.append(Table("Reals of one dataset, fakes of another", header, tuple(body), note, keep=2))
+    yield first_that_fits(*forms)
+
+
+def _domain(these: pd.DataFrame, bounded: bool) -> str:
+    """The AUC, the mean over the seeds; its interval where there is but one."""
+    values = [None if pd.isna(value) else float(value) for value in these["auc"]]
+    if len(values) != 1 or not bounded:
+        return number(mean_of(values))
+    low, high = these["auc_lo"].iloc[0], these["auc_hi"].iloc[0]
+    return with_interval(values[0], None if pd.isna(low) else (float(low), float(high)))

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from harness.metrics.bootstrap import Graph, graph_of_clips
+from harness.metrics.classification import auc
 from harness.metrics.intervals import bounds, resampled
-from harness.metrics.measure import auc
 from harness.metrics.weighted import OUTSIDE, auc_statistic
+from harness.records import Board, Entry, Row
 from harness.results.predictions import scored_of
-from harness.types import FAKE, REAL, Board, Entry, Row, parts_of
+from harness.types import FAKE, REAL, parts_of
 
 COLUMNS = ("entry", "reals_of", "fakes_of", "auc", "auc_lo", "auc_hi")
 

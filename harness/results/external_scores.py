@@ -18,27 +18,13 @@ import pandas as pd
 from harness import __version__
 from harness.files import digest, home, plain
 from harness.metrics.measure import COLUMNS
-from harness.metrics.thresholds import PREVALENCE
+from harness.metrics.thresholds import best_threshold
+from harness.records import Board, Entry, Row
 from harness.results.predictions import write_predictions
 from harness.results.rows import made_row, terms_from
-from harness.results.score_file import Scores
-from harness.types import (
-    FAKE,
-    PROTOCOL,
-    RANKED,
-    REAL,
-    Board,
-    Cell,
-    Entry,
-    HarnessError,
-    Row,
-    Runtime,
-    parts_of,
-)
+from harness.results.score_file import CELL, CLIP, ENTRY, Scores
+from harness.types import PREVALENCE, PROTOCOL, RANKED, REAL, Cell, HarnessError, Runtime, parts_of
 
-ENTRY = ["detector", "trained_on", "seed"]
-CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
-CLIP = ["clip_id", "label", "manipulation"]
 RUNTIME = Runtime("elsewhere", "unknown", 0)
 """Nobody says what the scores were computed on."""
 NO_SCORE = "no score in the file"
@@ -128,24 +114,6 @@ def _entry(
         kept = folder / f"{digest([detector, trained_on, int(seed)])[:12]}-validation.parquet"
         write_predictions(kept, _stored(validation), {})
     return Entry(detector, trained_on or None, int(seed), tuple(found), validation=kept)
-
-
-def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The threshold with the best balanced accuracy, calling a clip fake at or above it.
-
-    The rule of training (`learning.best_threshold`), in O(n log n) and without torch: thresholds lie
-    halfway between neighbouring scores; of equally good ones the one nearest 0.5 is taken, then the
-    lower. Scores that are all equal leave nothing to choose: 0.5. `scores`, `labels` `[N]`, both classes.
-    """
-    distinct = np.unique(scores.astype(np.float64))
-    if len(distinct) < 2:
-        return 0.5
-    thresholds = (distinct[1:] + distinct[:-1]) / 2
-    fakes, reals = (np.sort(scores[labels == label]) for label in (FAKE, REAL))
-    caught = (len(fakes) - np.searchsorted(fakes, thresholds)) / len(fakes)
-    spared = 1 - (len(reals) - np.searchsorted(reals, thresholds)) / len(reals)
-    accuracy = np.round(caught + spared, 12)
-    return float(thresholds[np.lexsort((thresholds, np.abs(thresholds - 0.5), -accuracy))[0]])
 
 
 def _apart(scores: Scores) -> tuple[pd.DataFrame, list[str]]:

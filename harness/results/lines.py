@@ -10,8 +10,18 @@ import numpy as np
 
 from harness.files import seed_of
 from harness.metrics.intervals import bounds
-from harness.results.standing import drawn_auc, headline, judged_by, mean_of, unseen_rows
-from harness.types import RANKED, SELECTIONS, Board, Entry
+from harness.records import Board, Entry
+from harness.results.rows import (
+    Reading,
+    clean_auc,
+    drawn_auc,
+    in_dataset_auc,
+    lowest_of,
+    mean_of,
+    ranked_rows,
+    unseen_rows,
+)
+from harness.types import RANKED, SELECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +103,52 @@ def one_of(drawn: Sequence[np.ndarray], name: str) -> np.ndarray:
 def _spread(values: Sequence[Any]) -> float | None:
     defined = [value for value in values if value is not None]
     return max(defined) - min(defined) if len(values) == len(defined) > 1 else None
+
+
+def judged_by(entry: Entry, of: Reading = clean_auc) -> dict[str, Any]:
+    """The AUCs a leaderboard line is judged by, or the same under each draw; None where one is undefined.
+
+    A mean is None as soon as one AUC under it is undefined, so that nobody gains by failing. A fixed
+    detector was trained on none of the sets, so all its clean cells are unseen to it. The worst
+    perturbation is the lowest mean over the cells of one perturbation, all severities and test sets.
+    """
+    unseen = [of(row) for row in unseen_rows(entry)]
+    perturbed = [row for row in ranked_rows(entry.rows) if row.cell.severity > 0]
+    kinds = dict.fromkeys(row.cell.perturbation for row in perturbed)
+    by_kind = [mean_of([of(row) for row in perturbed if row.cell.perturbation == kind]) for kind in kinds]
+    seen, mean = in_dataset_auc(entry.rows, of), mean_of(unseen)
+    both = seen is not None and mean is not None
+    return {
+        "auc_unseen_mean": mean,
+        "auc_unseen_worst": lowest_of(unseen),
+        "auc_in_dataset": seen,
+        "auc_gap": seen - mean if both else None,
+        "auc_gap_relative": _share_lost(seen, mean) if both else None,
+        "auc_robust_mean": mean_of([of(row) for row in perturbed]),
+        "auc_robust_worst": lowest_of(by_kind),
+    }
+
+
+def _share_lost(seen: Any, unseen: Any) -> Any:
+    """The gap as a share of what the in-dataset AUC has above guessing; None where it has nothing."""
+    above = np.asarray(seen) - 0.5
+    if np.median(above) <= 0:
+        return None
+    if above.ndim == 0:
+        return (seen - unseen) / float(above)
+    return (seen - unseen) / np.where(above > 0, above, np.nan)
+
+
+def headline(entry: Entry) -> dict[str, float | None]:
+    """The numbers of a leaderboard line, costs and counts too; None where not measured or not defined."""
+    failed = sum(row.failed > 0 for row in entry.rows)
+    cost = entry.cost
+    return {
+        **judged_by(entry),
+        "fps": cost.frames_per_second if cost else None,
+        "latency_p50_ms": cost.latency_ms_p50 if cost else None,
+        "latency_p90_ms": cost.latency_ms_p90 if cost else None,
+        "vram_peak_mib": cost.peak_vram_allocated_mib if cost else None,
+        "cells_ok": float(len(entry.rows) - failed),
+        "cells_failed": float(failed),
+    }

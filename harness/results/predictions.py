@@ -17,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.files import home, read_json, writing
-from harness.types import Board, Clip, HarnessError, Prediction, Recipe, Row, Weights
+from harness.files import home, writing
+from harness.records import Board, Row
+from harness.types import Clip, HarnessError, Prediction
 
 SCHEMA = pa.schema(
     [
@@ -160,17 +161,23 @@ def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) 
     return pa.Table.from_pylist(lines, schema=SCHEMA)
 
 
-def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The predictions of a finished cell and what was written of it; `HarnessError` when it is damaged."""
+def read_parquet(path: Path, columns: Sequence[str], what: str) -> pa.Table:
+    """The table in a Parquet file, which has these columns; what is wrong with it is a `HarnessError`."""
     try:
         table = pq.read_table(path, partitioning=None)
     except FileNotFoundError as error:
-        raise HarnessError(f"no stored predictions at {path}") from error
+        raise HarnessError(f"no {what} at {path}") from error
     except (OSError, pa.ArrowException) as error:
-        raise HarnessError(f"stored predictions {path} cannot be read: {_line(error)}") from error
-    lacking = [name for name in SCHEMA.names if name not in table.column_names]
+        raise HarnessError(f"{what} {path} cannot be read: {str(error).splitlines()[0]}") from error
+    lacking = [name for name in columns if name not in table.column_names]
     if lacking:
         raise HarnessError(f"{path} lacks the column {lacking[0]!r} (has: {', '.join(table.column_names)})")
+    return table
+
+
+def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The predictions of a finished cell and what was written of it; `HarnessError` when it is damaged."""
+    table = read_parquet(path, SCHEMA.names, "stored predictions")
     meta = json.loads((table.schema.metadata or {}).get(META, b"{}"))
     return table.select(SCHEMA.names).replace_schema_metadata(None).to_pandas(), meta
 
@@ -213,31 +220,6 @@ def _matches(path: Path, key: str) -> bool:
     return path.is_file() and stored_meta(path).get("key") == key
 
 
-def _line(error: BaseException) -> str:
-    return str(error).splitlines()[0]
-
-
 def record_path(matrix: str) -> Path:
     """The record of the last run of a matrix: its entries, cells and where their predictions are."""
     return home() / "runs" / f"{matrix}.json"
-
-
-def weights_from(said: Mapping[str, Any]) -> Weights:
-    """The record of trained weights from its JSON form."""
-    recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
-    return Weights(**{**said, "path": Path(said["path"]), "recipe": recipe, "curve": tuple(said["curve"])})
-
-
-def read_weights(path: Path) -> Weights:
-    """The record of trained weights from the JSON file beside them."""
-    said = read_json(path)
-    try:
-        return weights_from({**said, "path": path.with_suffix(".safetensors")})
-    except (KeyError, TypeError) as error:
-        raise HarnessError(f"{path} does not describe weights: {error}") from error
-
-
-def stored_weights(folder: Path) -> list[Weights]:
-    """All trained weights of a folder, newest first."""
-    files = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
-    return [read_weights(path) for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]

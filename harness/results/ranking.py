@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from harness.metrics.intervals import bounds
-from harness.metrics.thresholds import PREVALENCE
-from harness.results.comparison import Difference, compared, ranks
+from harness.metrics.significance import Difference
+from harness.records import Board, Entry, Row
+from harness.results.comparison import compared, ranks
 from harness.results.lines import Line, lines_of, one_of
-from harness.results.standing import Reading, drawn_auc, gap_of, mean_of
-from harness.types import RANKED, Board, Entry, Row, parts_of
-
-Bounds = tuple[float, float]
-"""The bounds of a 95 % interval."""
+from harness.results.rows import Reading, drawn_auc, gap_of, mean_of
+from harness.tables import Bounds
+from harness.types import RANKED, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class Standings:
     @cached_property
     def prevalence(self) -> float:
         """Share of fakes that the positive predictive value is stated for."""
-        return float(tomllib.loads(self.board.matrix_toml).get("prevalence", PREVALENCE))
+        return self.board.prevalence
 
 
 def standings_of(board: Board) -> Standings:
@@ -152,3 +150,13 @@ def _short(entry: Entry, seed: int = 0) -> str:
 
 def _bounds(drawn: np.ndarray | None) -> Bounds | None:
     return None if drawn is None else bounds(drawn)
+
+
+def detector_means(standings: Standings) -> list[Line]:
+    """The mean over the training sets of each detector, best first; empty where each has but one."""
+    lines = [line for line in standings.lines if counted(line)]
+    names = dict.fromkeys(line.entries[0].detector for line in lines)
+    if len(names) == len(lines):
+        return []
+    means = [mean_line(name, [x for x in lines if x.entries[0].detector == name]) for name in names]
+    return sorted(means, key=lambda line: line.numbers["auc_unseen_mean"] or 0.0, reverse=True)

@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from harness.files import digest, file_digest
-from harness.types import FAKE, REAL, SPLITS, HarnessError, unknown
+from harness.files import digest, file_digest, writing
+from harness.records import Board
+from harness.results.predictions import read_predictions
+from harness.types import FAKE, REAL, SPLITS, Cell, HarnessError, unknown
 
 NEEDED = ("clip_id", "label", "score")
 COLUMNS = (
@@ -29,6 +31,11 @@ COLUMNS = (
 )
 """Columns that are read from a file of scores; it needs the first three."""
 
+ENTRY = ["detector", "trained_on", "seed"]
+CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
+CLIP = ["clip_id", "label", "manipulation"]
+EXPORTED = (*CELL, "split", "clip_id", "label", "score", "manipulation", "target", "source", "error")
+"""Columns of exported predictions, which `gapbench metrics --predictions` reads as they are."""
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet")
 
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>")
@@ -261,3 +268,68 @@ def _listed(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + more
+
+
+def wording(columns: Sequence[str], labels: str | None, name: str | None) -> Wording:
+    """The wording that flags state: `columns` as `score=prob`, `labels` as `real's,fake's`."""
+    found: dict[str, str] = {}
+    for text in columns:
+        ours, _, theirs = (part.strip() for part in text.partition("="))
+        if not ours or not theirs:
+            raise HarnessError(f"--map {text!r} is not COLUMN=THEIRS, as in --map score=prob")
+        if ours not in COLUMNS:
+            raise unknown("column", ours, COLUMNS)
+        if ours in found:
+            raise HarnessError(f"--map says twice what {ours!r} is: {found[ours]!r} and {theirs!r}")
+        found[ours] = theirs
+    words = None if labels is None else tuple(part.strip().lower() for part in labels.split(","))
+    if words is not None and (len(words) != 2 or not all(words) or words[0] == words[1]):
+        raise HarnessError(f"--labels {labels!r} is not REAL,FAKE, as in --labels pristine,swapped")
+    return Wording(found, None if words is None else (words[0], words[1]), name)
+
+
+def exported(board: Board, cell: str | None = None) -> pd.DataFrame:
+    """The stored predictions of a board as one table (`EXPORTED`), with the validation rows of its entries.
+
+    `cell` names one cell by its text, e.g. `xception@lab/wild/clean`; the validation rows of its
+    detector come with it. `HarnessError` for an unknown cell, and where predictions are missing.
+    """
+    names = [str(row.cell) for row in board.rows]
+    if cell is not None and cell not in names:
+        raise unknown("cell", cell, names)
+    parts: list[pd.DataFrame] = []
+    for entry in board.entries:
+        rows = [row for row in entry.rows if cell in (None, str(row.cell))]
+        for row in rows:
+            if str(row.cell) not in board.predictions:
+                raise HarnessError(f"no stored predictions of {row.cell}")
+            parts.append(_as_exported(board.predictions[str(row.cell)], row.cell, "test"))
+        if rows and entry.validation is not None:
+            seen = Cell(entry.detector, entry.trained_on, entry.trained_on or "", seed=entry.seed)
+            parts.append(_as_exported(entry.validation, seen, "val"))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(EXPORTED))
+
+
+def write_scores(table: pd.DataFrame, path: Path) -> None:
+    """Write exported predictions as `.csv` or `.parquet`, whole or not at all."""
+    exportable(path)
+    with writing(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False, lineterminator="\n")
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def exportable(path: Path) -> None:
+    """Refuse a file to write whose name ends in neither `.csv` nor `.parquet`, or that is a folder."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise HarnessError(f"predictions are written as .csv or .parquet, not as {path.name!r}")
+    if path.is_dir():
+        raise HarnessError(f"{path} is a folder; name a file in it")
+
+
+def _as_exported(path: Path, cell: Cell, split: str) -> pd.DataFrame:
+    predictions, _ = read_predictions(path)
+    said = {name: getattr(cell, name) for name in CELL} | {"split": split}
+    table = predictions.assign(**{name: [value] * len(predictions) for name, value in said.items()})
+    return table[list(EXPORTED)]

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from harness.records import Cost
 from harness.runtime import hardware
 from harness.runtime.device import place, torch_device
 from harness.runtime.hardware import Gpu
 from harness.runtime.stopwatch import Bench, Timed, between_events, gpu_now, near, timed
-from harness.types import Cost, Runtime
+from harness.types import Runtime
 
 FEWEST_FOR_P90, FEWEST_FOR_P99 = 64, 662
 """Samples below which such a percentile would be a guess."""

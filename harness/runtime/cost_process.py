@@ -25,8 +25,9 @@ from harness import registry
 from harness.environment import versions
 from harness.files import digest, file_digest, file_name, home, plain, read_json, write_whole
 from harness.process import usable_cores
+from harness.records import Cost
 from harness.timing import current
-from harness.types import Cost, HarnessError, Recipe, Runtime
+from harness.types import HarnessError, Recipe, Runtime
 
 SECONDS = 8.0
 """How long a measurement takes, unless a slow detector needs more."""
@@ -171,9 +172,8 @@ def _measure(asked: Asked) -> Cost:
     entry = _entry(asked)
     recipe = _recipe(asked, entry)
 
-    from harness.evaluation.naming import device_of
     from harness.runtime.cost import measure_cost
-    from harness.runtime.device import prepare_process, resolve_precision
+    from harness.runtime.device import device_of, prepare_process, resolve_precision
 
     prepare_process()
     wish = Runtime(**asked.runtime)

@@ -216,3 +216,10 @@ def _checked(scores: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarra
             f"{name} gave scores from {scores.min():.3g} to {scores.max():.3g}; P(fake) is within 0 and 1"
         )
     return scores
+
+
+def device_of(name: str) -> str:
+    """The device asked for, if this machine has it; `auto` is a GPU where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return str(torch_device(name))

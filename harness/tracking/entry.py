@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import digest, file_digest, file_name
-from harness.report.plots.speed import DRAWN
-from harness.results.lines import line_of
-from harness.results.standing import headline, ranked_rows, rows_table
-from harness.types import PROTOCOL, RANKED, Board, Cell, Entry, HarnessError, Row
+from harness.records import Board, Entry, Row
+from harness.report.leaderboard import result_files
+from harness.results.lines import headline, line_of
+from harness.results.rows import ranked_rows, rows_table
+from harness.types import PROTOCOL, RANKED, Cell, HarnessError
 
 Point = tuple[str, int, float]
 """(metric, step, value)."""
@@ -211,17 +212,6 @@ def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None
         target = folder / "leaderboard" / path.name
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
-
-
-def result_files(matrix: str, results: Path) -> list[Path]:
-    """The finished tables and plots of a matrix that exist."""
-    return [results / name for name in result_names(matrix) if (results / name).is_file()]
-
-
-def result_names(matrix: str) -> list[str]:
-    """What the tables and plots of a matrix are called, whether or not there are numbers for each."""
-    tables = [f"{matrix}.md", f"{matrix}.csv", f"{matrix}-cost.csv", f"{matrix}-domains.csv"]
-    return [*tables, *(f"{matrix}-{plot}.png" for plot in DRAWN)]
 
 
 def _summary(entry: Entry, board: Board) -> str:

@@ -13,19 +13,19 @@ import logging
 import os
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.gate.accepted import kept_of, lacking, read_accepted
-from harness.gate.judge import judge
+from harness.gate.accepted import lacking
+from harness.gate.judge import judge_board
 from harness.progress import Progress
+from harness.records import Board, Entry
 from harness.tracking.entry import Tracked, campaign_of, experiment_of, track_entry, write_files
 from harness.tracking.saved_views import MATRIX_TAG, links_in, provide_views, ui_command
 from harness.tracking.store import alone, ask, check_location, location, shown, sqlite_file
-from harness.types import Board, Entry, HarnessError
+from harness.types import HarnessError
 
 __all__ = ["connect", "leaderboard_links", "publish", "ui_command"]
 
@@ -221,8 +221,7 @@ def _verdicts(board: Board, results: Path) -> dict[str, str]:
     """Entry -> its worst verdict, those of its leaderboard line included, or `nothing accepted`."""
     if lacking(results, board.matrix) is not None:
         return {entry.name: "nothing accepted" for entry in board.entries}
-    margins = tomllib.loads(board.matrix_toml).get("gate", {})
-    verdicts = judge(kept_of(board), read_accepted(results, board.matrix), margins)
+    verdicts = judge_board(board, results, board.margins)
     found: dict[str, str] = {}
     for entry in board.entries:
         line = entry.name.partition("#")[0]

@@ -11,17 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.environment import versions
 from harness.files import digest, file_digest, plain, read_json, write_whole, writing
-from harness.results.predictions import CellFile
 from harness.training.job import TrainingJob
 from harness.types import HarnessError, Recipe
-
-Asked = Mapping[str, Any]
 
 PROTOCOL = 1
 """The protocol of what was stored then; `TRAINING`, `SCORING` and versions of detectors count as 1, too."""
@@ -61,7 +57,7 @@ def versions_then() -> dict[str, str]:
 
 def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
     """Keep the weights that an earlier version stored for a job under the key of today; their record."""
-    if not _as_then(job.asked["training"], job.entry.version):
+    if not as_then(job.asked["training"], job.entry.version):
         return None
     for record in sorted(folder.glob(f"{job.name}-*.json"), key=lambda path: -path.stat().st_mtime):
         tensors = record.with_suffix(".safetensors")
@@ -85,7 +81,7 @@ def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
 def adopt_checkpoint(job: TrainingJob, folder: Path) -> None:
     """Go on with a training that an earlier version began with the libraries of today, if there is one."""
     checkpoint = partial_of(job.stem(folder))
-    if checkpoint.exists() or not _as_then(job.asked["training"], job.entry.version):
+    if checkpoint.exists() or not as_then(job.asked["training"], job.entry.version):
         return
     key = weights_key(job, file_digest(Path(job.entry.file)), versions_then(), job.device)
     begun = partial_of(folder / f"{job.name}-{key[:10]}")
@@ -93,19 +89,8 @@ def adopt_checkpoint(job: TrainingJob, folder: Path) -> None:
         os.replace(begun, checkpoint)
 
 
-def adopt_predictions(
-    file: CellFile, folder: Path, asked: Mapping[str, Any], then: Mapping[str, Any]
-) -> None:
-    """Keep the predictions that an earlier version stored for a cell under the key of today.
-
-    `folder` is where it kept them, `asked` what the key of today holds, and `then` what that of then held,
-    besides how files are read and versions.
-    """
-    if _as_then(asked["scoring"], asked["protocol"], asked["detector"][1]) and folder.is_dir():
-        file.adopt(folder, partial(predictions_key, then), versions_then())
-
-
-def _as_then(*numbers: int | str) -> bool:
+def as_then(*numbers: int | str) -> bool:
+    """Whether declared numbers are still those that everything had then."""
     return all(str(number) == str(PROTOCOL) for number in numbers)
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.process import usable_cores
-from harness.streaming import in_order
+from harness.process import in_order, usable_cores
 from harness.training.augmentation import Augment, augmented
 from harness.types import FAKE, REAL, Clip
 

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.location import stamp_of
 from harness.files import digest, read_json, write_whole, writing
-from harness.process import usable_cores
+from harness.process import in_order, usable_cores
 from harness.progress import Progress, say
-from harness.streaming import in_order
 from harness.timing import spent
 from harness.training.batches import Footage
+from harness.trees import clip_stamp
 from harness.types import FAKE, REAL, Clip, HarnessError
 from harness.video.frames import boxes_of, crop_and_fit, read_frames
 
@@ -49,7 +48,7 @@ class Wanted:
     @property
     def key(self) -> str:
         """sha256 (hex) over all that decides the pixels."""
-        listed = [[clip.id, clip.label, _footage_of(clip), stamp_of(clip.path)] for clip in self.clips]
+        listed = [[clip.id, clip.label, _footage_of(clip), clip_stamp(clip.path)] for clip in self.clips]
         return digest([listed, self.frames, self.size, self.crop, self.content])
 
     @property

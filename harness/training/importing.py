@@ -23,7 +23,7 @@ from harness import registry, weights
 from harness.files import file_digest, seed_of, write_whole, writing
 from harness.progress import say
 from harness.types import HarnessError, Recipe, unknown
-from harness.weights import Shelved
+from harness.weights import ImportedWeights
 
 OWN = "gapbench"
 """Format of tensors under our own names; every trainable detector takes it."""
@@ -53,7 +53,7 @@ class Wish:
     """Whether other weights of that name may be overwritten."""
 
 
-def import_weights(wish: Wish) -> Shelved:
+def import_weights(wish: Wish) -> ImportedWeights:
     """Read, check, prove and store the weights; nothing is stored unless all of it succeeds."""
     entry = registry.detectors.get(wish.detector)
     if not entry.trainable:
@@ -69,11 +69,11 @@ def import_weights(wish: Wish) -> Shelved:
     with _told(wish.file, form):
         digest = file_digest(wish.file)
         tensors = importer(wish.file)
-    detector = weights.empty(entry, size, frames, recipe.options).eval()
+    detector = weights.empty_detector(entry, size, frames, recipe.options).eval()
     weights.load_strictly(detector, tensors, wish.file.name, entry.name)
     with _told(wish.file, form):
         difference = _prove(importer, wish.file, detector)
-    record = Shelved(
+    record = ImportedWeights(
         detector=entry.name,
         name=name,
         sha256="",
@@ -152,7 +152,7 @@ def _format(wish: Wish, entry: registry.DetectorEntry) -> str:
 
 def _names_are_ours(file: Path, entry: registry.DetectorEntry) -> bool:
     recipe = _recipe(entry)
-    ours = weights.empty(entry, recipe.size, recipe.frames, recipe.options).state_dict()
+    ours = weights.empty_detector(entry, recipe.size, recipe.frames, recipe.options).state_dict()
     return bool(set(ours) & set(_read_own(file)))
 
 
@@ -195,13 +195,13 @@ def _random_clips(size: int) -> torch.Tensor:
     return torch.from_numpy(np.stack(frames).reshape(2, 2, size, size, 3))
 
 
-def _store(record: Shelved, detector: Any, overwrite: bool) -> Shelved:
+def _store(record: ImportedWeights, detector: Any, overwrite: bool) -> ImportedWeights:
     """Write the tensors, then the record that makes them count."""
     tensors = {key: tensor.detach().contiguous().clone() for key, tensor in detector.state_dict().items()}
     stored = safetensors.torch.save(tensors)
     record = replace(record, sha256=hashlib.sha256(stored).hexdigest())
     if record.path.exists() and not overwrite:
-        earlier = weights.find(record.full_name)
+        earlier = weights.find_imported(record.full_name)
         if earlier is None or replace(earlier, difference=record.difference) != record:
             raise HarnessError(
                 f"{record.full_name} is already there and not the same; give another --name, or --replace"

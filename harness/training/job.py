@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.contracts import DetectorEntry
 from harness.environment import Made, made_with
 from harness.files import clips_digest, digest, plain
-from harness.registry import DetectorEntry
 from harness.runtime.device import device_now, resolve_precision
 from harness.types import TRAINING, Clip, HarnessError, Recipe
 

@@ -22,7 +22,7 @@ from harness.runtime.device import autocast, on_device, score_clips, torch_devic
 from harness.timing import spent
 from harness.training.augmentation import chosen
 from harness.training.batches import Draw, Footage
-from harness.types import FAKE, REAL, HarnessError, Recipe, Runtime
+from harness.types import HarnessError, Recipe, Runtime
 
 RESTART_EPOCHS = 10
 WARM_UP = 0.1
@@ -259,24 +259,6 @@ def scores_of(detector: nn.Module, footage: Footage, runtime: Runtime) -> np.nda
 def validation_auc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Area under the ROC curve over clips."""
     return float(roc_auc_score(labels, scores))
-
-
-def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The threshold with the best balanced accuracy, calling a clip fake at or above it.
-
-    Thresholds lie halfway between neighbouring scores; of equally good ones the one nearest 0.5 is
-    taken, then the lower. Scores that are all equal leave nothing to choose: 0.5.
-    """
-    distinct = np.unique(scores.astype(np.float64))
-    if len(distinct) < 2:
-        return 0.5
-    thresholds = (distinct[1:] + distinct[:-1]) / 2
-    called = scores[None, :] >= thresholds[:, None]
-    caught = called[:, labels == FAKE].mean(1)
-    spared = 1 - called[:, labels == REAL].mean(1)
-    accuracy = np.round(caught + spared, 12)
-    ranked = sorted(zip(-accuracy, np.abs(thresholds - 0.5), thresholds, strict=True))
-    return float(ranked[0][2])
 
 
 def _patience_is_over(state: Progressed, recipe: Recipe) -> bool:

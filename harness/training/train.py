@@ -14,19 +14,21 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from harness.contracts import DetectorEntry
 from harness.environment import revision, versions
 from harness.files import digest, file_digest, plain, seed_of, write_whole, writing
+from harness.metrics.thresholds import best_threshold
 from harness.progress import say
-from harness.registry import DetectorEntry
-from harness.results.predictions import read_weights
+from harness.records import Weights
 from harness.runtime.device import prepare_process, torch_device
 from harness.timing import spent
 from harness.training import adoption
 from harness.training.batches import Footage, limited, split_of
 from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import TrainingJob
-from harness.training.loop import Course, Progressed, best_threshold, learn, scores_of
-from harness.types import SCORING, TRAINING, HarnessError, Runtime, Weights
+from harness.training.loop import Course, Progressed, learn, scores_of
+from harness.types import SCORING, TRAINING, HarnessError, Runtime
+from harness.weights import read_weights
 
 POOL = 16
 """Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""

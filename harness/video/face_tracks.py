@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 
-from harness.data.location import stamp_of
-from harness.files import digest
+from harness.files import digest, home
 from harness.progress import Progress
+from harness.trees import clip_stamp
 from harness.types import Clip, HarnessError
+from harness.video import face_finder, face_model
 from harness.video.face_finder import Finder, Track, find_track
 
 FILE = "faces.sqlite"
@@ -51,7 +56,7 @@ class FaceCache:
 
         `name` is shown with the progress. A file that cannot serve as a cache is a `HarnessError`.
         """
-        stamps = {clip.id: json.dumps(stamp_of(clip.path)) for clip in clips}
+        stamps = {clip.id: json.dumps(clip_stamp(clip.path)) for clip in clips}
         with self._open() as base:
             known = self._known(base, stamps)
             wanted = [clip for clip in clips if clip.id not in known]
@@ -131,3 +136,46 @@ def _looked_for(clips: Sequence[Clip], finder: Finder, threads: int) -> Looked:
                     yield job.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def finder() -> Any:
+    """The face finder of this machine, from `$GAPBENCH_YUNET`, the Hugging Face cache or a download."""
+    found = _finder(os.environ.get(face_model.VARIABLE))
+    if isinstance(found, str):
+        raise HarnessError(found)
+    return found
+
+
+@cache
+def _finder(named: str | None) -> Any:
+    """The finder, or why there is none: a download that failed is not tried again by the same run."""
+    try:
+        return face_finder.Finder(face_model.find_model())
+    except HarnessError as error:
+        return str(error)
+
+
+def faces_missing() -> str | None:
+    """Why no face can be found on this machine, and what would change that; None when they can be."""
+    try:
+        finder()
+    except HarnessError as error:
+        return str(error)
+    return None
+
+
+def located(clips: Iterable[Clip], crop: str, name: str) -> tuple[Clip, ...]:
+    """The clips, for the crop `face` each with its `track` (None where no face was found).
+
+    Boxes that were found before are not looked for again; `name` is shown with the progress. A clip
+    that cannot be read gets no track: reading it to score it fails once more, and is counted then.
+    """
+    listed: Sequence[Clip] = tuple(clips)
+    if crop != "face":
+        return tuple(listed)
+    found = FaceCache(home() / "faces", finder()).tracks(listed, name)
+    tracks = {clip: track for clip, track in found.items() if not isinstance(track, str)}
+    return tuple(
+        replace(clip, attributes={**clip.attributes, "track": tracks[clip.id]}) if clip.id in tracks else clip
+        for clip in listed
+    )

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 
 from harness import registry
+from harness.evaluation.cell_keys import Job, TestSet, cell_file
 from harness.evaluation.clip_views import perturb, show
-from harness.evaluation.contestants import Contestant, Job, TestSet, cell_file
+from harness.evaluation.contestants import Contestant
 from harness.evaluation.engine import score_dataset
 from harness.runtime import device
 from harness.types import FAKE, REAL, Cell, Clip, Runtime

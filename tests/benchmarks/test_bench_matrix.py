@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from harness import registry
-from harness.data.location import list_clips
-from harness.evaluation.contestants import Contestant, Job, TestSet, cell_file
+from harness.data.clips import list_clips
+from harness.evaluation.cell_keys import Job, TestSet, cell_file
+from harness.evaluation.contestants import Contestant
 from harness.evaluation.engine import score_dataset
 from harness.results.predictions import read_predictions
 from harness.types import Cell, Runtime

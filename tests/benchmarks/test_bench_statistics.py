@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.metrics import measure
+from harness.metrics import classification
 from harness.metrics.bootstrap import graph_of
 from harness.metrics.intervals import auc_interval, delong, resampled
+from harness.metrics.significance import Difference, detectable, differences
 from harness.metrics.weighted import auc_statistic
-from harness.results.comparison import Difference, detectable, differences
 
 AUC, DRAWS = 0.85, 500
 Bounds = list[tuple[float, float]]
@@ -32,7 +32,7 @@ def coverage(
         faces = graph(rng)
         return faces, worlds.scores(rng, faces, [AUC], icc, one_effect=one_effect)[0]
 
-    aucs = [measure.auc(faces.label, scores) for faces, scores in (simulated() for _ in range(10_000))]
+    aucs = [classification.auc(faces.label, scores) for faces, scores in (simulated() for _ in range(10_000))]
     truth, found = float(np.mean(aucs)), dict[str, Bounds](node=[], clip=[], DeLong=[])
     for number in range(repetitions):
         faces, scores = simulated()
@@ -91,7 +91,7 @@ def leaderboards(
         clips = graph_of(faces.label, *faces.names(), world=f"leaderboard {seed}")
         statistics = {str(k): auc_statistic(faces.label, each) for k, each in enumerate(scores)}
         drawn = resampled(clips, statistics, DRAWS)
-        values = [(measure.auc(faces.label, each), drawn[str(k)]) for k, each in enumerate(scores)]
+        values = [(classification.auc(faces.label, each), drawn[str(k)]) for k, each in enumerate(scores)]
         found.append(differences(list(combinations(statistics, 2)), list(combinations(values, 2))))
     return found
 

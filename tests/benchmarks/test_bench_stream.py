@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from harness import registry
 from harness.evaluation.clip_views import Need, Shown, show
-from harness.streaming import in_order
+from harness.process import in_order
 from harness.types import Clip
 from tests.benchmarks.filming import film, many
 

@@ -14,8 +14,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.ensemble import RandomForestClassifier
 
-from harness.data.audit.fact_table import Facts, columns_of
-from harness.data.audit.folds import folds_of, within_folds
+from harness.data.audit.fact_table import Facts, columns_of, folds_of, within_folds
 from harness.data.audit.importance import alone_of, leads_of, losses_of
 from harness.data.audit.record import Estimate, Lead
 from harness.metrics.bootstrap import Graph

@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from harness.data.audit.fact_table import Columns, Facts
-from harness.data.audit.folds import Fold, within_folds
+from harness.data.audit.fact_table import Columns, Facts, Fold, within_folds
 from harness.data.audit.record import Lead
 
 SHUFFLES = 3

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.contracts import DatasetEntry
 from harness.data.audit.background_facts import background_facts
 from harness.data.audit.classifier import MODEL, separate
-from harness.data.audit.fact_table import Facts
+from harness.data.audit.fact_table import FOLDS, Facts
 from harness.data.audit.file_facts import container_facts
-from harness.data.audit.folds import FOLDS
 from harness.data.audit.record import Audit, Part
-from harness.data.location import identity_of
+from harness.data.clips import identity_of
 from harness.metrics.bootstrap import graph_of
 from harness.progress import Progress
-from harness.registry import DatasetEntry
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 GIANT = 1 / FOLDS

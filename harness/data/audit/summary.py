@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
-from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
-from harness import registry
-from harness.data.audit.record import LIMIT, Audit, Counterfactual, Estimate, Part, write_audit
-from harness.data.audit.shortcuts import audit_dataset, chosen_clips
-from harness.data.location import list_clips, root_of
-from harness.progress import say
+from harness.data.audit.record import LIMIT, Audit, Counterfactual, Estimate, Part
 from harness.tables import Table, number, plain, wrapped
-from harness.types import Clip, HarnessError
-from harness.video.places import faces_missing, located
 
 LONGEST_CELL = 30
 VERDICTS = {
@@ -27,61 +19,6 @@ LOOKED_AT = {
     "container": "facts of the file: nothing was decoded",
     "background": "the picture with the face covered",
 }
-
-
-def run_data_audit(options: Namespace) -> int:
-    """Audit one dataset; 1 when real and fake are told apart without looking at the face, else 0."""
-    entry = registry.datasets.get(options.dataset)
-    if entry.embedded and options.root:
-        raise HarnessError(f"{entry.name} is made by GapBench; --root is for datasets that you bring")
-    if options.clips < 1:
-        raise HarnessError("--clips is at least 1")
-    judge = _judge(options.counterfactual) if options.counterfactual else None
-    clips = list_clips(entry, options.root or root_of(entry))
-    tested = [clip for clip in clips if clip.split == "test"]
-    judged = chosen_clips(tested, options.clips, "of the test split ") if judge else []
-    chosen = _with_faces(entry.name, chosen_clips(clips, options.clips))
-    audit, failures = audit_dataset(entry, clips, chosen, options.seed)
-    file = write_audit(audit)
-    if judge is not None:
-        audit = dataclasses.replace(audit, counterfactual=judge(entry, judged))
-        write_audit(audit)
-    print("\n" + described(audit) + "\n")
-    for line in failures:
-        say(f"warning: {line}")
-    print(f"wrote {file}")
-    return 1 if audit.shortcut else 0
-
-
-Judge = Callable[[registry.DatasetEntry, Sequence[Clip]], Counterfactual]
-
-
-def _judge(name: str) -> Judge:
-    """What gives a detector's counterfactual; the detector is found at once, so that a misspelt one is told.
-
-    It judges the test split alone: it may know the others by heart.
-    """
-    from harness.evaluation.counterfactual import before_and_after
-    from harness.evaluation.naming import contestant_of, device_of
-
-    contestant = contestant_of(name, device_of("auto"))
-
-    def judge(entry: registry.DatasetEntry, clips: Sequence[Clip]) -> Counterfactual:
-        shown = located(clips, entry.crop, entry.name)
-        return before_and_after(contestant, name, shown, "test split", entry.crop, entry.name)
-
-    return judge
-
-
-def _with_faces(name: str, clips: list[Clip]) -> Sequence[Clip]:
-    """The clips with the places of their faces, found where they did not come along."""
-    if all(clip.attributes.get("box") is not None for clip in clips):
-        return clips
-    why = faces_missing()
-    if why is not None:
-        say(f"warning: no face can be found, so a central square is covered instead: {why}")
-        return clips
-    return located(clips, "face", name)
 
 
 def described(audit: Audit) -> str:

@@ -13,11 +13,12 @@ import pandas as pd
 from harness.metrics import classification
 from harness.metrics.bootstrap import graph_of_clips
 from harness.metrics.weighted import Curve
+from harness.records import Board, Row
 from harness.report.plots.style import GUESSING, colours, drawing, headed, nothing_for, panels, save
 from harness.results.predictions import scored_of
-from harness.results.standing import clean_auc
+from harness.results.rows import clean_auc
 from harness.tables import number
-from harness.types import Board, Row, parts_of
+from harness.types import parts_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,3 +159,61 @@ def _style(row: Row) -> dict[str, Any]:
 
 def _seen(row: Row) -> bool:
     return row.cell.regime == "in-dataset" or row.shares_footage
+
+
+MARKERS = "osD^vPX<>*"
+
+
+def severity_points(board: Board) -> pd.DataFrame:
+    """One line a point of the robustness curves; the clean AUC starts each; empty without severities."""
+    perturbed = list(dict.fromkeys(row.cell.perturbation for row in board.rows if row.cell.severity))
+    lines = []
+    for row in board.rows:
+        cell, auc = row.cell, clean_auc(row)
+        if auc is not None:
+            names = [cell.perturbation] if cell.severity else perturbed
+            lines += [(cell.tested_on, name, cell.entry, cell.severity, auc) for name in names]
+    table = pd.DataFrame(lines, columns=["tested on", "perturbation", "detector", "severity", "AUC"])
+    if not table["severity"].any():
+        return table[:0]
+    order = {name: k for k, name in enumerate(perturbed)}
+    return table.sort_values("perturbation", key=lambda names: names.map(order), kind="stable")
+
+
+def robustness(board: Board, path: Path) -> None:
+    """AUC against severity as a PNG: across perturbations, down test sets, a colour a detector."""
+    table = severity_points(board)
+    if table.empty:
+        raise nothing_for("robustness", board)
+    _, sns = drawing()
+    detectors = table["detector"].nunique()
+    grid = sns.relplot(
+        table,
+        x="severity",
+        y="AUC",
+        col="perturbation",
+        row="tested on",
+        hue="detector",
+        style="detector",
+        kind="line",
+        markers=[MARKERS[k % len(MARKERS)] for k in range(detectors)],
+        dashes=False,
+        errorbar=None,
+        palette=colours(sns, detectors),
+        height=2.6,
+        aspect=1.1,
+        facet_kws={"legend_out": False},
+    )
+    grid.set_titles("{col_name}, on {row_name}", size=9)
+    grid.set(ylim=(min(0.4, table["AUC"].min() - 0.02), 1.02), xticks=sorted(table["severity"].unique()))
+    grid.refline(y=0.5, **GUESSING)
+    handles = grid.legend.legend_handles
+    names = [text.get_text() for text in grid.legend.get_texts()]
+    grid.legend.remove()
+    grid.tight_layout()
+    across = max(1, int(grid.figure.get_figwidth() // 3.5))
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "frameon": False}
+    grid.figure.legend(handles, names, ncol=min(across, detectors), **place)
+    title = f"{board.matrix}: AUC against severity\n(0 clean, 5 strong; dotted: guessing)"
+    grid.figure.suptitle(title, fontsize=11, y=1.0, va="bottom")
+    save(grid.figure, path)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.records import Board
 from harness.report.plots.style import GUESSING, colours, drawing, headed, nothing_for, save
 from harness.results.lines import Line, lines_of
 from harness.results.ranking import standings_of
 from harness.tables import number
-from harness.types import Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.cli.seal import digest_of, installed, sources
-from harness.files import digest, file_name, home, plain, read_json, write_whole
-from harness.report.plots import speed
-from harness.types import Board, HarnessError
+from harness.environment import installed, sources
+from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
+from harness.records import Board
+from harness.report.plots.curves import reliability, robustness, roc, roc_rows, scored_rows, severity_points
+from harness.report.plots.forest import any_unseen, forest
+from harness.report.plots.heatmaps import domain_lines, domains, heatmap
+from harness.report.plots.speed import speed, speeds
+from harness.results.rows import clean_auc, clean_rows
+from harness.types import HarnessError, unknown
 
 
 def draw_plots(board: Board, folder: Path) -> list[Path]:
@@ -22,9 +28,9 @@ def draw_plots(board: Board, folder: Path) -> list[Path]:
     before, drawn = (_read_note(note), {"shown": _shown(board)}) if ours else ({}, {})
     same = ours and before.get("shown") == drawn["shown"]
     paths = []
-    for name, draw in speed.DRAWN.items():
+    for name, draw in DRAWN.items():
         path = folder / f"{board.matrix}-{name}.png"
-        if not speed.has(name, board):  # a picture of an earlier run would pass for one of this
+        if not has(name, board):  # a picture of an earlier run would pass for one of this
             path.unlink(missing_ok=True)
             continue
         if not same or before.get(name) is None or before[name] != digest_of(path):
@@ -53,3 +59,33 @@ def _read_note(path: Path) -> dict[str, str]:
         return dict(read_json(path)) if path.is_file() else {}
     except (HarnessError, TypeError, ValueError):
         return {}
+
+
+def has(plot: str, board: Board) -> bool:
+    """Whether the board holds what a plot of `DRAWN` shows; `HarnessError` when there is no such plot."""
+    if plot not in HOLDS:
+        raise unknown("plot", plot, HOLDS)
+    return HOLDS[plot](board)
+
+
+DRAWN: Mapping[str, Callable[[Board, Path], None]] = {
+    "forest": forest,
+    "heatmap": heatmap,
+    "domains": domains,
+    "robustness": robustness,
+    "roc": roc,
+    "reliability": reliability,
+    "speed": speed,
+}
+"""Every plot, by the name that its file ends with."""
+
+HOLDS: Mapping[str, Callable[[Board], bool]] = {
+    "forest": any_unseen,
+    "heatmap": lambda board: any(clean_auc(row) is not None for row in clean_rows(board)),
+    "domains": lambda board: bool(domain_lines(board)),
+    "robustness": lambda board: not severity_points(board).empty,
+    "roc": lambda board: bool(roc_rows(board)),
+    "reliability": lambda board: bool(scored_rows(board)),
+    "speed": lambda board: not speeds(board).empty,
+}
+"""Whether a board holds what a plot shows."""

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from harness.report.notes import marked
+from harness.records import Board, Row
 from harness.report.plots.style import drawing, headed, nothing_for, panels, save
 from harness.results.cross_domain import comparable, domains_of
 from harness.results.lines import Line
 from harness.results.ranking import standings_of
-from harness.results.standing import BASELINE, CROSS, clean_auc, mean_of
-from harness.types import Board, Row
+from harness.results.rows import BASELINE, CROSS, clean_auc, clean_rows, mean_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,11 +23,6 @@ SCALE: dict[str, Any] = {"vmin": 0.4, "vmax": 1.0, "cmap": "cividis"}
 """One scale for every AUC, so that a colour means the same in all plots."""
 MEANT = "AUC (0.5 is guessing)"
 MOST_PANELS = 6
-
-
-def clean_rows(board: Board) -> list[Row]:
-    """The rows of unchanged clips."""
-    return [row for row in board.rows if row.cell.severity == 0]
 
 
 def heatmap(board: Board, path: Path) -> None:
@@ -51,7 +45,7 @@ def heatmap(board: Board, path: Path) -> None:
     look = {**SCALE, "linewidths": 1, "cbar_kws": {"label": MEANT}}
     sns.heatmap(values, ax=axis, annot=texts, fmt="", xticklabels=False, yticklabels=False, **look)
     axis.set(xlabel="tested on", ylabel="detector @ trained on")
-    named = [marked(board, name).replace(":", ":\n") for name in tests]
+    named = [board.marked(name).replace(":", ":\n") for name in tests]
     axis.set_xticks([k + 0.5 for k in range(len(tests))], named, rotation=0 if len(tests) <= 4 else 35)
     axis.set_yticks([k + 0.5 for k in range(len(entries))], entries, rotation=0)
     leaked = "; \N{DAGGER} footage that was trained on" if any(row.shares_footage for row in clean) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,84 +9,19 @@ import numpy as np
 import pandas as pd
 
 from harness.metrics.intervals import bounds
-from harness.report.costs import DOUBTED, doubted
-from harness.report.plots.curves import reliability, roc, roc_rows, scored_rows
-from harness.report.plots.forest import any_unseen, forest
-from harness.report.plots.heatmaps import clean_rows, domain_lines, domains, heatmap
+from harness.records import Board
 from harness.report.plots.style import GUESSING, colours, drawing, headed, nothing_for, save
 from harness.results.lines import lines_of
-from harness.results.standing import BASELINE, clean_auc
-from harness.types import Board, unknown
+from harness.results.rows import BASELINE
+from harness.tables import DOUBTED, doubted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKERS = "osD^vPX<>*"
+
 PLACES = ((9, 0), (9, 10), (9, -10), (-9, 0), (-9, 10), (-9, -10), (9, 20), (9, -20), (9, 30), (9, -30))
 """Where a point's name may stand, in typographic points from its middle, best first."""
-
-
-def has(plot: str, board: Board) -> bool:
-    """Whether the board holds what a plot of `DRAWN` shows; `HarnessError` when there is no such plot."""
-    if plot not in HOLDS:
-        raise unknown("plot", plot, HOLDS)
-    return HOLDS[plot](board)
-
-
-def severity_points(board: Board) -> pd.DataFrame:
-    """One line a point of the robustness curves; the clean AUC starts each; empty without severities."""
-    perturbed = list(dict.fromkeys(row.cell.perturbation for row in board.rows if row.cell.severity))
-    lines = []
-    for row in board.rows:
-        cell, auc = row.cell, clean_auc(row)
-        if auc is not None:
-            names = [cell.perturbation] if cell.severity else perturbed
-            lines += [(cell.tested_on, name, cell.entry, cell.severity, auc) for name in names]
-    table = pd.DataFrame(lines, columns=["tested on", "perturbation", "detector", "severity", "AUC"])
-    if not table["severity"].any():
-        return table[:0]
-    order = {name: k for k, name in enumerate(perturbed)}
-    return table.sort_values("perturbation", key=lambda names: names.map(order), kind="stable")
-
-
-def robustness(board: Board, path: Path) -> None:
-    """AUC against severity as a PNG: across perturbations, down test sets, a colour a detector."""
-    table = severity_points(board)
-    if table.empty:
-        raise nothing_for("robustness", board)
-    _, sns = drawing()
-    detectors = table["detector"].nunique()
-    grid = sns.relplot(
-        table,
-        x="severity",
-        y="AUC",
-        col="perturbation",
-        row="tested on",
-        hue="detector",
-        style="detector",
-        kind="line",
-        markers=[MARKERS[k % len(MARKERS)] for k in range(detectors)],
-        dashes=False,
-        errorbar=None,
-        palette=colours(sns, detectors),
-        height=2.6,
-        aspect=1.1,
-        facet_kws={"legend_out": False},
-    )
-    grid.set_titles("{col_name}, on {row_name}", size=9)
-    grid.set(ylim=(min(0.4, table["AUC"].min() - 0.02), 1.02), xticks=sorted(table["severity"].unique()))
-    grid.refline(y=0.5, **GUESSING)
-    handles = grid.legend.legend_handles
-    names = [text.get_text() for text in grid.legend.get_texts()]
-    grid.legend.remove()
-    grid.tight_layout()
-    across = max(1, int(grid.figure.get_figwidth() // 3.5))
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "frameon": False}
-    grid.figure.legend(handles, names, ncol=min(across, detectors), **place)
-    title = f"{board.matrix}: AUC against severity\n(0 clean, 5 strong; dotted: guessing)"
-    grid.figure.suptitle(title, fontsize=11, y=1.0, va="bottom")
-    save(grid.figure, path)
 
 
 def speed(board: Board, path: Path) -> None:
@@ -170,26 +104,3 @@ def _label(figure: Figure, axis: Axes, table: pd.DataFrame) -> None:
                 taken.append(box)
                 break
             text.remove()
-
-
-DRAWN: Mapping[str, Callable[[Board, Path], None]] = {
-    "forest": forest,
-    "heatmap": heatmap,
-    "domains": domains,
-    "robustness": robustness,
-    "roc": roc,
-    "reliability": reliability,
-    "speed": speed,
-}
-"""Every plot, by the name that its file ends with."""
-
-HOLDS: Mapping[str, Callable[[Board], bool]] = {
-    "forest": any_unseen,
-    "heatmap": lambda board: any(clean_auc(row) is not None for row in clean_rows(board)),
-    "domains": lambda board: bool(domain_lines(board)),
-    "robustness": lambda board: not severity_points(board).empty,
-    "roc": lambda board: bool(roc_rows(board)),
-    "reliability": lambda board: bool(scored_rows(board)),
-    "speed": lambda board: not speeds(board).empty,
-}
-"""Whether a board holds what a plot shows."""

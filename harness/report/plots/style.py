@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.files import write_whole
-from harness.types import Board, HarnessError
+from harness.records import Board
+from harness.types import HarnessError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,188 @@
+"""The commands about one detector: train it, judge files with it, measure what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from harness.cli.options import Adder, add_device, add_face_model, add_retrain, add_video_reader, box, natural
+from harness.files import file_digest
+from harness.progress import say
+from harness.types import FACE_CROPS, HarnessError, Prediction, Runtime
+
+
+def add_train(command: Adder) -> None:
+    """The arguments of `gapbench train`."""
+    train = command("train", "train a detector", "gapbench train xception --on procedural_lab")
+    train.add_argument("detector")
+    train.add_argument(
+        "--on", required=True, metavar="DATASET", help="dataset, or dataset-manipulation to leave one out"
+    )
+    train.add_argument("--recipe", help="default: procedural for embedded datasets, else published")
+    train.add_argument("--seed", type=natural, default=0)
+    add_retrain(train)
+    add_video_reader(train)
+    add_device(train)
+
+
+def add_predict(command: Adder) -> None:
+    """The arguments of `gapbench predict`."""
+    predict = command(
+        "predict", "judge videos or images", "gapbench predict xception@procedural_lab clip.mp4 --json"
+    )
+    predict.add_argument("detector", help="DETECTOR@TRAINED_ON[#SEED], or a fixed detector")
+    predict.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    predict.add_argument(
+        "--crop",
+        choices=("face", "center", "none"),
+        help="part of the frame that is shown (default: as it learnt)",
+    )
+    add_face_model(predict)
+    add_video_reader(predict)
+    predict.add_argument(
+        "--box", type=box, metavar="X,Y,W,H", help="face box in pixels: crop 1.3 x around it"
+    )
+    predict.add_argument("--json", action="store_true", help="print JSON")
+    add_device(predict)
+
+
+def add_cost(command: Adder) -> None:
+    """The arguments of `gapbench cost`."""
+    cost = command(
+        "cost", "measure speed and memory of a detector", "gapbench cost xception --recipe procedural"
+    )
+    cost.add_argument("detector")
+    cost.add_argument(
+        "--recipe", default="published", help="gives the input size and frames (default: published)"
+    )
+    cost.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32")
+    add_device(cost)
+
+
+WORTH_FOLDING = 8
+"""Files for which BatchNorm is folded, at least: to prove it takes as long as judging two."""
+
+
+def run_train(options: Namespace) -> int:
+    """Train one detector, or say that its weights are there already."""
+    from harness import registry
+    from harness.data.clips import Subset, list_clips
+    from harness.data.location import missing, root_of
+    from harness.evaluation.run import cut_as, make_job, weights_for
+    from harness.runtime.device import device_of
+
+    entry = registry.detectors.get(options.detector)
+    if not entry.trainable:
+        raise HarnessError(f"{entry.name} is a fixed detector: there is nothing to train")
+    data = registry.datasets.get(Subset.parse(options.on).dataset)
+    recipe = options.recipe or ("procedural" if data.embedded else "published")
+    entry.recipe(recipe)
+    absent = missing(data)
+    if absent:
+        raise HarnessError(f"{data.name} is absent: {absent}")
+    clips = {data.name: list_clips(data, root_of(data))}
+    job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
+    weights = weights_for(cut_as(job, job.crop), options.retrain)
+    print(f"weights    {weights.path}")
+    print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
+    best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
+    if best is not None:
+        print(f"val AUC    {best:.4f} (best of {len(weights.curve)} epochs)")
+    return 0
+
+
+def run_predict(options: Namespace) -> int:
+    """Judge files with a fixed detector or with stored weights."""
+    from harness.evaluation.contestants import contestant_of
+    from harness.evaluation.engine import judge_files
+    from harness.runtime.device import device_of
+
+    found = contestant_of(options.detector, device_of(options.device))
+    found = dataclasses.replace(found, folded=len(options.files) >= WORTH_FOLDING)
+    crop = "boxes" if options.box else options.crop or _crop_of(found)
+    facts = _facts(found, crop)
+    said = judge_files(options.files, found, crop, options.box)
+    if options.json:
+        judged = [_judged(one, facts["threshold"]) for one in said]
+        print(json.dumps({"detector": options.detector, **facts, "files": judged}, indent=1))
+    else:
+        for one in said:
+            verdict = _judged(one, facts["threshold"])["verdict"]
+            said_of_it = one.error if one.score is None else f"{verdict or '-'}  P(fake) {one.score:.4f}"
+            print(f"{one.clip_id}: {said_of_it}")
+        shown = f"crop {crop}, {found.frames} frames of {found.size} px"
+        threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:.4f}"
+        print(f"threshold {threshold} ({facts['threshold_source']}); {shown}")
+        if found.weights:
+            print(f"weights {found.weights.path}")
+    for warning in facts["warnings"]:
+        say(f"warning: {warning}")
+    failed = [one for one in said if one.score is None]
+    if failed:
+        raise HarnessError(
+            f"{len(failed)} of {len(said)} files could not be judged; first: {failed[0].error}"
+        )
+    return 0
+
+
+def _crop_of(found: Any) -> str:
+    """How a detector wants to see files where nobody says: as it was trained; imported weights want faces."""
+    if found.weights is None:
+        return "face" if found.entry.identity else "center"
+    trained = str(found.weights.provenance.get("crop", "center"))
+    return "center" if trained == "boxes" else trained
+
+
+def _facts(found: Any, crop: str) -> dict[str, Any]:
+    """What a judgement rests on, and what makes it doubtful."""
+    from harness.contracts import stated_selection
+
+    weights = found.weights
+    if weights is None:
+        stated = stated_selection(found.detector, found.entry.name)
+        return {**stated, "crop": crop, "weights": found.entry.identity or None, "warnings": []}
+    warnings = []
+    trained_crop = weights.provenance.get("crop", crop)
+    if trained_crop != crop and not {trained_crop, crop} <= set(FACE_CROPS):
+        hint = (
+            " (give --crop face, or --box)" if trained_crop == "boxes" else f" (give --crop {trained_crop})"
+        )
+        warnings.append(
+            f"trained on crop {trained_crop}, shown {crop}: score and threshold may not fit{hint}"
+        )
+    if weights.provenance.get("source_sha256", "") not in ("", file_digest(Path(found.entry.file))):
+        warnings.append(f"{found.entry.name} has changed since these weights were trained")
+    return {
+        "threshold": weights.threshold,
+        "threshold_source": weights.threshold_source,
+        "crop": crop,
+        "weights": str(weights.path),
+        "warnings": warnings,
+    }
+
+
+def _judged(said: Prediction, threshold: float | None) -> dict[str, Any]:
+    verdict = None
+    if said.score is not None and threshold is not None:
+        verdict = "fake" if said.score >= threshold else "real"
+    return {
+        "file": said.clip_id,
+        "verdict": verdict,
+        "score": said.score,
+        "frame_scores": list(said.frame_scores),
+        "frame_indices": list(said.frame_indices),
+        "error": said.error,
+    }
+
+
+def run_cost(options: Namespace) -> int:
+    """Measure and print what a detector costs on this machine."""
+    from harness.report.costs import describe_cost
+    from harness.runtime.cost_process import measured_cost
+
+    wish = Runtime(options.device, options.precision)
+    print(describe_cost(measured_cost(options.detector, options.recipe, wish)))
+    return 0

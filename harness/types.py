@@ -183,7 +183,7 @@ class Runtime:
     precision: str = "fp32"
     """One of `PRECISIONS`, as really used."""
     batch: int = 16
-    """Clips in one forward pass, at most; large clips are fewer (`scoring.clips_a_pass`)."""
+    """Clips in one forward pass, at most; large clips are fewer (`device.clips_a_pass`)."""
     compile: bool = False
     """Whether `torch.compile` compiles the detector before it scores."""
 

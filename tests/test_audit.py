@@ -23,7 +23,7 @@ from harness.data.audit.background_facts import background_facts
 from harness.data.audit.classifier import Separation, separate
 from harness.data.audit.fact_table import Facts, columns_of
 from harness.data.audit.file_facts import container_facts
-from harness.data.audit.record import Audit, Estimate, Part, audit_file, read_audit
+from harness.data.audit.record import Audit, AuditPart, Estimate, audit_file, read_audit
 from harness.data.audit.shortcuts import audit_dataset, chosen_clips, groups_of, look_at
 from harness.data.clips import identity_of, list_clips
 from harness.metrics.bootstrap import graph_of
@@ -193,7 +193,7 @@ def test_a_missing_class_is_told(tiny_root: Path) -> None:
     ],
 )
 def test_a_verdict_needs_the_interval(bounds: tuple[float, float, float] | None, verdict: str) -> None:
-    part = Part("container", 9, 9, (0, 0), Estimate(*bounds) if bounds else None)
+    part = AuditPart("container", 9, 9, (0, 0), Estimate(*bounds) if bounds else None)
     assert part.verdict == verdict
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from harness import registry
 from harness.checks.conformance import Finding, check_dataset, check_detector, check_perturbation
-from harness.data.location import missing, root_of
+from harness.data.location import root_of, why_no_folder
 from harness.types import FAKE, HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +64,7 @@ def test_a_perturbation_keeps_its_promises(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in registry.datasets.names() if name not in BUILT_HERE])
 def test_a_dataset_keeps_its_promises(name: str) -> None:
     entry = registry.datasets.get(name)
-    absent = missing(entry)
+    absent = why_no_folder(entry)
     if absent is not None:
         pytest.skip(f"{name}: {absent}")
     root = root_of(entry)

@@ -16,7 +16,7 @@ from harness import registry
 from harness.files import plain
 from harness.records import Cost
 from harness.runtime import cost_process
-from harness.runtime.cost_process import Asked, cost_of, in_fresh_process, kept_file
+from harness.runtime.cost_process import CostRequest, cost_of, in_fresh_process, kept_file
 from harness.types import HarnessError, Recipe, Runtime
 
 ECHO = """
@@ -82,7 +82,7 @@ def test_a_plug_in_is_measured_in_another_process_whatever_it_prints_and_once(
 def test_the_message_of_an_error_in_the_process_comes_back_as_it_was(process: Path) -> None:
     process.write_text("""#!/bin/sh\necho noise; echo '{"error": "unknown detector"}' > "$3"\n""")
     with pytest.raises(HarnessError, match=r"^unknown detector$"):
-        in_fresh_process(Asked("ecko", None, plain(RUNTIME)))
+        in_fresh_process(CostRequest("ecko", None, plain(RUNTIME)))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_message_of_an_error_in_the_process_comes_back_as_it_was(process: Pa
 def test_a_process_that_dies_is_an_error_that_says_how(process: Path, script: str, said: str) -> None:
     process.write_text(f"#!/bin/sh\n{script}\n")
     with pytest.raises(HarnessError, match=said):
-        in_fresh_process(Asked("echo", None, plain(RUNTIME)))
+        in_fresh_process(CostRequest("echo", None, plain(RUNTIME)))
 
 
 def test_an_interrupt_ends_the_process_too(
@@ -107,7 +107,7 @@ def test_an_interrupt_ends_the_process_too(
     signal.setitimer(signal.ITIMER_REAL, 1.0)
     try:
         with pytest.raises(KeyboardInterrupt):
-            in_fresh_process(Asked("echo", None, plain(RUNTIME)))
+            in_fresh_process(CostRequest("echo", None, plain(RUNTIME)))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -119,14 +119,14 @@ def test_an_interrupt_ends_the_process_too(
 def test_an_interrupted_process_interrupts(process: Path) -> None:
     process.write_text("#!/bin/sh\nexit 130\n")
     with pytest.raises(KeyboardInterrupt):
-        in_fresh_process(Asked("echo", None, plain(RUNTIME)))
+        in_fresh_process(CostRequest("echo", None, plain(RUNTIME)))
 
 
 def test_what_is_asked_goes_through_json_whole() -> None:
     entry = registry.detectors.get("xception")
     recipe = entry.recipe("published")
-    asked = Asked("xception", plain(recipe), plain(RUNTIME), files=("a.py",))
-    found = Asked(**json.loads(json.dumps(plain(asked))))
+    asked = CostRequest("xception", plain(recipe), plain(RUNTIME), files=("a.py",))
+    found = CostRequest(**json.loads(json.dumps(plain(asked))))
     built = cost_process._recipe(found, cost_process._entry(dataclasses.replace(found, files=())))
     assert built is not None
     assert (built.size, built.frames, built.options) == (recipe.size, recipe.frames, recipe.options)
@@ -141,7 +141,7 @@ def test_what_is_asked_goes_through_json_whole() -> None:
 
 def test_a_detector_registered_by_a_script_is_found_where_it_stands(folder: Path) -> None:
     (folder / "echo.py").write_text(ECHO)
-    asked = Asked("echo", None, plain(RUNTIME), file=str(folder / "echo.py"))
+    asked = CostRequest("echo", None, plain(RUNTIME), file=str(folder / "echo.py"))
     assert cost_process._entry(asked).name == "echo"
     with pytest.raises(HarnessError, match="unknown detector"):
         cost_process._entry(dataclasses.replace(asked, detector="ecco", file=None))
@@ -171,10 +171,10 @@ def test_a_kept_cost_of_an_earlier_version_is_not_taken_for_one_of_this(
 
 
 def test_a_measured_cost_is_asked_for_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Asked] = []
+    seen: list[CostRequest] = []
     facts = ("x", "cpu", "fp32", 8, 2, 1, 1.0, 1.0, None, None, 0, None, None)
 
-    def remember(asked: Asked) -> Cost:
+    def remember(asked: CostRequest) -> Cost:
         seen.append(asked)
         return Cost(*facts)
 

@@ -18,7 +18,7 @@ from harness.metrics.measure import METRICS
 from harness.metrics.thresholds import best_threshold
 from harness.records import Board, Entry, Row
 from harness.results import external_scores
-from harness.results.external_scores import board_of
+from harness.results.external_scores import board_from_scores
 from harness.results.predictions import SCHEMA, read_predictions, write_predictions
 from harness.results.rows import made_row, terms_from
 from harness.results.score_file import EXPORTED, Scores, exported, read_scores, wording, write_scores
@@ -59,7 +59,7 @@ def read(
 
 
 def board(table: pd.DataFrame, threshold: float | None = None) -> Board:
-    return board_of(read(table), threshold)[0]
+    return board_from_scores(read(table), threshold)[0]
 
 
 def only(table: pd.DataFrame, threshold: float | None = None) -> Row:
@@ -119,7 +119,7 @@ def test_a_real_and_a_fake_under_one_number_are_two_clips() -> None:
         {"clip_id": ["1", "2", "1", "2"], "label": [0, 0, 1, 1], "score": [0.1, 0.2, 0.8, 0.9]}
     )
     for made in (None, "swap"):  # a folder of a method may hold its reals too
-        found, notes = board_of(read(table.assign(manipulation=made)))
+        found, notes = board_from_scores(read(table.assign(manipulation=made)))
         assert found.rows[0].clips == 4
         assert any("different clips" in note for note in notes)
 
@@ -242,7 +242,7 @@ def test_a_clip_without_a_score_has_failed_and_is_counted(suffix: str) -> None:
     table = scored(error=None)
     table.loc[:2, "score"] = None
     table.loc[0, "error"] = "unreadable"
-    found = board_of(read_scores(kept(table, f"scores{suffix}")))[0]
+    found = board_from_scores(read_scores(kept(table, f"scores{suffix}")))[0]
     assert (found.rows[0].clips, found.rows[0].failed) == (40, 3)
     assert found.rows[0].metrics["auc_failed_worst"] < found.rows[0].metrics["auc"]  # type: ignore[operator]
     stored = read_predictions(found.predictions[str(found.rows[0].cell)])[0]
@@ -314,12 +314,12 @@ def test_the_threshold_is_chosen_by_the_rule_of_training() -> None:
 def test_validation_rows_of_another_set_set_no_threshold() -> None:
     val = scored(60, split="val", trained_on="lab", tested_on="wild")
     test = scored(60, draw=1, split="test", trained_on="lab", tested_on="wild")
-    found, notes = board_of(read(pd.concat([val, test])))
+    found, notes = board_from_scores(read(pd.concat([val, test])))
     assert found.rows[0].selection == "unknown"
     assert any("no row of split val on 'lab'" in note for note in notes)
-    found, _ = board_of(read(pd.concat([val.assign(tested_on="lab"), test])))
+    found, _ = board_from_scores(read(pd.concat([val.assign(tested_on="lab"), test])))
     assert found.rows[0].provenance["threshold_source"] == "source-val"
-    found, _ = board_of(read(pd.concat([val, test]).drop(columns="tested_on")))
+    found, _ = board_from_scores(read(pd.concat([val, test]).drop(columns="tested_on")))
     assert found.rows[0].provenance["threshold_source"] == "source-val"
 
 
@@ -331,7 +331,7 @@ def test_test_rows_given_again_as_validation_are_refused() -> None:
 
 def test_only_test_rows_are_measured_and_training_rows_are_named() -> None:
     table = pd.concat([scored(20, split="Training"), scored(30, draw=1, split="testing")])
-    found, notes = board_of(read(table))
+    found, notes = board_from_scores(read(table))
     assert found.rows[0].clips == 30
     assert "20 rows of split train were not read" in notes
     with pytest.raises(HarnessError, match="no row of split test"):
@@ -342,7 +342,7 @@ def test_only_test_rows_are_measured_and_training_rows_are_named() -> None:
 
 def test_a_detector_without_a_test_row_is_named_and_not_measured() -> None:
     parts = [scored(detector="old", split="val"), scored(detector="new", split="test")]
-    found, notes = board_of(read(pd.concat(parts)))
+    found, notes = board_from_scores(read(pd.concat(parts)))
     assert [entry.name for entry in found.entries] == ["new"]
     assert "without a row of split test: old" in notes
 
@@ -353,9 +353,9 @@ def beyond_ranks(notes: Sequence[str]) -> list[str]:
 
 
 def test_a_file_without_threshold_or_validation_rows_is_told_what_a_rank_needs() -> None:
-    assert any(note.startswith("to be ranked") for note in board_of(read(scored()))[1])
-    assert beyond_ranks(board_of(read(scored()), threshold=0.5)[1]) == list(
-        board_of(read(scored()), threshold=0.5)[1]
+    assert any(note.startswith("to be ranked") for note in board_from_scores(read(scored()))[1])
+    assert beyond_ranks(board_from_scores(read(scored()), threshold=0.5)[1]) == list(
+        board_from_scores(read(scored()), threshold=0.5)[1]
     )
 
 
@@ -364,7 +364,7 @@ def test_a_clip_that_only_another_detector_has_counts_as_failed() -> None:
     whole = scored(detector="honest")
     wrong = (whole["score"] >= whole["score"].median()) != (whole["label"] == 1)
     choosy = whole[~wrong].assign(detector="choosy")
-    board, notes = board_of(read(pd.concat([whole, choosy])), threshold=0.5)
+    board, notes = board_from_scores(read(pd.concat([whole, choosy])), threshold=0.5)
     rows = {row.cell.detector: row for row in board.rows}
     assert rows["honest"].failed == 0
     assert (rows["choosy"].clips, rows["choosy"].failed) == (len(whole), int(wrong.sum()))
@@ -376,7 +376,7 @@ def test_a_clip_that_is_real_for_one_detector_and_fake_for_another_is_refused() 
     one = scored(detector="one")
     other = one.assign(detector="other", label=1 - one["label"])
     with pytest.raises(HarnessError, match=r"is real in some rows and fake in others \("):
-        board_of(read(pd.concat([one, other])))
+        board_from_scores(read(pd.concat([one, other])))
 
 
 def test_the_file_of_scores_is_never_overwritten_by_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,12 +395,12 @@ def test_a_name_that_cannot_be_printed_is_refused() -> None:
 def test_scores_that_point_the_wrong_way_are_pointed_out_and_never_flipped() -> None:
     table = scored()
     right, backwards = only(table), table.assign(score=1 - table["score"])
-    found, notes = board_of(read(backwards))
+    found, notes = board_from_scores(read(backwards))
     assert found.rows[0].metrics["auc"] == pytest.approx(1 - right.metrics["auc"])  # type: ignore[operator]
     (note,) = beyond_ranks(notes)
     refused("scores may be P(real)", note)
     assert "nothing was flipped" in found.about
-    assert beyond_ranks(board_of(read(table))[1]) == []
+    assert beyond_ranks(board_from_scores(read(table))[1]) == []
 
 
 def test_a_file_of_one_class_has_no_auc_and_says_why() -> None:
@@ -445,17 +445,19 @@ def test_a_circumstance_that_is_not_clear_is_refused(columns: dict[str, Any], sa
 
 
 def test_a_name_stands_where_no_column_says_more_and_is_no_part_of_a_set() -> None:
-    (row,) = board_of(read(scored(), name="My-Net"))[0].rows
+    (row,) = board_from_scores(read(scored(), name="My-Net"))[0].rows
     assert (row.cell.detector, row.cell.tested_on) == ("My-Net", "My_Net")
     path = kept(scored(), "Scores of My-Net (v2).csv")
-    assert board_of(read_scores(path))[0].matrix == "scores-of-my-net-v2"
+    assert board_from_scores(read_scores(path))[0].matrix == "scores-of-my-net-v2"
 
 
 def test_a_set_read_as_a_part_of_another_is_pointed_out() -> None:
     parts = [scored(tested_on=name, trained_on="DFDC") for name in ("DFDC", "DFDC-P")]
-    assert any("read 'DFDC-P' as 'DFDC' without 'P'" in note for note in board_of(read(pd.concat(parts)))[1])
+    assert any(
+        "read 'DFDC-P' as 'DFDC' without 'P'" in note for note in board_from_scores(read(pd.concat(parts)))[1]
+    )
     parts = [scored(tested_on=name, trained_on="Celeb-DF") for name in ("Celeb-DF", "DFDC")]
-    assert beyond_ranks(board_of(read(pd.concat(parts)))[1]) == []
+    assert beyond_ranks(board_from_scores(read(pd.concat(parts)))[1]) == []
 
 
 def test_people_numbered_as_fractions_are_the_same_people() -> None:
@@ -564,7 +566,7 @@ def test_what_is_exported_is_measured_as_before(suffix: str) -> None:
     before = by_hand(Path("kept"))
     path = Path(f"export{suffix}")
     write_scores(exported(before), path)
-    after, notes = board_of(read_scores(path))
+    after, notes = board_from_scores(read_scores(path))
     assert beyond_ranks(notes) == []
     assert [str(row.cell) for row in after.rows] == [str(row.cell) for row in before.rows]
     for was, now in zip(before.rows, after.rows, strict=True):

@@ -18,10 +18,10 @@ import pytest
 from harness.cli.gate import run_accept, run_gate
 from harness.evaluation.matrix import load_matrix
 from harness.gate.accepted import (
-    Kept,
+    AcceptedRun,
     accept,
     accepted_file,
-    kept_of,
+    accepted_form,
     lacking,
     read_accepted,
     read_costs,
@@ -80,13 +80,13 @@ def squashed(values: Any) -> np.ndarray:
     return (1 / (1 + np.exp(-np.asarray(values, dtype=np.float64)))).astype(np.float32)
 
 
-def kept(predictions: Scored, **said: Any) -> Kept:
+def kept(predictions: Scored, **said: Any) -> AcceptedRun:
     """What a run keeps of these cells; `said` replaces some of their provenance."""
     rows = {}
     for cell, table in predictions.items():
         failed = int(table["score"].isna().sum())
         rows[str(cell)] = Row(cell, len(table), failed, {}, provenance=PROVENANCE | said)
-    return Kept(rows, {str(cell): table for cell, table in predictions.items()})
+    return AcceptedRun(rows, {str(cell): table for cell, table in predictions.items()})
 
 
 def without(table: pd.DataFrame, lost: Any) -> pd.DataFrame:
@@ -439,7 +439,7 @@ def test_what_is_accepted_is_read_back_as_it_was_and_written_again_bit_by_bit(ga
     files = accept(board, costs(), Path("results"))
     assert [path.name for path in files] == ["gated.parquet", "gated.csv", "gated-cost.csv"]
     bytes_then = [path.read_bytes() for path in files]
-    now, read = kept_of(board), read_accepted(Path("results"), "gated")
+    now, read = accepted_form(board), read_accepted(Path("results"), "gated")
     assert list(read.rows) == list(now.rows)
     for name, table in now.predictions.items():
         pd.testing.assert_frame_equal(read.predictions[name], table, check_dtype=False)
@@ -454,7 +454,7 @@ def test_scores_that_differ_only_beyond_single_precision_do_not_differ(gated: Pa
     finish({SEEN: scored(3.0), UNSEEN: told_apart})
     run_accept(options())
     assert read_rows(accepted_file(Path("results"), "gated")).loc[1, "auc"] == 1.0
-    verdicts = judge(kept_of(load_board("gated")), read_accepted(Path("results"), "gated"), draws=50)
+    verdicts = judge(accepted_form(load_board("gated")), read_accepted(Path("results"), "gated"), draws=50)
     assert told(verdicts, "auc").reason == "0.500, unchanged"
 
 
@@ -464,7 +464,7 @@ def test_a_threshold_is_taken_as_tables_keep_it_on_both_sides(
     monkeypatch.setitem(PROVENANCE, "threshold", 0.5000004)
     finish({UNSEEN: clips().assign(score=lambda table: np.where(table["label"] == 1, 0.5000002, 0.1))})
     run_accept(options())
-    sides = kept_of(load_board("gated")), read_accepted(Path("results"), "gated")
+    sides = accepted_form(load_board("gated")), read_accepted(Path("results"), "gated")
     assert told(judge(*sides, {"accuracy": 0.1}, draws=50), "accuracy").reason == "1.000, unchanged"
 
 
@@ -622,7 +622,7 @@ def test_the_table_of_rows_has_what_is_kept_of_them(gated: Path) -> None:
 # How often it errs
 
 
-def simulated(number: int, aucs: tuple[float, float], seed: int) -> tuple[Kept, Kept]:
+def simulated(number: int, aucs: tuple[float, float], seed: int) -> tuple[AcceptedRun, AcceptedRun]:
     """One detector before and after, on swaps of 100 identities: scores of both correlate by 0.8.
 
     An identity is worth 0.2 of the variance of a score, in a fake its target and its source each.

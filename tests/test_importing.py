@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from harness import registry, weights
 from harness.checks.conformance import check_detector
 from harness.cli.entry import main
-from harness.training.importing import Wish, import_weights
+from harness.training.importing import ImportRequest, import_weights
 from harness.types import HarnessError
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -66,7 +66,7 @@ def found(name: str) -> registry.DetectorEntry:
 def test_imported_weights_are_a_fixed_detector_that_scores_like_the_original(tmp_path: Path) -> None:
     file = saved(tmp_path / "My Net-v2.safetensors", meso())
     claims = {"trained_on": "procedural_tiny", "threshold": 0.25, "selected": "fixed"}
-    record = import_weights(Wish(file, "meso4", size=32, frames=2, **claims))  # type: ignore[arg-type]
+    record = import_weights(ImportRequest(file, "meso4", size=32, frames=2, **claims))  # type: ignore[arg-type]
     entry = registry.detectors.get("meso4:my_net_v2")
     assert weights.imported_names() == [record.full_name] == [entry.name] == ["meso4:my_net_v2"]
     assert (entry.trainable, entry.trained_on, entry.identity) == (False, "procedural_tiny", record.sha256)
@@ -80,7 +80,7 @@ def test_imported_weights_are_a_fixed_detector_that_scores_like_the_original(tmp
 
 
 def test_what_nobody_stated_is_unknown_not_assumed(tmp_path: Path) -> None:
-    import_weights(Wish(saved(tmp_path / "a.safetensors", meso()), "meso4", size=32))
+    import_weights(ImportRequest(saved(tmp_path / "a.safetensors", meso()), "meso4", size=32))
     detector = found("meso4:a").make()
     stated = registry.stated_selection(detector, "meso4:a")
     assert stated == {"threshold": None, "threshold_source": "unknown", "checkpoint_source": "unknown"}
@@ -89,7 +89,7 @@ def test_what_nobody_stated_is_unknown_not_assumed(tmp_path: Path) -> None:
 
 
 def test_the_record_names_the_file_but_no_folder(tmp_path: Path) -> None:
-    record = import_weights(Wish(saved(tmp_path / "a.safetensors", meso()), "meso4", size=32))
+    record = import_weights(ImportRequest(saved(tmp_path / "a.safetensors", meso()), "meso4", size=32))
     text = record.path.read_text()
     assert json.loads(text)["source"] == "a.safetensors"
     assert str(tmp_path) not in text
@@ -97,7 +97,7 @@ def test_the_record_names_the_file_but_no_folder(tmp_path: Path) -> None:
 
 
 def test_weights_that_changed_after_the_import_are_never_scored(tmp_path: Path) -> None:
-    record = import_weights(Wish(saved(tmp_path / "a.safetensors", meso()), "meso4", size=32))
+    record = import_weights(ImportRequest(saved(tmp_path / "a.safetensors", meso()), "meso4", size=32))
     saved(record.path.with_suffix(".safetensors"), meso(seed=1))
     with pytest.raises(HarnessError, match="are damaged"):
         found("meso4:a").make()
@@ -107,7 +107,7 @@ def test_a_damaged_record_is_one_line_and_hides_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a", "b"):
-        import_weights(Wish(saved(tmp_path / f"{name}.safetensors", meso()), "meso4", size=32))
+        import_weights(ImportRequest(saved(tmp_path / f"{name}.safetensors", meso()), "meso4", size=32))
     weights.imported_path("meso4", "a").write_text('{"detector": "meso4"}')
     with pytest.raises(HarnessError, match="no record of imported weights"):
         registry.detectors.get("meso4:a")
@@ -139,7 +139,7 @@ def test_a_tensor_that_does_not_fit_is_named(
     state = meso()
     change(state)
     with pytest.raises(HarnessError, match=complaint) as raised:
-        import_weights(Wish(saved(tmp_path / "a.safetensors", state), "meso4", size=32))
+        import_weights(ImportRequest(saved(tmp_path / "a.safetensors", state), "meso4", size=32))
     assert "\n" not in str(raised.value)
     assert weights.imported_names() == []
 
@@ -157,7 +157,7 @@ def test_code_in_a_file_is_refused_in_one_line_and_never_run(tmp_path: Path) -> 
     (tmp_path / "bare.pth").write_bytes(pickle.dumps(Hostile(), protocol=2))
     for hostile in (file, tmp_path / "bare.pth"):
         with pytest.raises(HarnessError, match="nothing else in it is loaded or executed") as raised:
-            import_weights(Wish(hostile, "deepfakebench_xception"))
+            import_weights(ImportRequest(hostile, "deepfakebench_xception"))
         assert "\n" not in str(raised.value)
     assert not Path("executed").exists()
     torch.load(file, weights_only=False)
@@ -166,12 +166,12 @@ def test_code_in_a_file_is_refused_in_one_line_and_never_run(tmp_path: Path) -> 
 
 def test_a_name_that_is_taken_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
     file, other = (saved(tmp_path / f"{k}.safetensors", meso(seed=k)) for k in (1, 2))
-    first = import_weights(Wish(file, "meso4", name="mine", size=32))
-    assert import_weights(Wish(file, "meso4", name="mine", size=32)) == first
+    first = import_weights(ImportRequest(file, "meso4", name="mine", size=32))
+    assert import_weights(ImportRequest(file, "meso4", name="mine", size=32)) == first
     with pytest.raises(HarnessError, match="already there"):
-        import_weights(Wish(other, "meso4", name="mine", size=32))
+        import_weights(ImportRequest(other, "meso4", name="mine", size=32))
     assert found("meso4:mine").identity == first.sha256
-    second = import_weights(Wish(other, "meso4", name="mine", size=32, replace=True))
+    second = import_weights(ImportRequest(other, "meso4", name="mine", size=32, replace=True))
     assert found("meso4:mine").identity == second.sha256 != first.sha256
     found("meso4:mine").make()
 
@@ -199,7 +199,7 @@ def test_what_cannot_be_imported_is_said_in_one_line(
         saved(tmp_path / name, meso())
     asked = {"detector": "meso4", "size": 32, **wish}
     with pytest.raises(HarnessError, match=complaint) as raised:
-        import_weights(Wish(**{**asked, "file": tmp_path / asked.get("file", "a.safetensors")}))
+        import_weights(ImportRequest(**{**asked, "file": tmp_path / asked.get("file", "a.safetensors")}))
     assert "\n" not in str(raised.value)
 
 
@@ -208,7 +208,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
     file = saved(tmp_path / "a.safetensors", meso())
     file.chmod(0)
     with pytest.raises(HarnessError, match=r"a\.safetensors cannot be read .* Permission denied"):
-        import_weights(Wish(file, "meso4", size=32))
+        import_weights(ImportRequest(file, "meso4", size=32))
 
 
 def test_the_command_imports_keras_weights_and_lists_them(
@@ -277,7 +277,7 @@ def renamed(xception: nn.Module, last: str = "last_linear") -> dict[str, Tensor]
 def test_a_deepfakebench_xception_is_imported_and_proven(xception: nn.Module, tmp_path: Path) -> None:
     state = {f"module.{name}": tensor for name, tensor in renamed(xception).items()}
     file = saved(tmp_path / "x.pth", {"state_dict": state, "epoch": 3})
-    record = import_weights(Wish(file, "deepfakebench_xception", size=64))
+    record = import_weights(ImportRequest(file, "deepfakebench_xception", size=64))
     assert record.difference is not None
     assert record.difference < 1e-5
     detector, clips = found("deepfakebench_xception:x").make(), clips_of(64)
@@ -314,7 +314,7 @@ def test_an_efficientnet_b4_that_pads_like_timm_loads_strictly_and_is_caught(
 ) -> None:
     file = saved(tmp_path / "b4.pth", b4)
     ours = registry.detectors.get("deepfakebench_efficientnet_b4")
-    record = import_weights(Wish(file, ours.name, size=64))
+    record = import_weights(ImportRequest(file, ours.name, size=64))
     assert record.difference is not None
     assert record.difference < 1e-5
 
@@ -328,7 +328,7 @@ def test_an_efficientnet_b4_that_pads_like_timm_loads_strictly_and_is_caught(
     importer = Proven(efficientnet_weights, efficientnet_reference)
     registry.detector("pads_like_timm", recipes=ours.recipes, importers={"theirs": importer})(PadsLikeTimm)
     with pytest.raises(HarnessError, match="would not be what is imported: on random pixels"):
-        import_weights(Wish(file, "pads_like_timm", size=64))
+        import_weights(ImportRequest(file, "pads_like_timm", size=64))
 
 
 def test_a_network_that_says_the_same_of_everything_proves_nothing(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_network_that_says_the_same_of_everything_proves_nothing(tmp_path: Pat
     state["fc.weight"].zero_()
     state["fc.bias"].fill_(1)
     with pytest.raises(HarnessError, match="says the same of any pixels"):
-        import_weights(Wish(saved(tmp_path / "flat.pth", state), "timm:test_resnet", size=64))
+        import_weights(ImportRequest(saved(tmp_path / "flat.pth", state), "timm:test_resnet", size=64))
 
 
 # timm
@@ -368,7 +368,7 @@ def test_a_head_of_one_logit_or_two_classes_scores_as_before(
     network, clips = timm_network(outputs), clips_of(64)
     state = {f"module.{k}": v for k, v in network.state_dict().items()} if wrapped else network.state_dict()
     file = saved(tmp_path / "mine.pth", {wrapped: state, "epoch": 1} if wrapped else state)
-    record = import_weights(Wish(file, "timm:test_resnet", size=64, frames=2))
+    record = import_weights(ImportRequest(file, "timm:test_resnet", size=64, frames=2))
     assert record.full_name == "timm:test_resnet:mine"
     ours = scores_of(registry.detectors.get("timm:test_resnet:mine").make(), clips)
     torch.testing.assert_close(ours, p_fake_of(network, clips), atol=1e-5, rtol=0)
@@ -378,7 +378,7 @@ def test_a_head_of_one_logit_or_two_classes_scores_as_before(
 def test_a_head_whose_last_output_is_real_is_turned_only_when_told(outputs: int, tmp_path: Path) -> None:
     network, clips = timm_network(outputs), clips_of(64)
     file = saved(tmp_path / "turned.safetensors", network.state_dict())
-    import_weights(Wish(file, "timm:test_resnet", size=64, format="state_dict_real_last"))
+    import_weights(ImportRequest(file, "timm:test_resnet", size=64, format="state_dict_real_last"))
     ours = scores_of(found("timm:test_resnet:turned").make(), clips)
     torch.testing.assert_close(ours, 1 - p_fake_of(network, clips), atol=1e-5, rtol=0)
 
@@ -386,7 +386,7 @@ def test_a_head_whose_last_output_is_real_is_turned_only_when_told(outputs: int,
 def test_a_head_of_more_classes_is_refused(tmp_path: Path) -> None:
     file = saved(tmp_path / "five.pth", timm_network(5).state_dict())
     with pytest.raises(HarnessError, match="5 outputs; weights of test_resnet need one logit or two classes"):
-        import_weights(Wish(file, "timm:test_resnet"))
+        import_weights(ImportRequest(file, "timm:test_resnet"))
 
 
 def test_an_unknown_timm_model_is_told_the_nearest_not_all_of_them() -> None:

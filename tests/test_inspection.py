@@ -19,7 +19,7 @@ from harness import registry
 from harness.cli.data import run_data_check
 from harness.data import composition
 from harness.data.inspection import Inspection, inspect, page, report
-from harness.data.problems import Finding, extra
+from harness.data.problems import Problem, extra
 from harness.registry import dataset
 from harness.tables import WIDTH
 from harness.types import REAL, Clip, HarnessError
@@ -219,7 +219,7 @@ PLANTED: tuple[tuple[Callable[[Tree], list[str]], str], ...] = (
 )
 
 
-def finding(inspection: Inspection, what: str) -> Finding:
+def finding(inspection: Inspection, what: str) -> Problem:
     found = [each for each in inspection.findings if each.what == what]
     assert len(found) == 1, (what, inspection.findings)
     return found[0]
@@ -341,7 +341,7 @@ def test_a_manipulation_that_is_not_there_at_all_is_a_warning() -> None:
 
 def test_names_from_disk_cannot_become_part_of_the_page() -> None:
     name = 'x/<script>alert("1")</script>\n\x1b[31m\udcff.mp4'
-    inspection = Inspection("own", Path(name), 1, (Finding("error", "missing files", name, (name,)),))
+    inspection = Inspection("own", Path(name), 1, (Problem("error", "missing files", name, (name,)),))
     written = page("<b>own", [inspection])
     assert "<script>" not in written and "<b>own" not in written and "&lt;script&gt;" in written
     assert "http" not in written and "src=" not in written

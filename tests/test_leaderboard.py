@@ -16,7 +16,7 @@ import pytest
 from harness.gate.accepted import read_rows
 from harness.records import Board, Cost, Entry, Row
 from harness.report.leaderboard import cost_table, headline, markdown, rows_table, terminal, write_board
-from harness.report.plots import curves, gallery
+from harness.report.plots import curves, gallery, speed
 from harness.report.ranks import FALLS, MEANT
 from harness.results.predictions import SCHEMA, write_predictions
 from harness.results.rows import FIXED_COLUMNS

@@ -330,7 +330,7 @@ def test_domains_are_means_over_seeds(make: Maker, tmp_path: Path, figures: list
         make.add("xception", LAB, {LAB: 2, WILD: 1}, seed=seed)
     board = make.board()
     assert [line.name for line in domain_lines(board)] == [f"xception@{LAB}"]
-    heatmaps.domains(board, tmp_path / "drawn.png")
+    heatmaps.cross_domain_heatmap(board, tmp_path / "drawn.png")
     texts = words_of(figures[-1])
     mean = np.mean([row.metrics["auc"] for row in board.rows if row.cell.tested_on == WILD])
     assert f"{mean:.3f}" in texts

@@ -202,7 +202,7 @@ def test_the_leaderboard_shows_intervals_and_the_least_difference_that_can_be_se
     assert column(lines, "unseen [95 %]")[0] == shown.replace(", 0.", ", .")
     assert "All that is trained was trained on lab." in note
     assert "80 % chance on these clips (one comparison, 5 % level)" in note
-    note, _ = section(markdown(board), "Tested on wild")
+    note, _ = section(markdown(board), "LineOnTestSet on wild")
     assert "120 clean clips of 20 identities" in note
     assert "node bootstrap" in note
     assert "A difference must be about" in note
@@ -259,7 +259,7 @@ def test_a_line_of_several_seeds_shows_their_mean_their_spread_and_an_interval_t
     low, high = (float(bound) for bound in told[2].split("[")[1].rstrip("]").split(","))
     assert low < min(aucs)
     assert high > max(aucs)
-    _, lines = section(markdown(board), "Tested on wild")
+    _, lines = section(markdown(board), "LineOnTestSet on wild")
     assert column(lines, "detector") == ["steady", "unsteady"]
 
 
@@ -281,7 +281,7 @@ def test_what_nobody_vouches_for_stands_below_the_line_without_threshold_metrics
         "tuned": "threshold oracle",
     }
     assert all(value[:2] == "0." for value in column(lines, "unseen [95 %]"))
-    _, lines = section(text, "Tested on wild")
+    _, lines = section(text, "LineOnTestSet on wild")
     told = dict(zip(column(lines, "detector"), column(lines, "acc [95 %]"), strict=True))
     assert told["tuned (not ranked)"] == told["borrowed (not ranked)"] == "-"
     assert next(iter(told)) == "strong"
@@ -294,7 +294,7 @@ def test_a_board_of_nothing_but_unknowns_is_still_a_page(tmp_path: Path) -> None
     text = markdown(making.board())
     assert "## Leaderboard" not in text
     assert "## Not ranked" in text
-    assert "## Tested on wild" in text
+    assert "## LineOnTestSet on wild" in text
 
 
 def test_ppv_is_for_the_prevalence_of_the_matrix_and_what_is_undefined_says_why(
@@ -440,9 +440,9 @@ def test_a_test_set_with_a_shortcut_has_a_badge_wherever_it_is_named(tmp_path: P
     )
     page = markdown(board)
     said = " ".join(page.split())
-    assert "## Tested on wild [!]" in page and "on wild [!]" in page.partition("## Perturbed")[2]
+    assert "## LineOnTestSet on wild [!]" in page and "on wild [!]" in page.partition("## Perturbed")[2]
     assert "Told apart without a look at the face: wild; see below" in said
     assert "(AUC 0.97 by container alone): a high AUC proves little" in said
     assert "Not audited for shortcuts: gapbench data audit far." in said
-    assert "## Tested on lab\n" in page and "## Tested on far\n" in page
+    assert "## LineOnTestSet on lab\n" in page and "## LineOnTestSet on far\n" in page
     assert "[!]" not in markdown(dataclasses.replace(board, shortcuts={"lab": "", "wild": "", "far": ""}))

@@ -14,7 +14,7 @@ from harness.evaluation.matrix import parse_matrix
 from harness.evaluation.plan import plan_matrix
 from harness.evaluation.plan_table import describe_plan
 from harness.evaluation.run import run_plan
-from harness.gate.accepted import accept, kept_of, read_accepted
+from harness.gate.accepted import accept, accepted_form, read_accepted
 from harness.gate.judge import judge
 from harness.records import Board, Cost
 from harness.report.leaderboard import cost_table, markdown
@@ -95,7 +95,7 @@ def test_what_shares_footage_can_be_accepted_and_then_is_the_same(tiny_root: Pat
         [next(clip for clip in trained if clip.label == label) for label in (0, 1)], tmp_path / "mine"
     )
     accept(board, cost_table(board), tmp_path / "results")
-    verdicts = judge(kept_of(board), read_accepted(tmp_path / "results", "shared"))
+    verdicts = judge(accepted_form(board), read_accepted(tmp_path / "results", "shared"))
     assert verdicts and not {verdict.outcome for verdict in verdicts} & {"worse", "incomparable"}
 
 

@@ -13,7 +13,7 @@ from harness import registry
 from harness.cli.options import Adder, Parser, add_face_model, natural
 from harness.contracts import DatasetEntry
 from harness.data.clips import Subset, absent_files, list_clips
-from harness.data.location import absent, how_to_bring, missing, root_of, set_root
+from harness.data.location import how_to_bring, root_of, set_root, why_absent, why_no_folder
 from harness.evaluation.matrix import Matrix, load_matrix
 from harness.files import home, write_whole
 from harness.progress import say
@@ -122,7 +122,7 @@ def _asked(options: Namespace) -> CheckRequest:
 
 
 def _root(entry: DatasetEntry, data: Mapping[str, str] | None = None) -> Path:
-    why = missing(entry, data)
+    why = why_no_folder(entry, data)
     if why:
         raise HarnessError(f"dataset {entry.name}: {why}")
     return root_of(entry, data)
@@ -135,7 +135,7 @@ def _present() -> CheckRequest:
         say(f"dataset {name} cannot be imported: {why}")
     for name in registry.datasets.names():
         entry = registry.datasets.get(name)
-        if absent(entry) is None and root_of(entry).exists():
+        if why_absent(entry) is None and root_of(entry).exists():
             roots[name] = root_of(entry)
     if not roots:
         first = registry.datasets.get(registry.datasets.names()[0])
@@ -151,7 +151,7 @@ def _of_matrix(matrix: Matrix, names: Sequence[str]) -> CheckRequest:
             raise HarnessError(f"matrix {matrix.name} does not use {name} (it uses {', '.join(needed)})")
     roots: dict[str, Path] = {}
     for name in needed:
-        why = absent(registry.datasets.get(name), matrix.data)
+        why = why_absent(registry.datasets.get(name), matrix.data)
         if why:
             say(f"{name} is not checked: {why}")
         else:

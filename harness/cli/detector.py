@@ -70,7 +70,7 @@ def run_train(options: Namespace) -> int:
     """Train one detector, or say that its weights are there already."""
     from harness import registry
     from harness.data.clips import Subset, list_clips
-    from harness.data.location import missing, root_of
+    from harness.data.location import root_of, why_no_folder
     from harness.evaluation.run import cut_as, make_job, weights_for
     from harness.runtime.device import device_of
 
@@ -80,7 +80,7 @@ def run_train(options: Namespace) -> int:
     data = registry.datasets.get(Subset.parse(options.on).dataset)
     recipe = options.recipe or ("procedural" if data.embedded else "published")
     entry.recipe(recipe)
-    absent = missing(data)
+    absent = why_no_folder(data)
     if absent:
         raise HarnessError(f"{data.name} is absent: {absent}")
     clips = {data.name: list_clips(data, root_of(data))}

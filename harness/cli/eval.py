@@ -78,11 +78,11 @@ def run_eval(options: Namespace) -> int:
 
 def _run(options: Namespace) -> int:
     from harness.cli.own_clips import matrix_named
-    from harness.cli.seal_writer import Witness
+    from harness.cli.seal_writer import SealWriter
 
     clock = timing.begin()
     with timing.spent("start"):
-        witness = Witness(options)
+        witness = SealWriter(options)
         named = matrix_named(options)
         matrix = load_matrix(named)
         usable(options.results)

@@ -63,7 +63,7 @@ OF_A_FILE = ("map", "name", "threshold", "prevalence", "labels", "results")
 def run_metrics(options: Namespace) -> int:
     """Every number of a matrix that was run here, or of a file of scores from any detector."""
     from harness.report import leaderboard
-    from harness.results.external_scores import board_of
+    from harness.results.external_scores import board_from_scores
     from harness.results.score_file import read_scores, wording
     from harness.types import PREVALENCE
 
@@ -83,7 +83,7 @@ def run_metrics(options: Namespace) -> int:
     if options.results is not None:
         usable(options.results)
     scores = read_scores(options.predictions, wording(options.map, options.labels, options.name))
-    board, notes = board_of(scores, options.threshold, prevalence)
+    board, notes = board_from_scores(scores, options.threshold, prevalence)
     if options.results is not None:
         _spare_matrices(board.matrix, options.results)
         _spare_the_file(options.predictions, board.matrix, options.results)

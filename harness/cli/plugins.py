@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import registry
 from harness.cli.options import Adder
-from harness.data.location import absent, root_of
+from harness.data.location import root_of, why_absent
 from harness.evaluation.matrix import known_matrices, load_matrix, own_matrices
 from harness.tables import Table, plain
 from harness.types import HarnessError, unknown
@@ -57,7 +57,7 @@ def _datasets() -> Table:
 
 
 def _present(entry: registry.DatasetEntry) -> str:
-    if absent(entry):
+    if why_absent(entry):
         return "absent"
     return "yes" if root_of(entry).exists() else "made on first use"
 

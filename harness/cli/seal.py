@@ -18,7 +18,7 @@ from typing import Any
 
 from harness import registry
 from harness.data.clips import content_of, list_clips
-from harness.data.location import missing, root_of
+from harness.data.location import root_of, why_no_folder
 from harness.environment import installed, machine_identity, sources
 from harness.files import digest, digest_of, home, read_json
 from harness.tracking.store import sqlite_file
@@ -106,7 +106,7 @@ def clips_here(name: str, roots: Mapping[str, str]) -> str:
     if name not in registry.datasets.names():
         return "not registered"
     entry = registry.datasets.get(name)
-    why = missing(entry, roots)
+    why = why_no_folder(entry, roots)
     if why is not None:
         return why
     try:

@@ -26,7 +26,7 @@ from harness.weights import find_imported
 ACCEPTED = (".csv", ".parquet", "-cost.csv")
 
 
-class Witness:
+class SealWriter:
     """Notes of one run of a matrix. What changes after it was noted breaks the seal that is made of it."""
 
     def __init__(self, options: Namespace) -> None:
@@ -39,7 +39,7 @@ class Witness:
         self.printed = ""
 
     def planned(self, plan: Any) -> None:
-        """Note the clips of a plan (`planning.Plan`) before any of them is looked at."""
+        """Note the clips of a plan (`plan.Plan`) before any of them is looked at."""
         self.roots = dict(plan.matrix.data)
         self.data = _clips_of(plan)
 

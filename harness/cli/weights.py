@@ -51,10 +51,10 @@ def run_weights(options: Namespace) -> int:
 
 
 def _import(options: Namespace) -> int:
-    from harness.training.importing import Wish, import_weights
+    from harness.training.importing import ImportRequest, import_weights
 
     record = import_weights(
-        Wish(
+        ImportRequest(
             file=options.file,
             detector=options.detector,
             name=options.name,

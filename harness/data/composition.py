@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness.data.fingerprints import Fingerprint
-from harness.data.problems import Finding, kinds
+from harness.data.problems import Problem, kinds
 from harness.tables import Table
 from harness.types import FAKE, REAL, SPLITS, Clip
 
@@ -24,7 +24,7 @@ FACTS: Mapping[str, Fact] = {
 }
 
 
-def counts(clips: Sequence[Clip], official: Mapping[str, int]) -> Iterator[Finding]:
+def counts(clips: Sequence[Clip], official: Mapping[str, int]) -> Iterator[Problem]:
     """Where the number of listed clips differs from the official one, and where a class is missing.
 
     Too many clips are an error, and so are too few test clips: scores on them are not those of the
@@ -38,13 +38,13 @@ def counts(clips: Sequence[Clip], official: Mapping[str, int]) -> Iterator[Findi
     for severity, lines in wrong.items():
         if lines:
             said = f"{len(lines)} of {len(official)} official counts not met"
-            yield Finding(severity, "counts", said, tuple(lines))
+            yield Problem(severity, "counts", said, tuple(lines))
     for split in SPLITS:
         labels = {clip.label for clip in clips if clip.split == split}
         if len(labels) == 1:
             word = dict(CLASSES)[1 - labels.pop()]
             severity = "error" if split == "test" else "warning"
-            yield Finding(severity, "a class is missing", f"there is no {word} clip in the {split} split")
+            yield Problem(severity, "a class is missing", f"there is no {word} clip in the {split} split")
 
 
 def against(clips: Sequence[Clip], official: Mapping[str, int]) -> dict[str, tuple[int, int]]:
@@ -84,7 +84,7 @@ def _shares(clips: Sequence[Clip], splits: Sequence[str]) -> str:
     return f"Real clips: {', '.join(said)}." if said else ""
 
 
-def facts(clips: Sequence[Clip], prints: Mapping[str, Fingerprint]) -> tuple[list[Table], list[Finding]]:
+def facts(clips: Sequence[Clip], prints: Mapping[str, Fingerprint]) -> tuple[list[Table], list[Problem]]:
     """A table of each fact of the files by class, and the values that one class alone has."""
     tables, findings = [], []
     for name, fact in FACTS.items():
@@ -97,7 +97,7 @@ def facts(clips: Sequence[Clip], prints: Mapping[str, Fingerprint]) -> tuple[lis
         if telling:
             what = f"{name} of one class alone"
             said = f"{_plural(len(telling))} only one class has: the label can be told without the face"
-            findings.append(Finding("warning", what, said, tuple(telling)))
+            findings.append(Problem("warning", what, said, tuple(telling)))
     return tables, findings
 
 

@@ -35,7 +35,7 @@ SECONDS = 2.0
 USUAL_FPS = 25.0
 """Frame rate assumed, only to choose frames, where the header gives none."""
 EMPTY = "the file is empty"
-"""What is wrong with a file of no bytes, in the words of `video.read_frames`."""
+"""What is wrong with a file of no bytes, in the words of `frames.read_frames`."""
 MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png", b"BM": "bmp", b"RI": "webp", b"II": "tiff", b"MM": "tiff"}
 """First two bytes of an image file, and its codec."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import __version__
 from harness.contracts import DatasetEntry
 from harness.data import composition, fingerprints, leakage, problems
-from harness.data.problems import SEVERITIES, Finding
+from harness.data.problems import SEVERITIES, Problem
 from harness.tables import WIDTH, Table, plain
 from harness.types import Clip
 
@@ -26,11 +26,11 @@ class Inspection:
     name: str
     root: Path
     clips: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Problem, ...]
     """Errors first, then warnings, then notes."""
     tables: tuple[Table, ...] = ()
 
-    def of(self, severity: str) -> list[Finding]:
+    def of(self, severity: str) -> list[Problem]:
         """The findings of one severity."""
         return [finding for finding in self.findings if finding.severity == severity]
 
@@ -159,7 +159,7 @@ def _dataset(inspection: Inspection) -> str:
     return "\n".join(parts)
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Problem) -> str:
     names = "".join(f"<li>{_text(name)}</li>" for name in finding.names[:MOST])
     if len(finding.names) > MOST:
         names += f"<li>... and {len(finding.names) - MOST:,} more</li>"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from harness.data import overlap
 from harness.data.fingerprints import Fingerprint
 from harness.data.overlap import Shared
-from harness.data.problems import Finding
+from harness.data.problems import Problem
 from harness.types import Clip
 
 Prints = Mapping[str, Fingerprint]
@@ -25,7 +25,7 @@ SAID = {
 }
 
 
-def doubles(clips: Sequence[Clip], prints: Prints) -> Iterator[Finding]:
+def doubles(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
     """Clips that begin with the same decoded frame: of both labels, in two splits, or merely twice."""
     groups: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
@@ -37,16 +37,16 @@ def doubles(clips: Sequence[Clip], prints: Prints) -> Iterator[Finding]:
     merely = [group for group in twice if group not in torn and group not in leaked]
     if torn:
         said = f"the same frames are labelled both real and fake, {_times(torn)}"
-        yield Finding("error", "content with both labels", said, _lines(torn, _as_labelled))
+        yield Problem("error", "content with both labels", said, _lines(torn, _as_labelled))
     if leaked:
         said = f"clips of several splits begin with the very same frame, {_times(leaked)}"
-        yield Finding("error", "content in two splits", said, _lines(leaked, lambda clip: clip.id))
+        yield Problem("error", "content in two splits", said, _lines(leaked, lambda clip: clip.id))
     if merely:
         said = f"clips of one split begin with the very same frame, {_times(merely)}"
-        yield Finding("warning", "content twice", said, _lines(merely, lambda clip: clip.id))
+        yield Problem("warning", "content twice", said, _lines(merely, lambda clip: clip.id))
 
 
-def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Finding]:
+def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
     """What the splits of a dataset share: recordings, near copies, people."""
     for split, against in APART:
         these = [clip for clip in clips if clip.split == split]
@@ -60,7 +60,7 @@ def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Finding]:
 
 def between_datasets(
     clips: Sequence[Clip], prints: Prints, others: Mapping[str, Sequence[Clip]]
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     """What the test clips share with the training and validation clips of other datasets."""
     these = [clip for clip in clips if clip.split == "test"]
     for name, listed in others.items():
@@ -70,22 +70,22 @@ def between_datasets(
         yield from _people(those, these, "test", f"training clips of {name}", "")
 
 
-def _said(shared: Sequence[Shared], these: str, those: str, excuse: str) -> Iterator[Finding]:
+def _said(shared: Sequence[Shared], these: str, those: str, excuse: str) -> Iterator[Problem]:
     for how, severity in SEVERITY.items():
         found = [each for each in shared if each.how == how]
         if found:
             tail = f" ({excuse})" if excuse and how == "footage" else ""
             said = f"{len(found):,} of {these}: {SAID[how].format(those)}{tail}"
-            yield Finding(severity, f"{how} shared", said, tuple(map(_pair, found)))
+            yield Problem(severity, f"{how} shared", said, tuple(map(_pair, found)))
 
 
 def _people(
     those: Sequence[Clip], these: Sequence[Clip], split: str, whose: str, excuse: str
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     found = overlap.identities(those, these)
     if found:
         said = f"{len(found):,} of {len(these):,} {split} clips: same people as in {whose}{excuse}"
-        yield Finding("warning", "people shared", said, tuple(map(_pair, found)))
+        yield Problem("warning", "people shared", said, tuple(map(_pair, found)))
 
 
 def _same_throughout(group: Sequence[Clip], prints: Prints) -> list[list[Clip]]:

@@ -53,7 +53,7 @@ def set_root(name: str, root: Path) -> Path:
     return DATA_FILE
 
 
-def missing(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
+def why_no_folder(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
     """Why a dataset is not on this machine and what would bring it; None when it is (or can be made)."""
     if entry.embedded:
         return None
@@ -66,13 +66,13 @@ def missing(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None
     return None
 
 
-def absent(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
+def why_absent(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
     """Why a dataset is not on this machine, None if it is.
 
     Where only the folder it shares with another one is named, it need not be in there.
     """
-    why = missing(entry, roots)
-    if why is None and missing(replace(entry, shares=""), roots) is not None:
+    why = why_no_folder(entry, roots)
+    if why is None and why_no_folder(replace(entry, shares=""), roots) is not None:
         try:
             next(entry.clips(root_of(entry, roots)), None)
         except (HarnessError, OSError) as error:

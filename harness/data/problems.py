@@ -19,7 +19,7 @@ MOST_FOLDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Problem:
     """One thing that was found out about a dataset."""
 
     severity: str
@@ -32,27 +32,27 @@ class Finding:
     """Whom it concerns, one line each, all of them."""
 
 
-def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Finding]]:
+def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Problem]]:
     """The clips with different ids, as far as the list could be read, and what is wrong with it."""
     found: dict[str, Clip] = {}
     twice: dict[str, Clip] = {}
-    wrong: list[Finding] = []
+    wrong: list[Problem] = []
     try:
         if entry.prepare is not None:
             entry.prepare(root)
         for clip in entry.clips(root):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
-        wrong.append(Finding("error", "list", f"the list of clips cannot be read to its end: {error}"))
+        wrong.append(Problem("error", "list", f"the list of clips cannot be read to its end: {error}"))
     if twice:
         said = f"{_counted(len(twice), 'id is', 'ids are')} given to two clips; the first one counts here"
-        wrong.append(Finding("error", "ids given twice", said, tuple(sorted(twice))))
+        wrong.append(Problem("error", "ids given twice", said, tuple(sorted(twice))))
     if not found and not wrong:
-        wrong.append(Finding("error", "list", f"no clip under {root}"))
+        wrong.append(Problem("error", "list", f"no clip under {root}"))
     return tuple(found.values()), wrong
 
 
-def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Finding]]:
+def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Problem]]:
     """The clips whose files are there, and the names of those that are not."""
     there = [clip for clip in clips if os.path.exists(clip.path)]
     gone = {clip.id for clip in clips} - {clip.id for clip in there}
@@ -60,32 +60,32 @@ def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Finding]
         return there, []
     names = tuple(name_under(clip.path, root) for clip in clips if clip.id in gone)
     said = f"{len(gone):,} of {_counted(len(clips), 'listed clip', 'listed clips')}: there is no such file"
-    return there, [Finding("error", "missing files", said, names)]
+    return there, [Problem("error", "missing files", said, names)]
 
 
-def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Finding]:
+def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Problem]:
     """Empty, damaged and cut off files, clips of one frame, and clips that begin with a single colour."""
     empty = [each.clip_id for each in prints.values() if each.error == EMPTY]
     if empty:
         said = _counted(len(empty), "clip is an empty file", "clips are empty files")
-        yield Finding("error", "empty files", said, tuple(empty))
+        yield Problem("error", "empty files", said, tuple(empty))
     broken = [f"{each.clip_id}: {each.error}" for each in prints.values() if each.error not in ("", EMPTY)]
     if broken:
         said = f"{_counted(len(broken), 'clip', 'clips')} cannot be read in full"
-        yield Finding("error", "unreadable clips", said, tuple(broken))
+        yield Problem("error", "unreadable clips", said, tuple(broken))
     videos = [each for each in prints.values() if not each.error and each.container != "image"]
     single = [each.clip_id for each in videos if each.frames == 1]
     if single:
         said = f"{_counted(len(single), 'video has', 'videos have')} a single frame"
-        yield Finding("warning", "one-frame clips", said, tuple(single))
+        yield Problem("warning", "one-frame clips", said, tuple(single))
     blank = [each.clip_id for each in prints.values() if not each.error and not each.perceptual]
     if blank:
         shown = _counted(len(blank), "clip shows", "clips show")
         said = f"{shown} a single colour where it was looked at; copies of them are not looked for"
-        yield Finding("note", "blank clips", said, tuple(blank))
+        yield Problem("note", "blank clips", said, tuple(blank))
 
 
-def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Finding]:
+def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Problem]:
     """Videos and images under the root that no clip refers to, nor one of `others`, folder by folder.
 
     Beside clips of their kind they are a warning. In a folder without any, which may belong to another
@@ -109,7 +109,7 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
             said = (
                 f"{_counted(files, 'file', 'files')} in {_counted(len(found), 'folder', 'folders')} {where}"
             )
-            yield Finding(severity, "extra files", said, tuple(lines))
+            yield Problem(severity, "extra files", said, tuple(lines))
 
 
 def _media(top: str, clips: set[str]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import registry
 from harness.data.clips import Subset, content_of, identity_of, list_clips
-from harness.data.location import missing, root_of
+from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
 from harness.evaluation.contestants import Trained
 from harness.evaluation.matrix import Matrix
@@ -117,7 +117,7 @@ def _list_claimed(plan: Plan, name: str) -> None:
     if name not in registry.datasets.names():
         return
     entry = registry.datasets.get(name)
-    if missing(entry, plan.matrix.data) is None and plan.root(name).exists():
+    if why_no_folder(entry, plan.matrix.data) is None and plan.root(name).exists():
         with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
             plan.clips[name] = tuple(entry.clips(plan.root(name)))
 
@@ -133,7 +133,7 @@ def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
     if entry.embedded:
         _list_if_made(plan, entry)
         return
-    reason = missing(entry, plan.matrix.data)
+    reason = why_no_folder(entry, plan.matrix.data)
     if reason is None:
         try:
             plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))

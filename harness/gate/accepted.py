@@ -51,7 +51,7 @@ SLACK = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class AcceptedRun:
     """What the gate compares of one run of a matrix: what it accepted, or would accept now."""
 
     rows: Mapping[str, Row]
@@ -61,13 +61,13 @@ class Kept:
     what is read back is what was written."""
 
 
-def kept_of(board: Board) -> Kept:
+def accepted_form(board: Board) -> AcceptedRun:
     """What `accept` would keep of a board."""
     rows: dict[str, Row] = {}
     for row in board.rows:
         _once(rows, row, f"matrix {board.matrix}")
     stored = {name: board.predictions[str(row.cell)] for name, row in rows.items()}
-    return Kept(rows, {name: _compact(read_predictions(path)[0]) for name, path in stored.items()})
+    return AcceptedRun(rows, {name: _compact(read_predictions(path)[0]) for name, path in stored.items()})
 
 
 def accepted_file(results: Path, matrix: str, kind: str = ".csv") -> Path:
@@ -83,7 +83,7 @@ def lacking(results: Path, matrix: str, kinds: Sequence[str] = (".csv", ".parque
 
 def accept(board: Board, costs: pd.DataFrame, results: Path) -> list[Path]:
     """Make a board, and its cost table, what later runs are compared with; returns the files."""
-    kept = kept_of(board)
+    kept = accepted_form(board)
     files = [accepted_file(results, board.matrix, kind) for kind in (".parquet", ".csv", "-cost.csv")]
     _write_predictions(files[0], kept)
     for path, table in zip(files[1:], (rows_table(board.rows), costs), strict=True):
@@ -91,13 +91,13 @@ def accept(board: Board, costs: pd.DataFrame, results: Path) -> list[Path]:
     return files
 
 
-def read_accepted(results: Path, matrix: str) -> Kept:
+def read_accepted(results: Path, matrix: str) -> AcceptedRun:
     """What was accepted; missing, damaged, or files that do not belong together are a `HarnessError`."""
     path = accepted_file(results, matrix)
     rows: dict[str, Row] = {}
     for line in read_rows(path).to_dict("records"):
         _once(rows, _row(line), str(path))
-    kept = Kept(rows, _read_predictions(accepted_file(results, matrix, ".parquet")))
+    kept = AcceptedRun(rows, _read_predictions(accepted_file(results, matrix, ".parquet")))
     for name in dict.fromkeys([*kept.rows, *kept.predictions]):
         why = _mismatch(kept.rows.get(name), kept.predictions.get(name))
         if why:
@@ -170,7 +170,7 @@ def _compact(predictions: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def _write_predictions(path: Path, kept: Kept) -> None:
+def _write_predictions(path: Path, kept: AcceptedRun) -> None:
     tables = [kept.predictions[name].assign(cell=name) for name in kept.rows]
     whole = pd.concat(tables)[SCHEMA.names]
     for name in SCHEMA.names:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.gate.accepted import Kept, accepted_file, kept_of, read_accepted, read_costs
+from harness.gate.accepted import AcceptedRun, accepted_file, accepted_form, read_accepted, read_costs
 from harness.gate.cost_budgets import ABSOLUTE, RELATIVE, judge_costs, not_judged
-from harness.gate.paired import Pair, paired
+from harness.gate.paired import PairedCell, paired
 from harness.gate.verdicts import Verdict
 from harness.metrics.bootstrap import DRAWS
 from harness.progress import say
@@ -31,7 +31,7 @@ LINE_RULES = {
     "unseen_worst": ("auc_unseen_worst", 1),
     "robust_worst": ("auc_robust_worst", 1),
 }
-"""Rule -> the number of `standing.headline` it judges, and whether more of it is better."""
+"""Rule -> the number of `lines.headline` it judges, and whether more of it is better."""
 
 COMPARABLE = {
     "recipe_sha256": "recipe",
@@ -54,7 +54,7 @@ EXACT = 1e-9
 
 
 def judge(
-    now: Kept, accepted: Kept, margins: Mapping[str, float] | None = None, draws: int = DRAWS
+    now: AcceptedRun, accepted: AcceptedRun, margins: Mapping[str, float] | None = None, draws: int = DRAWS
 ) -> list[Verdict]:
     """Verdicts on every cell and every line of the leaderboard, now or when accepted; costs are apart.
 
@@ -66,7 +66,7 @@ def judge(
     equal detector in less than 5 % of cases, and far less with a margin well above the standard error.
     """
     limits = margins_of(margins or {})
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, PairedCell] = {}
     found: list[Verdict] = []
     for name in dict.fromkeys([*now.rows, *accepted.rows]):
         why = _incomparable(now.rows.get(name), accepted.rows.get(name))
@@ -91,7 +91,7 @@ def judge_board(
     `costs` is its cost table, where speed and memory are to be judged as well. What is not accepted, or
     damaged, is a `HarnessError` (`accepted.lacking` says beforehand whether anything is missing).
     """
-    verdicts = judge(kept_of(board), read_accepted(results, board.matrix), margins)
+    verdicts = judge(accepted_form(board), read_accepted(results, board.matrix), margins)
     if costs is None or not margins.keys() & (RELATIVE.keys() | ABSOLUTE.keys()):
         return verdicts
     before = None
@@ -181,7 +181,7 @@ def _incomparable(now: Row | None, before: Row | None) -> str:
     return f"not the same {', '.join(changed)} as when it was accepted" if changed else ""
 
 
-def _of_cell(name: str, pair: Pair, limits: Mapping[str, float]) -> list[Verdict]:
+def _of_cell(name: str, pair: PairedCell, limits: Mapping[str, float]) -> list[Verdict]:
     found = []
     now, before = pair.now.failed, pair.before.failed
     if now or before:
@@ -196,7 +196,9 @@ def _of_cell(name: str, pair: Pair, limits: Mapping[str, float]) -> list[Verdict
     return found
 
 
-def _of_lines(rows: Iterable[Row], pairs: Mapping[str, Pair], limits: Mapping[str, float]) -> list[Verdict]:
+def _of_lines(
+    rows: Iterable[Row], pairs: Mapping[str, PairedCell], limits: Mapping[str, float]
+) -> list[Verdict]:
     """Verdicts on the lines whose every cell can be compared."""
     cells: dict[tuple[str, str | None], dict[str, Row]] = {}
     for row in rows:
@@ -213,7 +215,7 @@ def _of_lines(rows: Iterable[Row], pairs: Mapping[str, Pair], limits: Mapping[st
     return found
 
 
-def _of_line(pairs: Sequence[Pair], limits: Mapping[str, float]) -> list[Verdict]:
+def _of_line(pairs: Sequence[PairedCell], limits: Mapping[str, float]) -> list[Verdict]:
     now, before = _line([pair.now for pair in pairs]), _line([pair.before for pair in pairs])
     found = []
     for rule, (name, sign) in LINE_RULES.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.metrics.bootstrap import DRAWS, Graph, graph_of_clips
+from harness.metrics.bootstrap import DRAWS, IdentityGraph, graph_of_clips
 from harness.metrics.classification import accuracy, auc
 from harness.metrics.intervals import resampled
 from harness.metrics.weighted import Statistic, auc_statistic, mean_statistic
@@ -27,7 +27,7 @@ NUMBERS = ("auc", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairedCell:
     """A cell now and when it was accepted, with draws that may be subtracted."""
 
     now: Row
@@ -40,7 +40,7 @@ class Pair:
     """Said where the clips are not all that each scored."""
 
 
-def paired(now: Side, before: Side, draws: int = DRAWS) -> Pair:
+def paired(now: Side, before: Side, draws: int = DRAWS) -> PairedCell:
     """AUC and accuracy of a cell now and before, and both under each draw, on the clips both scored.
 
     A number that only one side defines, by all the clips it scored, is given for that side, without
@@ -66,7 +66,7 @@ def paired(now: Side, before: Side, draws: int = DRAWS) -> Pair:
     apart = "no clips of both classes were scored both times" if lost else ""
     whole = len(shared) == len(scored[0]) == len(scored[1])
     note = "" if whole else f"; on the {len(shared):,} clips scored both times"
-    return Pair(rows[0], rows[1], frozenset(shared), apart, note)
+    return PairedCell(rows[0], rows[1], frozenset(shared), apart, note)
 
 
 def _found(scored: pd.DataFrame, threshold: float | None) -> Found:
@@ -81,7 +81,7 @@ def _found(scored: pd.DataFrame, threshold: float | None) -> Found:
     return found
 
 
-def _graph(scored: pd.DataFrame, row: Row) -> Graph:
+def _graph(scored: pd.DataFrame, row: Row) -> IdentityGraph:
     return graph_of_clips(scored.reset_index(), parts_of(row.cell.tested_on)[0])
 
 

@@ -27,7 +27,7 @@ LAST = np.uint64(31)
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class IdentityGraph:
     """The identities of some clips: what is weighted independently, and which of it each clip shows."""
 
     keys: np.ndarray
@@ -66,7 +66,7 @@ def graph_of(
     source: Sequence[Any] | np.ndarray,
     clip_ids: Sequence[Any] | np.ndarray | None = None,
     world: str = "",
-) -> Graph:
+) -> IdentityGraph:
     """The identities of clips from what is known of each: `label` 0 or 1, `target`, `source` and id `[N]`.
 
     Target and source count for a fake, the first that is known for a real clip; None is unknown. A clip
@@ -90,10 +90,10 @@ def graph_of(
     first[alone] = len(found) + np.arange(len(alone))
     ids = np.arange(count) if clip_ids is None else np.asarray(clip_ids, dtype=object)
     keys = [_key(world, "person", name) for name in found] + [_key(world, "clip", ids[k]) for k in alone]
-    return Graph(np.array(keys, dtype=np.uint64), first, second, method)
+    return IdentityGraph(np.array(keys, dtype=np.uint64), first, second, method)
 
 
-def graph_of_clips(clips: pd.DataFrame, world: str) -> Graph:
+def graph_of_clips(clips: pd.DataFrame, world: str) -> IdentityGraph:
     """The identities of a table of predictions, one line a clip: see `graph_of`."""
     label = clips["label"].to_numpy(dtype=np.int64)
     target, source, ids = (clips[name].to_numpy(dtype=object) for name in ("target", "source", "clip_id"))

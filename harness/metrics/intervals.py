@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.metrics.bootstrap import DRAWS, Graph, graph_of
+from harness.metrics.bootstrap import DRAWS, IdentityGraph, graph_of
 from harness.metrics.weighted import Statistic, auc_statistic
 from harness.types import FAKE, REAL, HarnessError
 
@@ -42,7 +42,7 @@ def auc_interval(
     """The 95 % interval of the AUC when identities, not clips, are what was sampled (the node bootstrap).
 
     Fakes share identities and footage, so clips are not independent and weighting them one by one
-    gives intervals that are too narrow. Each draw weighs the identities (`resampling.Graph.weights`);
+    gives intervals that are too narrow. Each draw weighs the identities (`bootstrap.IdentityGraph.weights`);
     the bounds are the 2.5 and 97.5 percentiles of the weighted AUCs.
 
     `labels` [N] 0 or 1, `scores` [N] finite, `target` and `source` [N] names, None where unknown. A
@@ -62,7 +62,9 @@ def auc_interval(
     return Interval(max(0.0, low), min(1.0, high), graph.method, graph.identities)
 
 
-def resampled(graph: Graph, statistics: Mapping[str, Statistic], draws: int = DRAWS) -> dict[str, np.ndarray]:
+def resampled(
+    graph: IdentityGraph, statistics: Mapping[str, Statistic], draws: int = DRAWS
+) -> dict[str, np.ndarray]:
     """Each number under every draw `[draws]`, all of them by the same weights."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in statistics}
     for weights in graph.weights(draws):

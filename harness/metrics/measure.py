@@ -65,7 +65,7 @@ class Terms:
     """What the numbers of a cell rest on besides its predictions and its decision threshold."""
 
     limits: Mapping[str, float] = field(default_factory=dict)
-    """Thresholds set on the validation split, by the names of `operating.DRIFT_RATES`."""
+    """Thresholds set on the validation split, by the names of `thresholds.DRIFT_RATES`."""
     no_limits: Mapping[str, str] = field(default_factory=dict)
     """Why one of them is missing."""
     prevalence: float = PREVALENCE

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from harness.records import BADGE, DOUBT, Board
-from harness.results.ranking import Tested
+from harness.results.ranking import LineOnTestSet
 from harness.types import parts_of
 
 MOST_REASONS = 2
@@ -45,7 +45,7 @@ def by_test_set(bodies: Mapping[str, Body], board: Board) -> Body:
     return found
 
 
-def why_undefined(columns: Mapping[str, str], shown: Iterable[Tested]) -> str:
+def why_undefined(columns: Mapping[str, str], shown: Iterable[LineOnTestSet]) -> str:
     """Why some numbers are not there: a sentence naming columns (title -> metric) and their reasons."""
     listed = list(shown)
     titles: dict[str, list[str]] = {}

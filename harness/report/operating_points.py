@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.metrics.thresholds import DRIFT_RATES
 from harness.report.notes import by_test_set, why_undefined
-from harness.results.ranking import Standings, Tested
+from harness.results.ranking import LineOnTestSet, Standings
 from harness.tables import Table, number, with_interval, without_empty
 
 
@@ -36,7 +36,7 @@ def operating_points(standings: Standings) -> Iterator[Table]:
     yield Table(table.title, table.header, table.lines, note)
 
 
-def _points(standings: Standings, tested: Tested, columns: Mapping[str, str]) -> tuple[str, ...]:
+def _points(standings: Standings, tested: LineOnTestSet, columns: Mapping[str, str]) -> tuple[str, ...]:
     cells = [
         with_interval(tested.value(metric), tested.interval(metric) if "[" in title else None)
         for title, metric in columns.items()
@@ -49,11 +49,11 @@ def _drift_columns() -> dict[str, str]:
     return {f"{100 * DRIFT_RATES[name]:g} % becomes": f"fpr_at_val_{name}" for name in falling}
 
 
-def _has_drift(shown: Sequence[Tested]) -> bool:
+def _has_drift(shown: Sequence[LineOnTestSet]) -> bool:
     return any(t.value(metric) is not None for t in shown for metric in _drift_columns().values())
 
 
-def _why_no_drift(shown: Sequence[Tested]) -> str:
+def _why_no_drift(shown: Sequence[LineOnTestSet]) -> str:
     """Why the board has no table of drift; empty where it has one."""
     if _has_drift(shown):
         return ""

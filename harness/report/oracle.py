@@ -10,7 +10,7 @@ from harness.records import Board, Row
 from harness.report.notes import by_test_set, why_undefined
 from harness.results.lines import headline
 from harness.results.predictions import scored_of
-from harness.results.ranking import Standings, Tested, standings_of
+from harness.results.ranking import LineOnTestSet, Standings, standings_of
 from harness.tables import Table, number
 from harness.types import FAKE
 
@@ -55,7 +55,7 @@ def _thresholds(standings: Standings) -> Iterator[Table]:
         yield Table(TITLE.format("the threshold"), header, tuple(body), note)
 
 
-def _threshold(standings: Standings, tested: Tested) -> tuple[str, ...]:
+def _threshold(standings: Standings, tested: LineOnTestSet) -> tuple[str, ...]:
     """Means over the seeds; the thresholds only where there is one."""
     honest = tested.value("accuracy")
     found = [_best_on(standings.board, row) for row in tested.rows]

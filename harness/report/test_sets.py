@@ -9,7 +9,7 @@ import pandas as pd
 from harness.metrics.significance import detectable, errors_among
 from harness.records import Row
 from harness.report.notes import Body, by_test_set, detectable_note, shortcut_note
-from harness.results.ranking import Standings, Tested, counted, unclaimed
+from harness.results.ranking import LineOnTestSet, Standings, counted, unclaimed
 from harness.results.rows import BASELINE, CROSS, mean_of
 from harness.tables import Table, counts, first_that_fits, number, with_interval
 from harness.types import parts_of
@@ -36,11 +36,11 @@ def on_test_sets(standings: Standings) -> Iterator[Table]:
             explained = True
 
 
-def _by_auc(tested: Tested) -> tuple[bool, float]:
+def _by_auc(tested: LineOnTestSet) -> tuple[bool, float]:
     return counted(tested.line), tested.value("auc") or 0.0
 
 
-def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explained: bool) -> Table:
+def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], explained: bool) -> Table:
     body = []
     for tested in shown:
         regime = tested.rows[0].cell.regime
@@ -69,7 +69,7 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[Tested], explain
     note += f" Not the whole set: {incomplete} clips." if incomplete else ""
     note += ("" if explained else explanation) + (f" {warned}" if warned else "")
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
-    return Table(f"Tested on {standings.board.marked(on)}", header, tuple(body), note)
+    return Table(f"LineOnTestSet on {standings.board.marked(on)}", header, tuple(body), note)
 
 
 def clips_note(rows: Sequence[Row]) -> str:
@@ -91,7 +91,7 @@ def _faces_note(rows: Sequence[Row]) -> str:
     return f" No face was found in {faceless} of them; scored {policy}." if faceless else ""
 
 
-def _by_manipulation(standings: Standings, on: str, shown: Sequence[Tested]) -> Iterator[Table]:
+def _by_manipulation(standings: Standings, on: str, shown: Sequence[LineOnTestSet]) -> Iterator[Table]:
     metrics = sorted({name for t in shown for row in t.rows for name in row.metrics if name[:4] == "auc:"})
     if len(metrics) < 2:
         return
@@ -139,7 +139,8 @@ def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: boo
     for tested in standings.tested(on, lambda row: row.cell.severity > 0):
         line = tested.line
         kinds = [
-            Tested(line, tuple(row for row in tested.rows if row.cell.perturbation == name)) for name in names
+            LineOnTestSet(line, tuple(row for row in tested.rows if row.cell.perturbation == name))
+            for name in names
         ]
         means = [kind.value("auc") if kind.rows else None for kind in kinds]
         cells = [
@@ -154,7 +155,7 @@ def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: boo
 
 
 def cross_domain_table(standings: Standings, found: pd.DataFrame) -> Iterator[Table]:
-    """AUC for reals of one dataset against fakes of another; `found` as `domains.domains_of` makes it."""
+    """AUC for reals of one dataset against fakes of another; `found` as `domains_of` makes it."""
     guessing = found["entry"] == BASELINE
     found = found[~guessing]
     if found.empty:

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
-from harness.metrics.bootstrap import Graph, graph_of_clips
+from harness.metrics.bootstrap import IdentityGraph, graph_of_clips
 from harness.metrics.classification import auc
 from harness.metrics.intervals import bounds, resampled
 from harness.metrics.weighted import OUTSIDE, auc_statistic
@@ -39,7 +39,7 @@ def domains_of(board: Board) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS), dtype=object)
 
 
-def comparable(entry: Entry, board: Board) -> list[Row]:
+def whole_datasets(entry: Entry, board: Board) -> list[Row]:
     """The clean rows of an entry on whole datasets, with stored predictions; empty when there are not two."""
     rows = {row.cell.tested_on: row for row in entry.rows if row.cell.severity == 0}
     whole = [row for tested, row in rows.items() if parts_of(tested)[1:] == (None, None)]
@@ -48,7 +48,7 @@ def comparable(entry: Entry, board: Board) -> list[Row]:
 
 
 def _lines(entry: Entry, board: Board) -> list[tuple[object, ...]]:
-    rows = comparable(entry, board)
+    rows = whole_datasets(entry, board)
     across = _across({row.cell.tested_on: scored_of(board, row) for row in rows})
     found: list[tuple[object, ...]] = []
     for row in rows:
@@ -86,11 +86,11 @@ def _across(sets: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], Numbers]:
     return found
 
 
-def _together(graphs: Sequence[Graph]) -> Graph:
+def _together(graphs: Sequence[IdentityGraph]) -> IdentityGraph:
     """One graph of the clips of all, in order; nobody of one dataset is anybody of another."""
     starts = np.cumsum([0, *(graph.identities for graph in graphs[:-1])])
     each = list(zip(graphs, starts, strict=True))
-    return Graph(
+    return IdentityGraph(
         np.concatenate([graph.keys for graph in graphs]),
         np.concatenate([graph.first + start for graph, start in each]),
         np.concatenate([np.where(graph.second < 0, -1, graph.second + start) for graph, start in each]),

@@ -30,7 +30,7 @@ RUNTIME = Runtime("elsewhere", "unknown", 0)
 NO_SCORE = "no score in the file"
 
 
-def board_of(
+def board_from_scores(
     scores: Scores, threshold: float | None = None, prevalence: float = PREVALENCE
 ) -> tuple[Board, tuple[str, ...]]:
     """The board of a file of scores, and what its reader should know, a line each.

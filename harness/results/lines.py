@@ -33,7 +33,7 @@ class Line:
     entries: tuple[Entry, ...]
     """One a seed."""
     numbers: Mapping[str, float | None]
-    """`standing.headline`, the mean over the seeds."""
+    """`headline`, the mean over the seeds."""
     spreads: Mapping[str, float | None]
     """Largest minus smallest over the seeds, of each number; None with one seed."""
     draws: Mapping[str, np.ndarray]

@@ -20,7 +20,7 @@ from harness.types import RANKED, parts_of
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class LineOnTestSet:
     """One line of the leaderboard on one test set, over its training seeds: what a line of a table shows."""
 
     line: Line
@@ -93,14 +93,14 @@ class Standings:
         """The test sets, in the order of the board."""
         return list(dict.fromkeys(row.cell.tested_on for row in self.board.rows))
 
-    def tested(self, on: str, which: Callable[[Row], bool] | None = None) -> list[Tested]:
+    def tested(self, on: str, which: Callable[[Row], bool] | None = None) -> list[LineOnTestSet]:
         """The lines on a test set, in order; on clean clips unless `which` chooses other rows."""
         found = []
         for line in self.lines:
             rows = [row for entry in line.entries for row in entry.rows if row.cell.tested_on == on]
             chosen = tuple(row for row in rows if (which(row) if which else row.cell.severity == 0))
             if chosen:
-                found.append(Tested(line, chosen))
+                found.append(LineOnTestSet(line, chosen))
         return found
 
     @cached_property

@@ -54,7 +54,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class ColumnNames:
     """How a file says what it says, where it does not say it as GapBench does."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -84,9 +84,9 @@ class Scores:
     """What of the file was not used, a line each."""
 
 
-def read_scores(path: Path, said: Wording | None = None) -> Scores:
+def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     """The scores in a CSV, TSV or Parquet file; `HarnessError` in one line where it is not clear."""
-    said = said or Wording()
+    said = said or ColumnNames()
     stem = _stem(path)
     table = _read(path)
     table = table.rename_columns([str(name).strip() for name in table.column_names])
@@ -270,7 +270,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(listed[:SHOWN]) + more
 
 
-def wording(columns: Sequence[str], labels: str | None, name: str | None) -> Wording:
+def wording(columns: Sequence[str], labels: str | None, name: str | None) -> ColumnNames:
     """The wording that flags state: `columns` as `score=prob`, `labels` as `real's,fake's`."""
     found: dict[str, str] = {}
     for text in columns:
@@ -285,7 +285,7 @@ def wording(columns: Sequence[str], labels: str | None, name: str | None) -> Wor
     words = None if labels is None else tuple(part.strip().lower() for part in labels.split(","))
     if words is not None and (len(words) != 2 or not all(words) or words[0] == words[1]):
         raise HarnessError(f"--labels {labels!r} is not REAL,FAKE, as in --labels pristine,swapped")
-    return Wording(found, None if words is None else (words[0], words[1]), name)
+    return ColumnNames(found, None if words is None else (words[0], words[1]), name)
 
 
 def exported(board: Board, cell: str | None = None) -> pd.DataFrame:

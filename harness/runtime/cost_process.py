@@ -48,7 +48,7 @@ PLUGIN = "gapbench_plugin_"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CostRequest:
     """What a fresh process is to measure; stored as JSON, it is all that the process knows."""
 
     detector: str
@@ -73,7 +73,9 @@ def cost_of(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Runti
     if kept.is_file():
         return Cost.read(read_json(kept))
     shape = None if recipe is None else plain(recipe)
-    return in_fresh_process(Asked(entry.name, shape, plain(runtime), SECONDS, _plugin_files(), entry.file))
+    return in_fresh_process(
+        CostRequest(entry.name, shape, plain(runtime), SECONDS, _plugin_files(), entry.file)
+    )
 
 
 def measured_cost(detector: str, recipe: str, wish: Runtime) -> Cost:
@@ -82,10 +84,10 @@ def measured_cost(detector: str, recipe: str, wish: Runtime) -> Cost:
     Asks no registry and loads no torch: an unknown name, recipe or device comes back from the process as
     the `HarnessError` that it raised there.
     """
-    return in_fresh_process(Asked(detector, recipe, plain(wish), SECONDS, _plugin_files()))
+    return in_fresh_process(CostRequest(detector, recipe, plain(wish), SECONDS, _plugin_files()))
 
 
-def in_fresh_process(asked: Asked) -> Cost:
+def in_fresh_process(asked: CostRequest) -> Cost:
     """Measure in a new process, which keeps the cost; an error there is the same `HarnessError` here.
 
     What a detector prints goes to standard error. The process ends with this one's interruption.
@@ -148,7 +150,7 @@ def _end(code: int) -> str:
     return f"its process was ended by {signal.Signals(-code).name}{why}"
 
 
-def _entry(asked: Asked) -> registry.DetectorEntry:
+def _entry(asked: CostRequest) -> registry.DetectorEntry:
     for file in asked.files:
         registry.load_file(Path(file))
     try:
@@ -160,14 +162,14 @@ def _entry(asked: Asked) -> registry.DetectorEntry:
     return registry.detectors.get(asked.detector)
 
 
-def _recipe(asked: Asked, entry: registry.DetectorEntry) -> Recipe | None:
+def _recipe(asked: CostRequest, entry: registry.DetectorEntry) -> Recipe | None:
     if not entry.trainable or asked.recipe is None:
         return None
     found = entry.recipe(asked.recipe) if isinstance(asked.recipe, str) else Recipe(**asked.recipe)
     return dataclasses.replace(found, pretrained=False)  # no weights are fetched to measure a speed
 
 
-def _measure(asked: Asked) -> Cost:
+def _measure(asked: CostRequest) -> Cost:
     """Measure in this process, and keep the cost."""
     entry = _entry(asked)
     recipe = _recipe(asked, entry)
@@ -189,7 +191,10 @@ def main() -> int:
     """Answer what is asked on standard input, as JSON, in the file that is named."""
     try:
         try:
-            told = {"cost": plain(_measure(Asked(**json.load(sys.stdin)))), "seconds": current().seconds}
+            told = {
+                "cost": plain(_measure(CostRequest(**json.load(sys.stdin)))),
+                "seconds": current().seconds,
+            }
         except HarnessError as error:
             told = {"error": str(error)}
         write_whole(Path(sys.argv[1]), json.dumps(told))

@@ -144,7 +144,7 @@ def start_scoring(
     """Begin what `score_clips` does and return what waits for it: a GPU is never waited for in between.
 
     `clips` may be on the device already (`uploaded`); `score` stands in for the detector's own
-    (`features.py`).
+    (`shared_features`).
     """
     name, shape = type(detector).__name__, tuple(clips.shape)
     if not isinstance(detector, nn.Module):

@@ -43,7 +43,7 @@ ILLEGAL = re.compile(r"[^A-Za-z0-9_\-. ]")
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
+class EntryRun:
     """One run as it is to be: the same entry, code and results give the same record."""
 
     name: str
@@ -82,7 +82,7 @@ def experiment_of(matrix: str) -> str:
     return f"gapbench-{matrix}"
 
 
-def track_entry(entry: Entry, board: Board) -> Tracked:
+def track_entry(entry: Entry, board: Board) -> EntryRun:
     """The run of one entry; a cell whose predictions are gone is a `HarnessError`."""
     files = {str(row.cell): board.predictions.get(str(row.cell)) for row in entry.rows}
     for cell, path in files.items():
@@ -92,7 +92,7 @@ def track_entry(entry: Entry, board: Board) -> Tracked:
             )
     commits = {str(row.provenance.get("commit", "unknown")) for row in entry.rows}
     dirty = any(row.provenance.get("dirty") for row in entry.rows)
-    return Tracked(
+    return EntryRun(
         name=entry.name,
         campaign=campaign_of(board),
         commit=" ".join(sorted(commits)) + ("+" if dirty else ""),

@@ -22,7 +22,7 @@ from harness.gate.accepted import lacking
 from harness.gate.judge import judge_board
 from harness.progress import Progress
 from harness.records import Board, Entry
-from harness.tracking.entry import Tracked, campaign_of, experiment_of, track_entry, write_files
+from harness.tracking.entry import EntryRun, campaign_of, experiment_of, track_entry, write_files
 from harness.tracking.saved_views import MATRIX_TAG, links_in, provide_views, ui_command
 from harness.tracking.store import alone, ask, check_location, location, shown, sqlite_file
 from harness.types import HarnessError
@@ -93,7 +93,7 @@ def connect(uri: str) -> Any:
 class Publisher:
     """Brings one entry into an experiment: finds, sends, settles."""
 
-    def __init__(self, client: Any, experiment: str, run: Tracked, verdict: str) -> None:
+    def __init__(self, client: Any, experiment: str, run: EntryRun, verdict: str) -> None:
         self.client, self.experiment, self.run, self.verdict = client, experiment, run, verdict
         self.key, self.content = run.key, run.content
 

@@ -35,7 +35,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImportRequest:
     """What is to be imported, and what whoever imports it says of it."""
 
     file: Path
@@ -53,7 +53,7 @@ class Wish:
     """Whether other weights of that name may be overwritten."""
 
 
-def import_weights(wish: Wish) -> ImportedWeights:
+def import_weights(wish: ImportRequest) -> ImportedWeights:
     """Read, check, prove and store the weights; nothing is stored unless all of it succeeds."""
     entry = registry.detectors.get(wish.detector)
     if not entry.trainable:
@@ -107,7 +107,7 @@ def _told(file: Path, form: str) -> Iterator[None]:
         raise HarnessError(f"{file.name} cannot be read in the format {form}: {reason}") from error
 
 
-def _name(wish: Wish) -> str:
+def _name(wish: ImportRequest) -> str:
     name = wish.name or re.sub("[^a-z0-9]+", "_", wish.file.stem.lower()).strip("_")
     if not weights.WEIGHTS_NAME.fullmatch(name):
         raise HarnessError(f"name of weights {name!r} must be lower-case words joined by '_' (see --name)")
@@ -116,7 +116,7 @@ def _name(wish: Wish) -> str:
     return name
 
 
-def _check_claims(wish: Wish) -> None:
+def _check_claims(wish: ImportRequest) -> None:
     if wish.selected not in ("fixed", "unknown"):
         raise HarnessError(f"--selected is 'fixed' or 'unknown', not {wish.selected!r}")
     if wish.threshold is not None and not 0 <= wish.threshold <= 1:
@@ -133,7 +133,7 @@ def _check_claims(wish: Wish) -> None:
         say(f"note: no dataset here is called {dataset!r}, what it shares with test sets cannot be checked")
 
 
-def _format(wish: Wish, entry: registry.DetectorEntry) -> str:
+def _format(wish: ImportRequest, entry: registry.DetectorEntry) -> str:
     known = [*entry.importers, OWN]
     if wish.format is not None:
         if wish.format not in known:

@@ -16,8 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from harness.data.audit.fact_table import Facts, columns_of, folds_of, within_folds
 from harness.data.audit.importance import alone_of, leads_of, losses_of
-from harness.data.audit.record import Estimate, Lead
-from harness.metrics.bootstrap import Graph
+from harness.data.audit.record import Estimate, LeadingFact
+from harness.metrics.bootstrap import IdentityGraph
 from harness.metrics.intervals import bounds, resampled
 from harness.metrics.weighted import OUTSIDE, Statistic
 from harness.types import FAKE, REAL
@@ -38,7 +38,7 @@ class Separation:
     auc: Estimate | None = None
     facts: int = 0
     folds: int = 0
-    leads: tuple[Lead, ...] = ()
+    leads: tuple[LeadingFact, ...] = ()
     manipulations: Mapping[str, Estimate] = field(default_factory=dict)
 
 
@@ -48,7 +48,7 @@ def separate(
     label: np.ndarray,
     groups: np.ndarray,
     manipulation: Sequence[str | None],
-    graph: Graph,
+    graph: IdentityGraph,
     seed: int,
 ) -> Separation:
     """The AUC of a classifier of the facts (one mapping a clip) that is judged out of fold.
@@ -96,7 +96,7 @@ def _forest(values: np.ndarray, label: np.ndarray, seed: int) -> RandomForestCla
 
 
 def _with_draws(
-    graph: Graph, statistics: dict[str, Statistic], clips: int
+    graph: IdentityGraph, statistics: dict[str, Statistic], clips: int
 ) -> dict[str, tuple[float, np.ndarray]]:
     alike = np.ones((1, clips))
     drawn = resampled(graph, statistics)

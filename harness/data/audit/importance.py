@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from harness.data.audit.fact_table import Columns, Facts, Fold, within_folds
-from harness.data.audit.record import Lead
+from harness.data.audit.record import LeadingFact
 
 SHUFFLES = 3
 LEADS = 6
@@ -68,12 +68,12 @@ def alone_of(folds: Sequence[Fold], columns: Columns, label: np.ndarray, seed: i
 
 def leads_of(
     losses: np.ndarray, alone: np.ndarray, facts: Sequence[str], table: Sequence[Facts], label: np.ndarray
-) -> tuple[Lead, ...]:
+) -> tuple[LeadingFact, ...]:
     weight = np.maximum(losses, alone - 0.5)
     leading = [k for k in np.argsort(-weight, kind="stable")[:LEADS] if weight[k] >= LEAST]
     classes = [[facts for facts, one in zip(table, label, strict=True) if one == value] for value in (0, 1)]
     return tuple(
-        Lead(
+        LeadingFact(
             *(facts[k], float(alone[k]), float(losses[k])),
             *(_typical([one.get(facts[k]) for one in these]) for these in classes),
         )

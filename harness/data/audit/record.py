@@ -27,7 +27,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class LeadingFact:
     """One fact that the classifier leans on."""
 
     fact: str
@@ -42,7 +42,7 @@ class Lead:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AuditPart:
     """How well one kind of facts tells real from fake, on people the classifier has not met."""
 
     name: str
@@ -59,7 +59,7 @@ class Part:
     folds: int = 0
     method: str = ""
     """How the interval was found: `node`, `cluster`, `mixed` or `clip`."""
-    leads: tuple[Lead, ...] = ()
+    leads: tuple[LeadingFact, ...] = ()
     """Most telling first."""
     manipulations: Mapping[str, Estimate] = field(default_factory=dict)
     """AUC of the fakes of each manipulation against all reals, by the same scores."""
@@ -103,19 +103,19 @@ class Audit:
     dataset: str
     version: str
     clips_sha256: str
-    """Digest of all clips listed (`data.identity_of`): an audit of other clips says nothing here."""
+    """Digest of all clips listed (`clips.identity_of`): an audit of other clips says nothing here."""
     listed: int
     seed: int
     model: str
     """The classifier, fixed before any dataset was seen."""
     groups: str
     """What is never divided between folds."""
-    container: Part
-    background: Part
+    container: AuditPart
+    background: AuditPart
     counterfactual: Counterfactual | None = None
 
     @property
-    def parts(self) -> tuple[Part, Part]:
+    def parts(self) -> tuple[AuditPart, AuditPart]:
         """Both kinds of facts."""
         return self.container, self.background
 
@@ -176,15 +176,15 @@ def read_audit(dataset: str, clips_sha256: str = "") -> Audit | None:
         raise HarnessError(f"{file} is not an audit ({type(error).__name__}: {error}); {hint}") from error
 
 
-def _part(told: dict[str, Any]) -> Part:
+def _part(told: dict[str, Any]) -> AuditPart:
     auc = told.pop("auc")
     manipulations = told.pop("manipulations")
     leads, failed = told.pop("leads"), told.pop("failed")
-    return Part(
+    return AuditPart(
         **told,
         failed=(failed[0], failed[1]),
         auc=Estimate(**auc) if auc else None,
-        leads=tuple(Lead(**lead) for lead in leads),
+        leads=tuple(LeadingFact(**lead) for lead in leads),
         manipulations={name: Estimate(**found) for name, found in manipulations.items()},
     )
 

@@ -15,7 +15,7 @@ from harness.data.audit.background_facts import background_facts
 from harness.data.audit.classifier import MODEL, separate
 from harness.data.audit.fact_table import FOLDS, Facts
 from harness.data.audit.file_facts import container_facts
-from harness.data.audit.record import Audit, Part
+from harness.data.audit.record import Audit, AuditPart
 from harness.data.clips import identity_of
 from harness.metrics.bootstrap import graph_of
 from harness.progress import Progress
@@ -27,7 +27,7 @@ READERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClipFacts:
     """What was found out about one clip without its face; a text in place of facts says what failed."""
 
     container: Facts | str
@@ -112,7 +112,7 @@ def _joined(clips: Sequence[Clip], with_source: bool) -> np.ndarray:
     return np.array([numbers[name] for name in tops])
 
 
-def _look_at(dataset: str, clips: Sequence[Clip]) -> list[Look]:
+def _look_at(dataset: str, clips: Sequence[Clip]) -> list[ClipFacts]:
     readers = min(READERS, os.cpu_count() or 1)
     looks = []
     with Progress(f"audit {dataset}", len(clips)) as progress, ThreadPoolExecutor(readers) as pool:
@@ -122,7 +122,7 @@ def _look_at(dataset: str, clips: Sequence[Clip]) -> list[Look]:
     return looks
 
 
-def look_at(clip: Clip) -> Look:
+def look_at(clip: Clip) -> ClipFacts:
     """The facts of one clip's file and background; what cannot be found is said, never guessed."""
     container: Facts | str
     try:
@@ -132,8 +132,8 @@ def look_at(clip: Clip) -> Look:
     try:
         found = background_facts(clip)
     except HarnessError as error:
-        return Look(container, str(error))
-    return Look(container, {**found.facts}, found.boxed)
+        return ClipFacts(container, str(error))
+    return ClipFacts(container, {**found.facts}, found.boxed)
 
 
 def _part(
@@ -143,7 +143,7 @@ def _part(
     groups: np.ndarray,
     world: str,
     seed: int,
-) -> Part:
+) -> AuditPart:
     """One kind of facts, judged; the interval weighs targets alone, for the source's face is covered.
 
     With sources too it would be twice as wide as the AUC varies where labels are drawn by chance
@@ -156,12 +156,12 @@ def _part(
     counts = (int((label == REAL).sum()), int((label == FAKE).sum()))
     lost = (failed.count(REAL), failed.count(FAKE))
     if not all(counts):
-        return Part(name, *counts, lost, None, "no clip of both classes could be read")
+        return AuditPart(name, *counts, lost, None, "no clip of both classes could be read")
     targets, nobody = [clip.target for clip in these], [None] * len(these)
     graph = graph_of(label, targets, nobody, [clip.id for clip in these], world)
     table = [facts for facts in looked if not isinstance(facts, str)]
     found = separate(table, label, groups[kept], [clip.manipulation for clip in these], graph, seed)
-    return Part(
+    return AuditPart(
         *(name, *counts, lost, found.auc),
         reason=found.reason,
         facts=found.facts,
@@ -172,7 +172,7 @@ def _part(
     )
 
 
-def _failures(looks: Sequence[Look]) -> tuple[str, ...]:
+def _failures(looks: Sequence[ClipFacts]) -> tuple[str, ...]:
     """The first clip that failed in each part, with how many did."""
     lines = []
     for name in ("container", "background"):

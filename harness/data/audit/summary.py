@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from harness.data.audit.record import LIMIT, Audit, Counterfactual, Estimate, Part
+from harness.data.audit.record import LIMIT, Audit, AuditPart, Counterfactual, Estimate
 from harness.tables import Table, number, plain, wrapped
 
 LONGEST_CELL = 30
@@ -54,7 +54,7 @@ def _summary(audit: Audit) -> Table:
     return Table(f"Audit of {audit.dataset} (version {audit.version})", header, tuple(lines), note)
 
 
-def _tables(part: Part) -> Iterator[Table]:
+def _tables(part: AuditPart) -> Iterator[Table]:
     if part.leads and part.verdict != "clear":
         lines = [
             (lead.fact, number(lead.alone), number(lead.loss), _short(lead.real), _short(lead.fake))

@@ -76,7 +76,7 @@ def roc(board: Board, path: Path) -> None:
 def reliability(board: Board, path: Path) -> None:
     """Mean P(fake) of a bin of clips against its share of fakes, a panel a clean test set, as a PNG.
 
-    Bins of about equal number of clips (`calibration.reliability`); a marker's area is the number.
+    Bins of about equal number of clips (`classification.reliability`); a marker's area is the number.
     """
     rows = scored_rows(board)
     if not rows:

@@ -12,7 +12,7 @@ from harness.files import digest, digest_of, file_name, home, plain, read_json, 
 from harness.records import Board
 from harness.report.plots.curves import reliability, robustness, roc, roc_rows, scored_rows, severity_points
 from harness.report.plots.forest import any_unseen, forest
-from harness.report.plots.heatmaps import domain_lines, domains, heatmap
+from harness.report.plots.heatmaps import cross_domain_heatmap, domain_lines, heatmap
 from harness.report.plots.speed import speed, speeds
 from harness.results.rows import clean_auc, clean_rows
 from harness.types import HarnessError, unknown
@@ -71,7 +71,7 @@ def has(plot: str, board: Board) -> bool:
 DRAWN: Mapping[str, Callable[[Board, Path], None]] = {
     "forest": forest,
     "heatmap": heatmap,
-    "domains": domains,
+    "domains": cross_domain_heatmap,
     "robustness": robustness,
     "roc": roc,
     "reliability": reliability,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.records import Board, Row
 from harness.report.plots.style import drawing, headed, nothing_for, panels, save
-from harness.results.cross_domain import comparable, domains_of
+from harness.results.cross_domain import domains_of, whole_datasets
 from harness.results.lines import Line
 from harness.results.ranking import standings_of
 from harness.results.rows import BASELINE, CROSS, clean_auc, clean_rows, mean_of
@@ -61,15 +61,15 @@ def _mark(row: Row) -> str:
 
 def domain_lines(board: Board) -> list[Line]:
     """The lines whose domains are drawn, best first: six at most, the row to beat only if it is alone."""
-    if not any(comparable(entry, board) for entry in board.entries):
+    if not any(whole_datasets(entry, board) for entry in board.entries):
         return []
     lines = standings_of(board).lines
-    usable = [line for line in lines if all(comparable(entry, board) for entry in line.entries)]
+    usable = [line for line in lines if all(whole_datasets(entry, board) for entry in line.entries)]
     detectors = [line for line in usable if line.entries[0].detector != BASELINE]
     return (detectors or usable)[:MOST_PANELS]
 
 
-def domains(board: Board, path: Path) -> None:
+def cross_domain_heatmap(board: Board, path: Path) -> None:
     """AUC of the reals of one dataset (down) against the fakes of another (across), as a PNG.
 
     A panel a detector with its training set, six at most (the best on unseen forgeries), each the mean

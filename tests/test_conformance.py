@@ -23,7 +23,7 @@ from harness.types import FAKE, HarnessError
 ROOT = Path(__file__).resolve().parent.parent
 TREE = ("harness", "detectors", "datasets", "perturbations")
 BUILT_HERE = ("procedural_tiny", "folder")
-SMALL_TREES = ROOT / "tests" / "trees"
+SMALL_TREES = ROOT / "tests" / "datasets" / "trees"
 """What builds a miniature of a dataset that users bring, under that dataset's own names."""
 
 

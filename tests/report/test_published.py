@@ -14,9 +14,9 @@ from harness.report.published import Figure, beside, figures_in, read_ledger, wh
 from harness.report.published_figures import COLUMNS
 from harness.tables import WIDTH, Table, markdown_table, plain
 from harness.types import HarnessError
-from tests.test_sections import Making
+from tests.report.test_ranks import Making
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 SETS = ("ffpp_c23", "celeb_df_v1", "celeb_df_v2", "dfd", "dfdc", "dfdc_preview")
 TABLE = {
     "deepfakebench_xception": (0.9637, 0.7794, 0.7365, 0.8163, 0.7077, 0.7374),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.planting import plant, write
+from tests.datasets.trees.planting import plant, write
 
 LISTED = {
     "original_videos/100/100_A_001.mp4": ("real", "train", "100", None),

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 
 from harness.video.frames import read_frames
-from tests.trees.planting import write
+from tests.datasets.trees.planting import write
 
 STYLES: tuple[Callable[[str], str], ...] = (
     lambda path: path.replace("/", "\\"),

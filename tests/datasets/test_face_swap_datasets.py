@@ -14,8 +14,8 @@ from harness.checks.conformance import check_dataset
 from harness.data.clips import Subset
 from harness.registry import datasets
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
-from tests.trees import celeb_df, deeperforensics, dfd, fakeavceleb, ffpp, uadfv
-from tests.trees.planting import write
+from tests.datasets.trees import celeb_df, deeperforensics, dfd, fakeavceleb, ffpp, uadfv
+from tests.datasets.trees.planting import write
 
 TREES = ffpp.TREES | dfd.TREES | celeb_df.TREES | deeperforensics.TREES | uadfv.TREES | fakeavceleb.TREES
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.trees.planting import plant, write
+from tests.datasets.trees.planting import plant, write
 
 PAIRS = {"train": ("000", "003"), "val": ("011", "805"), "test": ("953", "974")}
 METHODS = ("Deepfakes", "FaceSwap")

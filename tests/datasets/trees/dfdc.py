@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.planting import plant, write
+from tests.datasets.trees.planting import plant, write
 
 PARTS = {
     "dfdc_train_part_0": {

@@ -323,7 +323,7 @@ def test_a_detector_that_costs_the_same_in_two_rows_is_listed_once() -> None:
 
 
 def test_every_column_of_the_tables_is_explained_in_the_readme_of_the_results() -> None:
-    text = (Path(__file__).resolve().parents[1] / "results" / "README.md").read_text()
+    text = (Path(__file__).resolve().parents[2] / "results" / "README.md").read_text()
     firsts = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
     explained = {name for first in firsts for name in re.findall(r"`([^`]+)`", first)}
     columns = {name if name in explained else re.sub(r"_(lo|hi)$", "", name) for name in FIXED_COLUMNS}

@@ -24,8 +24,8 @@ from harness.contracts import DatasetEntry
 from harness.registry import datasets
 from harness.types import FAKE, REAL, Clip, HarnessError
 from harness.video.frames import read_frames
-from tests.trees import deepfakebench, df40, dfdc, dfdc_preview, manifest
-from tests.trees.planting import write
+from tests.datasets.trees import deepfakebench, df40, dfdc, dfdc_preview, manifest
+from tests.datasets.trees.planting import write
 
 TREES = dfdc.TREES | dfdc_preview.TREES | df40.TREES | deepfakebench.TREES | manifest.TREES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.planting import plant, write
+from tests.datasets.trees.planting import plant, write
 
 LINES = """path,label,split,manipulation,target,source,box,camera
 clips/a.mp4,real,test,,anna,,,phone

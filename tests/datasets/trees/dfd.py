@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.planting import plant
+from tests.datasets.trees.planting import plant
 
 REALS = ("01__exit_phone_room", "01__kitchen_pan", "02__exit_phone_room")
 FAKES = ("01_02__exit_phone_room__YVGY8LOK", "02_01__exit_phone_room__0XUW13RW")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.deepfakebench import unroll
-from tests.trees.planting import plant, write
+from tests.datasets.trees.deepfakebench import unroll
+from tests.datasets.trees.planting import plant, write
 
 FF_REALS = "FaceForensics++/original_sequences/youtube/c23/frames"
 

@@ -18,7 +18,7 @@ from harness.types import HarnessError
 from harness.video import bitstream, decoding, decord_reader, packets, pyav_reader, torchcodec_reader
 from harness.video.frames import read_frames, sample_indices
 from harness.video.packets import Order, opened
-from tests.test_video import HEIGHT, WIDTH, cut, numbered, numbers_in, trim_without_encoding, write_video
+from tests.video.films import HEIGHT, WIDTH, cut, numbered, numbers_in, trim_without_encoding, write_video
 
 OTHERS = ("decord", "torchcodec")
 

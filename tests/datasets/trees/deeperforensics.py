@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.planting import plant, write
+from tests.datasets.trees.planting import plant, write
 
 LISTED = {"train": "000_W004.mp4", "val": "011_M101.mp4", "test": "953_W136.mp4"}
 VARIANTS = ("end_to_end", "end_to_end_level_3")

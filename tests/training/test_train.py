@@ -79,7 +79,7 @@ class Wider(Small):
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(8, 2))
 
 
-GOLDEN = Path(__file__).parent / "golden" / "training.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "training.json"
 ENTRY = DetectorEntry("small", Small, {"tiny": RECIPE}, __file__)
 
 

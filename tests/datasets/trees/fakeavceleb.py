@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.trees.planting import plant, write
+from tests.datasets.trees.planting import plant, write
 
 HEADER = "source,target1,target2,method,category,type,race,gender,path,"
 """As in the release: the file's name is called `path`, and its folder nothing."""

@@ -233,7 +233,7 @@ def test_a_camera_without_noise_or_blur_keeps_a_grey_card() -> None:
 
 def face_finder() -> Path:
     """The model of the face finder, or skip aloud."""
-    shared = Path(__file__).resolve().parents[2] / "shared" / "reference"
+    shared = Path(__file__).resolve().parents[3] / "shared" / "reference"
     root = Path(os.environ.get("GAPBENCH_REFERENCE", shared))
     model = root / "weights" / "yunet" / "yunet_n_640_640.onnx"
     if not model.is_file():

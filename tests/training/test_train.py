@@ -222,7 +222,7 @@ def test_the_key_changes_with_the_declared_number_and_not_with_what_the_weights_
         patch.setattr(environment, "sources_of", lambda *places: {"training/loop.py": "0"})
         assert environment.differences(made, other.made) == [
             f"torch {made['versions']['torch']} -> 0.0",
-            "plugins (__init__.py, test_training.py)",
+            "plugins (__init__.py, test_train.py)",
             f"sources ({', '.join(sorted(made['sources'])[:4])} and {len(made['sources']) - 4} more)",
         ]
         assert other.key == job.key == key

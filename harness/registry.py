@@ -75,7 +75,8 @@ class Registry(Generic[E]):
             return
         self._scanned = True
         package = importlib.import_module(self.package)
-        for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        found = sorted(m.name for m in pkgutil.iter_modules(package.__path__))
+        for module in (name for name in found if not name.startswith("_")):  # those only help
             try:
                 importlib.import_module(f"{self.package}.{module}")
             except (Exception, SystemExit) as error:  # noqa: BLE001 - it may fail in any way, alone

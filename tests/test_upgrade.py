@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -11,13 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import environment
+from harness import environment, registry
 from harness.cli.entry import main
 from harness.evaluation import cell_keys, engine
+from harness.files import digest, file_digest
+from harness.process import usable_cores
 from harness.report.provenance import made_in_parts
 from harness.results.predictions import read_predictions, stored_meta
 from harness.results.ranking import standings_of
 from harness.results.rows import load_board
+from harness.runtime import cost_process
 from harness.training import job, train
 from harness.types import Cell, Runtime
 
@@ -245,3 +250,27 @@ def test_two_runtimes_of_a_cell_are_kept_beside_each_other(
     assert set(other) == {f"{cell}/cpu-bf16" for cell in plain}
     assert not set(other.values()) & set(plain.values())
     assert all(path.is_file() for path in plain.values())
+
+
+def test_a_cost_that_the_version_before_measured_is_kept_under_its_name_of_today(old_home: Path) -> None:
+    entry, runtime = registry.detectors.get("constant"), Runtime("cpu", "fp32", 8)
+    versions = {name: environment.versions()[name] for name in cost_process.VERSIONS}
+    machine = [platform.node(), usable_cores(), os.environ.get("OMP_NUM_THREADS")]
+    one = dataclasses.replace(runtime, batch=1)
+    said = [
+        entry.name,
+        file_digest(Path(entry.file)),
+        "",
+        None,
+        one,
+        versions,
+        machine,
+        cost_process.MEASURED_BY,
+    ]
+    before = old_home / "costs" / f"constant-{digest([*said, cost_process.MEASURED_BY])[:10]}.json"
+    before.write_text('{"measured": "before"}')
+    kept = cost_process.kept_file(entry, None, runtime)
+    assert kept.read_bytes() == before.read_bytes()
+    assert kept != before
+    kept.unlink()
+    before.unlink()

@@ -29,6 +29,11 @@ class Subset:
             raise HarnessError(f"{text!r} names no manipulation")
         return cls(name, left_out, only)
 
+    @property
+    def entry(self) -> registry.DatasetEntry:
+        """The dataset, as it is registered; `HarnessError` for one that nobody registered."""
+        return registry.datasets.get(self.dataset)
+
     def for_training(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
         """The clips of the training and validation splits."""
         return self._of(clips, ("train", "val"))
@@ -41,7 +46,7 @@ class Subset:
         """Whether the manipulation left out is one that the dataset has, but not this copy of it."""
         if self.left_out is None or self.dataset not in registry.datasets.names():
             return False
-        official = registry.datasets.get(self.dataset).official
+        official = self.entry.official
         return self.left_out in {key.partition("/")[2] for key in official}
 
     def _of(self, clips: tuple[Clip, ...], splits: tuple[str, ...]) -> tuple[Clip, ...]:

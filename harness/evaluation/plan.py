@@ -37,6 +37,8 @@ class Plan:
     """(trained on, tested on) -> which test clips show footage that was trained on, once it is known."""
     identities: dict[str, str] = field(default_factory=dict)
     """Digests of training sets, once they were asked for."""
+    subsets: dict[str, Subset] = field(default_factory=dict)
+    """The datasets, or parts of them, that cells name, once they were asked for."""
     tests: dict[str, TestSet] = field(default_factory=dict)
     """Test sets, once they were asked for."""
     retrain: bool = False
@@ -51,12 +53,12 @@ class Plan:
         """Datasets the cells need, in order; imported weights do not need what they were trained on."""
         named = [on for detector, on, _ in self.trained if on and trains(detector)]
         named += dict.fromkeys(cell.tested_on for cell in self.cells)
-        return list(dict.fromkeys(Subset.parse(text).dataset for text in named))
+        return list(dict.fromkeys(self.subset(text).dataset for text in named))
 
     @property
     def known(self) -> list[str]:
         """Datasets worth listing where they are here: also those that imported weights were trained on."""
-        claimed = [Subset.parse(on).dataset for _, on, _ in self.trained if on]
+        claimed = [self.subset(on).dataset for _, on, _ in self.trained if on]
         return list(dict.fromkeys([*self.datasets, *claimed]))
 
     def crop(self, dataset: str) -> str:
@@ -67,6 +69,24 @@ class Plan:
     def trained(self) -> list[Trained]:
         """The detectors with what they are trained on, in order; one leaderboard row each."""
         return list(dict.fromkeys((cell.detector, cell.trained_on, cell.seed) for cell in self.cells))
+
+    def subset(self, name: str) -> Subset:
+        """The dataset, or part of one, that a cell names."""
+        if name not in self.subsets:
+            self.subsets[name] = Subset.parse(name)
+        return self.subsets[name]
+
+    def listed(self, name: str) -> bool:
+        """Whether the clips of what a cell names are known; those of a dataset still to be made are not."""
+        return self.subset(name).dataset in self.clips
+
+    def training(self, name: str) -> tuple[Clip, ...]:
+        """The clips of the splits train and val of what a cell names as trained on."""
+        return self.subset(name).for_training(self.clips[self.subset(name).dataset])
+
+    def testing(self, name: str) -> tuple[Clip, ...]:
+        """The clips of the split test of what a cell names as tested on."""
+        return self.subset(name).for_testing(self.clips[self.subset(name).dataset])
 
     def root(self, dataset: str) -> Path:
         """The folder of a dataset."""
@@ -89,7 +109,7 @@ def plan_matrix(matrix: Matrix, device: str, retrain: bool = False, rescore: boo
     for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
         _list_claimed(plan, name)
     trainable = {name for name in dict.fromkeys(cell.detector for cell in plan.cells) if trains(name)}
-    plan.cells = [cell for cell in plan.cells if not _names(cell, trainable) & plan.absent.keys()]
+    plan.cells = [cell for cell in plan.cells if not _names(plan, cell, trainable) & plan.absent.keys()]
     for detector, trained_on, _ in plan.trained:
         if trained_on and registry.detectors.get(detector).trainable:
             registry.detectors.get(detector).recipe(matrix.recipe_for(trained_on))
@@ -122,10 +142,10 @@ def _list_claimed(plan: Plan, name: str) -> None:
             plan.clips[name] = tuple(entry.clips(plan.root(name)))
 
 
-def _names(cell: Cell, trainable: Collection[str]) -> set[str]:
+def _names(plan: Plan, cell: Cell, trainable: Collection[str]) -> set[str]:
     """The plug-ins without which a cell cannot be run."""
     sets = [cell.tested_on, *([cell.trained_on] if cell.trained_on and cell.detector in trainable else [])]
-    return {cell.detector, cell.perturbation, *(Subset.parse(text).dataset for text in sets)}
+    return {cell.detector, cell.perturbation, *(plan.subset(text).dataset for text in sets)}
 
 
 def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
@@ -148,25 +168,20 @@ def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
 def check_subsets(plan: Plan) -> None:
     """Refuse, before anything is trained, a test or training set that the listed clips do not give."""
     for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
-        if Subset.parse(name).dataset in plan.clips:
+        if plan.listed(name):
             test_set(plan, name)
     trained = [(detector, on) for detector, on, _ in plan.trained if on]
     for name in dict.fromkeys(on for detector, on in trained if trains(detector)):
-        subset = Subset.parse(name)
-        if subset.dataset in plan.clips:
-            splits = {clip.split for clip in subset.for_training(plan.clips[subset.dataset])}
-            if splits != {"train", "val"}:
-                raise HarnessError(
-                    f"{name} cannot be trained on: it needs clips in both splits, train and val"
-                )
+        if plan.listed(name) and {clip.split for clip in plan.training(name)} != {"train", "val"}:
+            raise HarnessError(f"{name} cannot be trained on: it needs clips in both splits, train and val")
     for detector, name in trained:
-        if not trains(detector) and Subset.parse(name).dataset in plan.clips:
-            _check_claim(plan, detector, Subset.parse(name))
+        if not trains(detector) and plan.listed(name):
+            _check_claim(plan, detector, name)
 
 
-def _check_claim(plan: Plan, detector: str, claimed: Subset) -> None:
+def _check_claim(plan: Plan, detector: str, claimed: str) -> None:
     try:
-        claimed.for_training(plan.clips[claimed.dataset])
+        plan.training(claimed)
     except HarnessError as error:
         raise HarnessError(f"what {detector} is said to be trained on cannot be: {error}") from error
 
@@ -181,12 +196,10 @@ def _list_if_made(plan: Plan, entry: registry.DatasetEntry) -> None:
 def test_set(plan: Plan, name: str) -> TestSet:
     """The clips of a test set."""
     if name not in plan.tests:
-        subset = Subset.parse(name)
-        entry = registry.datasets.get(subset.dataset)
-        clips = subset.for_testing(plan.clips[subset.dataset])
+        clips = plan.testing(name)
         if not clips:
             raise HarnessError(f"{name} has no test clip")
-        plan.tests[name] = shown_as(plan, name, entry, clips)
+        plan.tests[name] = shown_as(plan, name, plan.subset(name).entry, clips)
     return plan.tests[name]
 
 
@@ -202,7 +215,11 @@ def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:
     datasets are not compared: their clips are rendered apart, and the conformance suite proves it.
     """
     pairs = dict.fromkeys((cell.trained_on, cell.tested_on) for cell in plan.cells)
-    sets = [(pair, *_clips_of(plan, *pair)) for pair in pairs if _comparable(plan, *pair)]
+    sets = [
+        (pair, plan.training(str(pair[0])), plan.testing(pair[1]))
+        for pair in pairs
+        if _comparable(plan, *pair)
+    ]
     if not sets:
         return {}
     from harness.data import fingerprints, overlap  # decoders, for real clips alone
@@ -217,13 +234,6 @@ def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:
 def _comparable(plan: Plan, trained_on: str | None, tested_on: str) -> bool:
     if trained_on is None:
         return False
-    names = [Subset.parse(text).dataset for text in (trained_on, tested_on)]
-    here = all(name in plan.clips for name in names)
-    return here and not all(registry.datasets.get(name).embedded for name in names)
-
-
-def _clips_of(
-    plan: Plan, trained_on: str | None, tested_on: str
-) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    train, test = Subset.parse(str(trained_on)), Subset.parse(tested_on)
-    return train.for_training(plan.clips[train.dataset]), test.for_testing(plan.clips[test.dataset])
+    names = (trained_on, tested_on)
+    here = all(plan.listed(name) for name in names)
+    return here and not all(plan.subset(name).entry.embedded for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import registry
-from harness.data.clips import Subset, absent_files
+from harness.data.clips import absent_files
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.plan import Plan
 from harness.evaluation.run import cell_jobs, contestant, training_job
@@ -56,7 +56,7 @@ def _not_compared(plan: Plan) -> list[str]:
     unseen = [
         f"{detector} is said to be trained on {on}"
         for detector, on in claims.items()
-        if not registry.detectors.get(detector).trainable and Subset.parse(on).dataset not in plan.clips
+        if not registry.detectors.get(detector).trainable and not plan.listed(on)
     ]
     if not unseen:
         return []
@@ -90,7 +90,7 @@ def _plan_line(plan: Plan, trained: Trained, found: Contestant | None) -> tuple[
 
 def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: str) -> str:
     cells = [c for c in plan.cells if c.tested_on == test and (c.detector, c.trained_on, c.seed) == trained]
-    if found is None or Subset.parse(test).dataset not in plan.clips:
+    if found is None or not plan.listed(test):
         return f"{len(cells)} to score"
     _, jobs = cell_jobs(plan, {trained: found}, test)
     left = sum(job.due for job in jobs)

@@ -101,8 +101,8 @@ def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
 def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
     """What is known of the datasets that were tested on, so that their audits are found."""
     found = {}
-    for name in dict.fromkeys(Subset.parse(cell.tested_on).dataset for cell in plan.cells):
-        entry = registry.datasets.get(name)
+    tested = {plan.subset(cell.tested_on).dataset: plan.subset(cell.tested_on).entry for cell in plan.cells}
+    for name, entry in tested.items():
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
@@ -119,7 +119,7 @@ def training_job(plan: Plan, trained: Trained) -> TrainingJob:
     entry = registry.detectors.get(detector)
     recipe, device = plan.matrix.recipe_for(trained_on), plan.runtime.device
     job = make_job(entry, recipe, trained_on, plan.clips, seed, device)
-    return cut_as(job, plan.crop(Subset.parse(trained_on).dataset))
+    return cut_as(job, plan.crop(plan.subset(trained_on).dataset))
 
 
 def make_job(
@@ -132,7 +132,7 @@ def make_job(
 ) -> TrainingJob:
     """A training of one detector on a dataset or on a part of it."""
     subset = Subset.parse(trained_on)
-    data = registry.datasets.get(subset.dataset)
+    data = subset.entry
     chosen = subset.for_training(clips[subset.dataset])
     version = content_of(chosen, data)
     return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
@@ -195,9 +195,8 @@ def _score_validation(
     scored = 0
     done: dict[Trained, Job] = {}
     for name in dict.fromkeys(str(trained[1]) for trained, found in contestants.items() if found.weights):
-        subset = Subset.parse(name)
-        clips = tuple(clip for clip in subset.for_training(plan.clips[subset.dataset]) if clip.split == "val")
-        test = shown_as(plan, f"{name} (validation)", registry.datasets.get(subset.dataset), clips)
+        clips = tuple(clip for clip in plan.training(name) if clip.split == "val")
+        test = shown_as(plan, f"{name} (validation)", plan.subset(name).entry, clips)
         jobs = []
         for trained, found in contestants.items():
             if trained[1] == name and found.weights:
@@ -224,7 +223,7 @@ def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str,
         "no_face": test.no_face if test.crop == "face" else None,
         "preprocessing_sha256": digest(shown_how(test)),
         "shared_footage": plan.shared.get((cell.trained_on, cell.tested_on)),
-        "footage_compared": cell.trained_on is None or Subset.parse(cell.trained_on).dataset in plan.clips,
+        "footage_compared": cell.trained_on is None or plan.listed(cell.trained_on),
         **selection_of(found),
         "versions": versions(),
     }
@@ -246,17 +245,15 @@ def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
     recipe = plain(found.recipe)
     if recipe and recipe["passes"] == 1:  # as before recipes could say so
         del recipe["passes"]
-    return [found.entry.name, recipe, _trained_identity(plan, cell)]
+    changed = [found.entry.version] if found.entry.version != "1" else []
+    return [found.entry.name, *changed, recipe, _trained_identity(plan, cell)]
 
 
 def _trained_identity(plan: Plan, cell: Cell) -> str | None:
     """What the weights were trained on, as it is compared between machines: never file bytes."""
-    if cell.trained_on is None:
+    name = cell.trained_on
+    if name is None or not plan.listed(name):  # of a fixed detector, and not here
         return None
-    subset = Subset.parse(cell.trained_on)
-    if subset.dataset not in plan.clips:  # a fixed detector that says so, and its training set is not here
-        return None
-    if cell.trained_on not in plan.identities:
-        clips = subset.for_training(plan.clips[subset.dataset])
-        plan.identities[cell.trained_on] = identity_of(clips, registry.datasets.get(subset.dataset))
-    return plan.identities[cell.trained_on]
+    if name not in plan.identities:
+        plan.identities[name] = identity_of(plan.training(name), plan.subset(name).entry)
+    return plan.identities[name]

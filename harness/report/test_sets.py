@@ -69,7 +69,7 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
     note += f" Not the whole set: {incomplete} clips." if incomplete else ""
     note += ("" if explained else explanation) + (f" {warned}" if warned else "")
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
-    return Table(f"LineOnTestSet on {standings.board.marked(on)}", header, tuple(body), note)
+    return Table(f"Tested on {standings.board.marked(on)}", header, tuple(body), note)
 
 
 def clips_note(rows: Sequence[Row]) -> str:

@@ -295,4 +295,4 @@ def test_weights_of_unknown_training_are_said_to_be_that(clips: Path) -> None:
     board = dataclasses.replace(board, entries=(entry,), predictions=files)
     page = " ".join(markdown(board).split())
     assert "Nobody says what redness:mine was trained on: `unseen` may be seen." in page
-    assert "not trained |" not in page.partition("LineOnTestSet on")[2].partition("##")[0]
+    assert "not trained |" not in page.partition("Tested on")[2].partition("##")[0]

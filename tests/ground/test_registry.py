@@ -164,6 +164,16 @@ def test_a_broken_file_is_listed_and_breaks_only_itself(
         planted.get("a_broken")
 
 
+def test_a_file_that_begins_with_an_underscore_helps_others_and_is_no_plug_in(
+    folder_registry: Callable[..., Registry[PerturbationEntry]],
+) -> None:
+    planted = folder_registry(
+        _thickness="raise ValueError('nobody asked for it')", fog=GOOD.format(name="fog")
+    )
+    assert planted.names() == ["fog"]
+    assert planted.broken() == {}
+
+
 def test_a_second_file_with_a_taken_name_is_the_broken_one(
     folder_registry: Callable[..., Registry[PerturbationEntry]],
 ) -> None:

@@ -77,6 +77,8 @@ def test_a_store_of_the_scheme_before_is_adopted(
     (weights,) = [entry.weights for entry in load_board("old").entries if entry.weights]
     assert weights.path.read_bytes() == before.read_bytes()
     assert weights.path.name != before.name
+    (old,) = old_home.glob(f"weights/{before.stem}.json")
+    assert weights.path.with_suffix(".json").stat().st_mtime_ns == old.stat().st_mtime_ns
     stored = {path.parent.relative_to(STORE): path for path in STORE.glob("predictions/**/*.parquet")}
     found = load_board("old").predictions.values()
     assert {path.parent.relative_to(old_home) for path in found} == set(stored)

@@ -73,8 +73,11 @@ def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
         _linked(tensors, stem.with_suffix(".safetensors"))
         renamed = {**said, "key": job.key, "path": stem.with_suffix(".safetensors").name}
         renamed["provenance"] = {**then, "adopted_from": old}
-        write_whole(stem.with_suffix(".json"), json.dumps(renamed, indent=1))
-        return stem.with_suffix(".json")
+        kept = stem.with_suffix(".json")
+        write_whole(kept, json.dumps(renamed, indent=1))
+        age = record.stat()
+        os.utime(kept, ns=(age.st_atime_ns, age.st_mtime_ns))  # the newest of a name is what that name means
+        return kept
     return None
 
 

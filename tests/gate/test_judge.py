@@ -1,108 +1,41 @@
-"""The gate: each verdict and its edges, what is comparable, what is kept, and how often it errs."""
+"""Each verdict and its edges are as told, what is comparable is compared, and the gate seldom errs."""
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness.cli.gate import run_accept, run_gate
-from harness.evaluation.matrix import load_matrix
-from harness.gate.accepted import (
-    AcceptedRun,
-    accept,
-    accepted_file,
-    accepted_form,
-    lacking,
-    read_accepted,
-    read_costs,
-    read_rows,
-)
-from harness.gate.cost_budgets import judge_costs, not_judged
+from harness.cli.gate import run_accept
+from harness.gate.accepted import AcceptedRun
 from harness.gate.judge import Change, judge
-from harness.gate.paired import paired
 from harness.gate.verdicts import Verdict, exit_code
-from harness.metrics.bootstrap import graph_of
-from harness.metrics.intervals import resampled
-from harness.metrics.weighted import auc_statistic
-from harness.records import Row
-from harness.results.predictions import write_predictions
-from harness.results.rows import load_board, rows_table
+from harness.results.rows import load_board
 from harness.tracking import publish
-from harness.types import GATE_RULES, Cell, HarnessError
-
-LAB, WILD, CITY = "lab", "wild", "city"
-SEEN, UNSEEN, OTHER = (Cell("eye", LAB, tested_on) for tested_on in (LAB, WILD, CITY))
-BLURRED, JPEG = Cell("eye", LAB, WILD, "blur", 3), Cell("eye", LAB, WILD, "jpeg", 1)
-FIXED = Cell("rule", None, WILD)
-PROVENANCE = {
-    **{"recipe_sha256": "1e5", "clips_sha256": "0012", "protocol": 1},
-    **{"threshold": 0.5, "threshold_source": "source-val", "checkpoint_source": "source-val"},
-}
-Scored = Mapping[Cell, pd.DataFrame]
-
-
-def clips(number: int = 200, identities: int = 40, seed: int = 0) -> pd.DataFrame:
-    """Half reals, half swaps of two identities each; without scores."""
-    rng = np.random.default_rng(seed)
-    label = np.repeat([0, 1], [number // 2, number - number // 2])
-    target = rng.integers(0, identities, number)
-    source = (target + rng.integers(1, identities, number)) % identities
-    return pd.DataFrame(
-        {
-            "clip_id": [f"clip/{k}" for k in range(number)],
-            "label": label,
-            "manipulation": np.where(label == 1, "swap", None),
-            "target": [f"p{k}" for k in target],
-            "source": np.where(label == 1, [f"p{k}" for k in source], None),
-        }
-    )
-
-
-def scored(strength: float = 1.5, number: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Clips whose fakes score `strength` standard deviations above the reals; the same noise for a seed."""
-    table = clips(number)
-    noise = np.random.default_rng([1, seed]).normal(size=number)
-    return table.assign(score=squashed(noise + strength * table["label"]))
-
-
-def squashed(values: Any) -> np.ndarray:
-    """Any numbers in their order as scores between 0 and 1, as single-precision numbers."""
-    return (1 / (1 + np.exp(-np.asarray(values, dtype=np.float64)))).astype(np.float32)
-
-
-def kept(predictions: Scored, **said: Any) -> AcceptedRun:
-    """What a run keeps of these cells; `said` replaces some of their provenance."""
-    rows = {}
-    for cell, table in predictions.items():
-        failed = int(table["score"].isna().sum())
-        rows[str(cell)] = Row(cell, len(table), failed, {}, provenance=PROVENANCE | said)
-    return AcceptedRun(rows, {str(cell): table for cell, table in predictions.items()})
-
-
-def without(table: pd.DataFrame, lost: Any) -> pd.DataFrame:
-    """The same clips, some of which failed."""
-    return table.assign(score=table["score"].mask(lost))
-
-
-def told(verdicts: list[Verdict], rule: str, row: object = UNSEEN) -> Verdict:
-    """The one verdict on a row by a rule."""
-    (found,) = [verdict for verdict in verdicts if (verdict.rule, verdict.row) == (rule, str(row))]
-    return found
-
-
-def outcomes(verdicts: list[Verdict]) -> set[str]:
-    return {verdict.outcome for verdict in verdicts}
-
+from harness.types import GATE_RULES, HarnessError
+from tests.gate.simulated_runs import (
+    BLURRED,
+    FIXED,
+    JPEG,
+    LAB,
+    OTHER,
+    SEEN,
+    TOML,
+    UNSEEN,
+    clips,
+    finish,
+    kept,
+    options,
+    outcomes,
+    scored,
+    squashed,
+    told,
+    without,
+)
 
 BOARD = {SEEN: scored(3.0, seed=1), UNSEEN: scored(), BLURRED: scored(1.0), JPEG: scored(1.2)}
 
@@ -220,17 +153,6 @@ def test_accuracy_is_judged_only_where_it_is_named_and_its_threshold_known() -> 
     assert verdict.reason == "undefined, now and when accepted"
 
 
-def test_the_draws_of_both_sides_weigh_the_same_identities_so_what_they_share_cancels() -> None:
-    now, before = scored(1.4), scored(1.5)
-    row = kept({UNSEEN: now}).rows[str(UNSEEN)]
-    pair = paired((row, now), (row, before))
-    graph = graph_of(*(now[name].to_numpy() for name in ("label", "target", "source", "clip_id")), WILD)
-    alone = auc_statistic(now["label"].to_numpy(), now["score"].to_numpy(dtype=float))
-    assert pair.now.draws["auc"] == pytest.approx(resampled(graph, {"auc": alone})["auc"])
-    change = np.std(pair.now.draws["auc"] - pair.before.draws["auc"])
-    assert 0 < change < 0.3 * np.std(pair.now.draws["auc"])
-
-
 def test_a_number_that_was_accepted_and_is_now_undefined_is_worse_and_so_are_more_failed_clips() -> None:
     lost = {UNSEEN: without(scored(), scored()["label"] == 1)}
     verdicts = judge(kept(lost), kept({UNSEEN: scored()}), draws=50)
@@ -255,22 +177,6 @@ def test_one_clip_more_that_failed_is_worse_whatever_the_rest() -> None:
     assert told(verdicts, "failed").reason == "0 -> 1 clips failed"
     assert told(verdicts, "auc").reason.endswith("unchanged; on the 199 clips scored both times")
     assert [verdict.rule for verdict in verdicts if verdict.outcome == "worse"] == ["failed"]
-
-
-def test_runs_that_scored_different_clips_are_compared_on_those_both_scored() -> None:
-    now, before = without(scored(), scored().index < 5), without(scored(), scored().index >= 195)
-    verdicts = judge(kept({UNSEEN: now}), kept({UNSEEN: before}), draws=50)
-    assert outcomes(verdicts) == {"same"}
-    assert "unchanged; on the 190 clips scored both times" in told(verdicts, "auc").reason
-
-
-def test_runs_that_scored_no_clip_both_times_are_incomparable() -> None:
-    odd = scored().index % 2 == 1
-    verdicts = judge(
-        kept({UNSEEN: without(scored(), odd)}), kept({UNSEEN: without(scored(), ~odd)}), draws=50
-    )
-    assert told(verdicts, "auc").outcome == "incomparable"
-    assert exit_code(verdicts) == 4
 
 
 @pytest.mark.parametrize(
@@ -317,285 +223,6 @@ def test_an_unknown_rule_is_answered_with_the_nearest() -> None:
         judge(kept(BOARD), kept(BOARD), {"acuracy": 0.1})
 
 
-# Costs and budgets
-
-
-def costs(device: str = "cpu", fps: float = 100.0, vram: float | None = None) -> pd.DataFrame:
-    """One line of a cost table."""
-    line = {"detector": "eye", "device": device, "precision": "fp32", "size": 96, "frames": 8}
-    return pd.DataFrame([line | {"frames_per_second": fps, "peak_vram_allocated_mib": vram}])
-
-
-@pytest.mark.parametrize(
-    ("now", "before", "found"),
-    [
-        (costs(), costs(), {"fps": "same"}),
-        (costs(fps=60), costs(), {"fps": "worse"}),
-        (costs(fps=80), costs(), {"fps": "same"}),
-        (costs(fps=75), costs(), {"fps": "same"}),
-        (costs(fps=200), costs(), {"fps": "better"}),
-        (costs("gpu", vram=1200), costs("gpu", vram=1000), {"fps": "same", "vram": "worse"}),
-        (costs("gpu", vram=1050), costs("gpu", vram=1000), {"fps": "same", "vram": "same"}),
-        (costs("gpu", vram=500), costs("gpu", vram=1000), {"fps": "same", "vram": "better"}),
-        (costs("slow", fps=1), costs("fast", fps=1000), {}),
-    ],
-)
-def test_speed_and_memory_are_judged_as_shares_on_the_same_device(
-    now: pd.DataFrame, before: pd.DataFrame, found: dict[str, str]
-) -> None:
-    verdicts = judge_costs(now, before, {"fps": 0.25, "vram": 0.1})
-    assert {verdict.rule: verdict.outcome for verdict in verdicts} == found
-    assert (not found) == bool(not_judged(now, before))
-    assert judge_costs(now, before, {"auc": 0.1}) == []
-
-
-def test_a_cost_is_told_with_its_numbers() -> None:
-    (verdict,) = judge_costs(costs(fps=60), costs(), {"fps": 0.25})
-    assert verdict == Verdict("cost of eye on cpu", "fps", "worse", "100.0 -> 60.0: -40 %, margin 25 %")
-
-
-@pytest.mark.parametrize(
-    ("now", "budget", "outcome"),
-    [
-        (costs(fps=25), {"fps_min": 25}, "same"),
-        (costs(fps=24.9), {"fps_min": 25}, "worse"),
-        (costs("gpu", vram=4000), {"vram_max_mib": 4000}, "same"),
-        (costs("gpu", vram=4001), {"vram_max_mib": 4000}, "worse"),
-        (costs(), {"vram_max_mib": 4000}, "incomparable"),
-    ],
-)
-def test_a_budget_is_kept_or_not_without_anything_accepted(
-    now: pd.DataFrame, budget: dict[str, float], outcome: str
-) -> None:
-    (verdict,) = judge_costs(now, None, budget)
-    assert (verdict.rule, verdict.outcome) == (next(iter(budget)), outcome)
-
-
-def test_costs_read_back_from_csv_are_the_same(tmp_path: Path) -> None:
-    costs().to_csv(tmp_path / "cost.csv", index=False)
-    read = read_costs(tmp_path / "cost.csv")
-    assert [v.reason for v in judge_costs(costs(), read, {"fps": 0.1})] == [
-        "100.0 -> 100.0: +0 %, margin 10 %"
-    ]
-    (tmp_path / "other.csv").write_text("detector,device\n")
-    with pytest.raises(HarnessError, match="lacks the column 'precision'"):
-        read_costs(tmp_path / "other.csv")
-
-
-# What is kept of a run, and the commands
-
-TOML = """
-about = "Simulated."
-detectors = ["eye"]
-train = ["lab"]
-test = ["lab", "wild"]
-perturbations = ["blur-3"]
-[gate]
-auc = 0.05
-robust_worst = 0.05
-accuracy = 0.1
-"""
-
-
-@pytest.fixture
-def gated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with the finished run of the matrix `gated.toml`, in the working directory."""
-    monkeypatch.setenv("GAPBENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "gated.toml").write_text(TOML)
-    finish({SEEN: scored(3.0), UNSEEN: scored(), BLURRED: without(scored(0.7), scored().index == 3)})
-    return tmp_path
-
-
-def finish(predictions: Scored) -> None:
-    """Leave the record and the predictions of a run, as `gapbench eval` does."""
-    home, matrix, kept_cells = Path("home").absolute(), load_matrix("gated.toml"), []
-    for cell, table in predictions.items():
-        path = home / "predictions" / f"{str(cell).replace('/', '_')}.parquet"
-        frames = [[] if pd.isna(score) else [score] for score in table["score"]]
-        error = np.where(table["score"].isna(), "no frame", None)
-        whole = table.assign(frame_scores=frames, frame_indices=[[0]] * len(table), error=error)
-        write_predictions(path, whole, {})
-        file = str(path.relative_to(home))
-        kept_cells.append({"file": file, "cell": asdict(cell), "provenance": PROVENANCE})
-    cost = {"detector": "eye", "device": "cpu", "precision": "fp32", "size": 96, "frames": 8, "batch": 1}
-    cost |= {"frames_per_second": 100.0, "latency_ms_p50": 1.0, "latency_ms_p90": None}
-    cost |= {"latency_ms_p99": None, "parameters": 1}
-    cost |= {"peak_vram_allocated_mib": None, "peak_vram_reserved_mib": None}
-    entry = {"detector": "eye", "trained_on": LAB, "seed": 0, "weights": None, "cost": cost}
-    record = {"matrix": "gated", "matrix_sha256": matrix.sha256, "matrix_toml": matrix.toml, "about": "x"}
-    record |= {"entries": [entry | {"cells": kept_cells}], "absent": {}, "environment": {}}
-    (home / "runs").mkdir(parents=True, exist_ok=True)
-    (home / "runs" / "gated.json").write_text(json.dumps(record))
-
-
-def options(**said: Any) -> Namespace:
-    given = {"matrix": "gated.toml", "results": Path("results"), "junit": None, "summary": None}
-    return Namespace(**given | {"allow_inconclusive": False} | said)
-
-
-def test_what_is_accepted_is_read_back_as_it_was_and_written_again_bit_by_bit(gated: Path) -> None:
-    board = load_board("gated")
-    files = accept(board, costs(), Path("results"))
-    assert [path.name for path in files] == ["gated.parquet", "gated.csv", "gated-cost.csv"]
-    bytes_then = [path.read_bytes() for path in files]
-    now, read = accepted_form(board), read_accepted(Path("results"), "gated")
-    assert list(read.rows) == list(now.rows)
-    for name, table in now.predictions.items():
-        pd.testing.assert_frame_equal(read.predictions[name], table, check_dtype=False)
-    verdicts = judge(now, read, {"auc": 0.0, "gap": 0.0, "accuracy": 0.0}, draws=50)
-    assert {v.reason.split(", ")[-1] for v in verdicts if v.rule != "failed"} == {"unchanged"}
-    accept(board, costs(), Path("results"))
-    assert [path.read_bytes() for path in files] == bytes_then
-
-
-def test_scores_that_differ_only_beyond_single_precision_do_not_differ(gated: Path) -> None:
-    told_apart = clips().assign(score=lambda table: 0.5 + 1e-12 * table["label"])
-    finish({SEEN: scored(3.0), UNSEEN: told_apart})
-    run_accept(options())
-    assert read_rows(accepted_file(Path("results"), "gated")).loc[1, "auc"] == 1.0
-    verdicts = judge(accepted_form(load_board("gated")), read_accepted(Path("results"), "gated"), draws=50)
-    assert told(verdicts, "auc").reason == "0.500, unchanged"
-
-
-def test_a_threshold_is_taken_as_tables_keep_it_on_both_sides(
-    gated: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(PROVENANCE, "threshold", 0.5000004)
-    finish({UNSEEN: clips().assign(score=lambda table: np.where(table["label"] == 1, 0.5000002, 0.1))})
-    run_accept(options())
-    sides = accepted_form(load_board("gated")), read_accepted(Path("results"), "gated")
-    assert told(judge(*sides, {"accuracy": 0.1}, draws=50), "accuracy").reason == "1.000, unchanged"
-
-
-def test_accepted_predictions_are_small(gated: Path) -> None:
-    cells = [Cell("eye", LAB, WILD, name, level) for name in "abcd" for level in range(1, 6)]
-    finish({cell: scored(1.0, 240, seed=k) for k, cell in enumerate(cells)})
-    accept(load_board("gated"), costs(), Path("results"))
-    size = accepted_file(Path("results"), "gated", ".parquet").stat().st_size
-    assert size < 20 * 240 * 8
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "said"),
-    [
-        ("auc", "0.5", "has another AUC"),
-        ("auc", "", "has an AUC in one of them only"),
-        ("clips", "201", "has other counts"),
-        ("failed", "2", "has other counts"),
-        ("tested_on", "moon", "has no predictions"),
-        ("auc", "high", "auc holds something that is not a number"),
-        ("clips", "", "clips is missing in line 2"),
-    ],
-)
-def test_accepted_rows_that_somebody_changed_are_refused_in_one_line(
-    gated: Path, column: str, value: str, said: str
-) -> None:
-    run_accept(options())
-    path = accepted_file(Path("results"), "gated")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    table.loc[0, column] = value
-    table.to_csv(path, index=False)
-    with pytest.raises(HarnessError, match=said) as error:
-        read_accepted(Path("results"), "gated")
-    assert "\n" not in str(error.value)
-
-
-def test_the_same_row_twice_is_refused(gated: Path) -> None:
-    run_accept(options())
-    path = accepted_file(Path("results"), "gated")
-    table = read_rows(path)
-    pd.concat([table, table]).to_csv(path, index=False)
-    with pytest.raises(HarnessError, match="is there twice"):
-        read_accepted(Path("results"), "gated")
-
-
-def test_rows_accepted_before_a_column_was_there_are_still_compared(gated: Path) -> None:
-    run_accept(options())
-    path = accepted_file(Path("results"), "gated")
-    table = read_rows(path)
-    table.drop(columns="fp32_difference").to_csv(path, index=False)
-    assert run_gate(options()) == 0
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "cannot read"),
-        ("", "not a table of rows"),
-        ("detector,auc\nx,0.5\n", "lacks the column 'trained_on'"),
-        ("\x00\x01\x02", "not a table of rows"),
-    ],
-)
-def test_a_file_that_is_not_a_table_of_rows_is_refused_in_one_line(
-    tmp_path: Path, content: str | None, said: str
-) -> None:
-    if content is not None:
-        (tmp_path / "rows.csv").write_text(content)
-    with pytest.raises(HarnessError, match=said) as error:
-        read_rows(tmp_path / "rows.csv")
-    assert "\n" not in str(error.value)
-
-
-def test_damaged_accepted_predictions_are_refused_in_one_line(gated: Path) -> None:
-    run_accept(options())
-    path = accepted_file(Path("results"), "gated", ".parquet")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(HarnessError, match="cannot be read"):
-        read_accepted(Path("results"), "gated")
-
-
-def test_the_gate_says_4_then_0_then_1_and_writes_what_it_was_asked_for(
-    gated: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = options(junit=Path("ci/gate.xml"), summary=Path("ci/summary.md"))
-    assert run_gate(asked) == 4
-    assert "to accept: gapbench accept gated.toml" in capsys.readouterr().out
-    assert "nothing is accepted" in Path("ci/summary.md").read_text()
-    assert ElementTree.parse("ci/gate.xml").getroot().get("errors") == "1"
-    assert run_accept(options()) == 0
-    assert run_gate(asked) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("10 verdicts: 10 same")
-    finish({SEEN: scored(3.0), UNSEEN: scored(0.0), BLURRED: without(scored(0.7), scored().index == 3)})
-    assert run_gate(asked) == 1
-    headings = [line for line in Path("ci/summary.md").read_text().splitlines() if line.startswith("## ")]
-    assert headings == [
-        "## Gate gated: incomparable, failed",
-        "## Gate gated: same, passed",
-        "## Gate gated: worse, failed",
-    ]
-
-
-def test_what_too_few_clips_cannot_decide_is_3_unless_it_is_allowed(gated: Path) -> None:
-    run_accept(options())
-    finish(
-        {SEEN: scored(3.0), UNSEEN: scored(1.5, seed=5), BLURRED: without(scored(0.7), scored().index == 3)}
-    )
-    assert run_gate(options()) == 3
-    assert run_gate(options(allow_inconclusive=True)) == 0
-
-
-def test_accepted_rows_without_accepted_predictions_are_nothing_accepted(
-    gated: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run_accept(options())
-    accepted_file(Path("results"), "gated", ".parquet").unlink()
-    assert lacking(Path("results"), "gated") == Path("results/accepted/gated.parquet")
-    assert run_gate(options()) == 4
-    assert "results/accepted/gated.parquet is missing; to accept:" in capsys.readouterr().out
-    assert publish._verdicts(load_board("gated"), Path("results")) == {f"eye@{LAB}": "nothing accepted"}
-
-
-def test_accepted_costs_are_asked_for_only_where_they_are_judged(gated: Path) -> None:
-    run_accept(options())
-    accepted_file(Path("results"), "gated", "-cost.csv").unlink()
-    assert run_gate(options()) == 0
-    (gated / "gated.toml").write_text(TOML + "fps = 0.2\n")
-    assert run_gate(options()) == 4
-    (gated / "gated.toml").write_text(TOML + "fps_min = 101\n")
-    assert run_gate(options()) == 1
-
-
 def test_an_entry_is_published_with_the_worst_verdict_on_its_cells_and_its_line(gated: Path) -> None:
     run_accept(options())
     assert publish._verdicts(load_board("gated"), Path("results")) == {f"eye@{LAB}": "same"}
@@ -605,21 +232,6 @@ def test_an_entry_is_published_with_the_worst_verdict_on_its_cells_and_its_line(
     strict = replace(board, matrix_toml=TOML.replace("robust_worst = 0.05", "robust_worst = 0.001"))
     assert publish._verdicts(strict, Path("results")) == {f"eye@{LAB}": "worse"}
     assert publish._verdicts(board, Path("results")) == {f"eye@{LAB}": "same"}
-
-
-def test_the_table_of_rows_has_what_is_kept_of_them(gated: Path) -> None:
-    board = load_board("gated")
-    run_accept(options())
-    read = read_accepted(Path("results"), "gated")
-    line = rows_table(board.rows).iloc[0]
-    row = next(iter(read.rows.values()))
-    assert row.selection == "source-val"
-    assert (row.clips, row.metrics["auc"], row.provenance["threshold"]) == (
-        *(line["clips"], line["auc"], line["threshold"]),
-    )
-
-
-# How often it errs
 
 
 def simulated(number: int, aucs: tuple[float, float], seed: int) -> tuple[AcceptedRun, AcceptedRun]:

@@ -1,11 +1,14 @@
-"""Calibration: bins and errors counted by hand, and errors that were planted."""
+"""Metrics of labels and scores are those counted by hand, calibration errors those that were planted."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from harness.metrics import classification
 from harness.metrics.classification import expected_calibration_error, reliability
+from harness.types import HarnessError
 
 
 def test_bins_hold_equally_many_clips_and_say_what_they_are_worth() -> None:
@@ -67,3 +70,39 @@ def test_errors_in_opposite_directions_do_not_cancel() -> None:
 
 def test_one_clip_is_one_bin() -> None:
     assert expected_calibration_error(np.array([1]), np.array([0.3])) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "wanted"),
+    [
+        ((0, 1), (0.2, 0.8), 0.0),
+        ((0, 1), (0.8, 0.2), 1.0),
+        ((0, 1), (0.5, 0.5), 0.5),
+        # the ROC runs (0, 0) (0, 1/2) (1, 1): it meets fpr = 1 - tpr at fpr = 1/3
+        ((0, 0, 1, 1), (0.5, 0.5, 0.5, 0.9), 1 / 3),
+        # (0, 0) (1/3, 1/2) (1, 1): fpr = 1 - tpr between the last two, at fpr = 3/7
+        ((0, 0, 0, 1, 1), (0.9, 0.1, 0.1, 0.9, 0.1), 3 / 7),
+    ],
+)
+def test_the_equal_error_rate_is_interpolated(
+    labels: tuple[int, ...], scores: tuple[float, ...], wanted: float
+) -> None:
+    assert classification.equal_error_rate(np.array(labels), np.array(scores)) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores"), [((1, 1), (0.1, 0.2)), ((0,), (0.1,)), ((), ()), ((0, 1), (float("nan"), 0.2))]
+)
+def test_an_auc_of_one_class_or_of_no_number_is_refused(
+    labels: tuple[int, ...], scores: tuple[float, ...]
+) -> None:
+    with pytest.raises(HarnessError, match="AUC needs"):
+        classification.auc(np.array(labels), np.array(scores))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_auc_is_that_of_scikit_learn_ties_included(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, 400)
+    scores = np.round(rng.random(400) + 0.2 * labels, 1 + seed)
+    assert classification.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)

@@ -1,89 +1,34 @@
-"""Publishing to MLflow: what is sent, and that it is there exactly once whatever goes wrong."""
+"""What is published is there exactly once, whatever goes wrong meanwhile."""
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, event
 
-from harness.records import Board, Cost, Entry, Row, Weights
+from harness.records import Board
 from harness.tracking import publish as tracking
-from harness.tracking.entry import campaign_of, path_of, points_of, track_entry
+from harness.tracking.entry import campaign_of, points_of, track_entry
 from harness.tracking.saved_views import links_in, views_of
-from harness.types import Cell, HarnessError, Recipe
-
-LEGAL = re.compile(r"[A-Za-z0-9_\-. ]+(/[A-Za-z0-9_\-. ]+)?")
-LAB, WILD = "procedural_lab", "procedural_wild"
-PROVENANCE = {
-    "commit": "c0ffee",
-    "dirty": False,
-    "weights_sha256": "a" * 64,
-    "clips_sha256": "b" * 64,
-    "recipe_sha256": "c" * 64,
-    "preprocessing_sha256": "d" * 64,
-    "threshold": 0.5,
-    "threshold_source": "source-val",
-    "checkpoint_source": "source-val",
-    "protocol": 1,
-}
-
-
-def row(detector: str, tested_on: str, auc: float | None, condition: tuple[str, int] = ("clean", 0)) -> Row:
-    cell = Cell(detector, LAB, tested_on, *condition)
-    metrics = {"auc": auc, "accuracy": 0.75, "eer": 0.2, "ap": math.nan, "auc:gan": 0.6}
-    intervals = {} if auc is None else {"auc": (auc - 0.05, auc + 0.05)}
-    return Row(cell, 10, 0, metrics, intervals, {}, PROVENANCE)
-
-
-def weights(detector: str) -> Weights:
-    curve = (
-        {"epoch": 1, "train_loss": 0.7, "val_auc": 0.6},
-        {"epoch": 2, "train_loss": 0.5, "val_auc": math.nan},
-    )
-    recipe = Recipe(size=64, frames=4, epochs=2, batch=8, learning_rate=1e-3)
-    provenance = {"clips_sha256": "e" * 64}
-    return Weights(detector, LAB, 0, "k", Path("w"), "a" * 64, recipe, 0.5, "source-val", curve, provenance)
-
-
-def board(
-    folder: Path, matrix: str = "small", detectors: tuple[str, ...] = ("xception",), auc: float = 0.9
-) -> Board:
-    """A board with a clean cell in and across datasets, one perturbed and one undefined cell a detector."""
-    entries = []
-    for detector in detectors:
-        rows = (
-            row(detector, LAB, auc),
-            row(detector, WILD, 0.65),
-            row(detector, f"{WILD}:gan", None),
-            row(detector, WILD, 0.6, ("blur", 1)),
-            row(detector, WILD, 0.55, ("blur", 3)),
-        )
-        cost = Cost(detector, "a processor", "fp32", 64, 4, 8, 120.0, 8.0, 9.0, None, 1000, None, None)
-        entries.append(Entry(detector, LAB, 0, rows, cost, weights(detector)))
-    files = {}
-    for number, cell in enumerate(row.cell for entry in entries for row in entry.rows):
-        files[str(cell)] = folder / f"{number}.parquet"
-        if not files[str(cell)].exists():
-            pd.DataFrame({"clip_id": ["a", "b"], "label": [0, 1], "score": [0.1, 0.9]}).to_parquet(
-                files[str(cell)]
-            )
-    toml = 'about = "x"\n'
-    return Board(
-        matrix, "f" * 64, toml, "About <this>.", tuple(entries), {}, files, {"torch": "2", "cores": 2}
-    )
+from harness.types import HarnessError
+from tests.tracking.published_boards import (
+    LAB,
+    PROVENANCE,
+    WILD,
+    assert_one_complete_run_an_entry,
+    board,
+    publish,
+    runs,
+)
 
 
 class Killed(BaseException):
@@ -109,72 +54,6 @@ class Mortal:
             return answer
 
         return call
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A database, made once, and a folder for files; nothing waits for the disk."""
-
-    def hurry(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    event.listen(Engine, "connect", hurry)
-    folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    tracking.connect(uri)
-    yield uri, str(folder / "mlartifacts")
-    event.remove(Engine, "connect", hurry)
-
-
-def publish(board: Board, store: tuple[str, str], results: Path) -> list[str]:
-    return tracking.publish(board, results, *store)
-
-
-def runs(board: Board, store: tuple[str, str]) -> list[Any]:
-    """Every live run of the board's experiment."""
-    client = tracking.connect(store[0])
-    experiment = client.get_experiment_by_name(f"gapbench-{board.matrix}")
-    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
-
-
-def assert_one_complete_run_an_entry(board: Board, store: tuple[str, str]) -> None:
-    found = runs(board, store)
-    assert sorted(run.info.run_name for run in found) == sorted(entry.name for entry in board.entries)
-    assert {run.data.tags["published"] for run in found} == {"complete"}
-    assert {run.info.status for run in found} == {"FINISHED"}
-    assert {run.data.tags["current"] for run in found} == {"yes"}
-
-
-def test_names_are_legal_and_values_finite(tmp_path: Path) -> None:
-    points = list(points_of(board(tmp_path).entries[0]))
-    assert all(LEGAL.fullmatch(name) for name, _, _ in points)
-    assert all(math.isfinite(value) and value == round(value, 4) for _, _, value in points)
-    names = {name for name, _, _ in points}
-    assert {f"auc/{LAB}", f"auc_lo/{WILD}", f"acc/{WILD}.gan", "fps", "auc_robust_mean"} <= names
-    assert f"auc/{WILD}.gan" not in names
-    assert "vram_peak_mib" not in names
-
-
-def test_what_nobody_knows_the_origin_of_has_no_number_to_be_ranked_by(tmp_path: Path) -> None:
-    (entry,) = board(tmp_path).entries
-    unknown = {**PROVENANCE, "checkpoint_source": "unknown"}
-    doubtful = replace(entry, rows=tuple(replace(row, provenance=unknown) for row in entry.rows))
-    trusted, left = ({name for name, _, _ in points_of(each)} for each in (entry, doubtful))
-    assert "auc_robust_mean" in trusted
-    assert not {name for name in left if name.startswith(("auc_unseen", "auc_gap", "auc_robust"))}
-    assert f"auc/{WILD}" in left
-
-
-def test_a_perturbation_is_a_curve_whose_steps_are_severities(tmp_path: Path) -> None:
-    points = list(points_of(board(tmp_path).entries[0]))
-    assert [(step, value) for name, step, value in points if name == f"curve.{WILD}/blur"] == [
-        (0, 0.65),
-        (1, 0.6),
-        (3, 0.55),
-    ]
-    assert ("val/auc", 1, 0.6) in points
-    assert [point for point in points if point[0] == "val/auc"] == [("val/auc", 1, 0.6)]
-    assert ("train/loss", 2, 0.5) in points
 
 
 def test_a_run_holds_what_was_measured(tmp_path: Path, store: tuple[str, str]) -> None:
@@ -226,13 +105,6 @@ def test_a_run_of_another_seed_is_published_with_its_predictions(
     folder = f"predictions/xception@{LAB}-s1"
     listed = [file.path for file in client.list_artifacts(run.info.run_id, folder)]
     assert listed == [f"{folder}/{test}" for test in (LAB, WILD, f"{WILD}+gan")]
-
-
-def test_every_cell_has_a_path_that_mlflow_takes() -> None:
-    from mlflow.utils.uri import validate_path_is_safe
-
-    for cell in (Cell("a", f"{LAB}-gan", f"{LAB}:gan", "blur", 3, 12), Cell("constant", None, WILD)):
-        assert validate_path_is_safe(path_of(cell)) == path_of(cell)
 
 
 def test_publishing_again_changes_nothing(tmp_path: Path, store: tuple[str, str]) -> None:
@@ -398,56 +270,6 @@ def test_an_abandoned_partial_run_above_the_kept_one_goes_away(
     assert sorted(run.data.tags["key"] for run in runs(made, store)) == sorted(
         [kept.data.tags["key"], "other-0"]
     )
-
-
-def test_a_server_that_is_not_there_is_one_line_within_seconds(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = time.monotonic()
-    with pytest.raises(HarnessError, match="does not answer") as caught:
-        publish(board(tmp_path), (f"http://user:secret@127.0.0.1:{port}", "mlartifacts"), tmp_path)
-    assert time.monotonic() - started < 10
-    assert "secret" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_server_that_accepts_and_says_nothing_is_one_line_within_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.tracking.store.ANSWER_SECONDS", 0.5)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        with pytest.raises(HarnessError, match="does not answer"):
-            publish(board(tmp_path), (f"http://127.0.0.1:{silent.getsockname()[1]}", "mlartifacts"), tmp_path)
-
-
-def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says " * 50)
-    with pytest.raises(HarnessError, match="file is not a database") as caught:
-        publish(board(tmp_path), (f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")), tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "address", ["postgresql://u:secret@127.0.0.1:1/x", "http://[oops", "sqlite:////proc/x/y.db"]
-)
-def test_an_address_that_cannot_be_a_store_is_one_line(address: str, tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="does not answer") as caught:
-        publish(board(tmp_path), (address, str(tmp_path / "files")), tmp_path)
-    assert "secret" not in str(caught.value)
-
-
-def test_an_artifact_folder_other_than_the_experiments_is_refused(
-    tmp_path: Path, store: tuple[str, str]
-) -> None:
-    made = board(tmp_path, "elsewhere")
-    publish(made, store, tmp_path)
-    with pytest.raises(HarnessError, match="fixed when it was made"):
-        publish(made, (store[0], str(tmp_path / "other")), tmp_path)
-    with pytest.raises(HarnessError, match="needs a tracking server"):
-        publish(board(tmp_path, "proxy"), (store[0], "mlflow-artifacts:/"), tmp_path)
 
 
 def test_predictions_that_are_gone_are_named(tmp_path: Path, store: tuple[str, str]) -> None:

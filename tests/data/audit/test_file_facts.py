@@ -1,0 +1,76 @@
+"""A file says how it was made without showing a picture, or is told by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from harness.datasets.procedural.planted import EXPORT
+from PIL import Image
+
+from harness.data.audit.file_facts import container_facts
+from harness.types import HarnessError
+
+
+def test_a_video_says_how_it_was_encoded(tiny_root: Path, planted: Path) -> None:
+    tiny, exported = (
+        container_facts(sorted(root.glob("**/fake/**/*.mp4"))[-1])
+        for root in (tiny_root, planted / "exported")
+    )
+    assert (tiny["codec"], tiny["width"], tiny["frames"], tiny["frames a second"]) == ("h264", 160, 8, 12)
+    assert tiny["duration"] == pytest.approx(8 / 12)
+    assert (tiny["x264 rc"], exported["x264 crf"], exported["x264 rc"]) == (
+        "cbr",
+        float(EXPORT["crf"]),
+        "crf",
+    )
+    assert tiny["encoder tag"] == "none" and "Lavf" in str(exported["encoder tag"])
+    assert tiny["frames between key frames"] in (8, 12, 24) and tiny["bytes per pixel"] > 0
+
+
+def test_a_still_image_says_how_it_was_compressed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = Image.fromarray(rng.integers(0, 255, (40, 60, 3), dtype=np.uint8))
+    pixels.save(tmp_path / "fine.jpg", quality=95, subsampling=0)
+    pixels.save(tmp_path / "coarse.JPG", format="JPEG", quality=40, progressive=True)
+    pixels.save(tmp_path / "exact.png")
+    fine, coarse, exact = (
+        container_facts(tmp_path / name) for name in ("fine.jpg", "coarse.JPG", "exact.png")
+    )
+    assert fine["JPEG luma quantisation"] < coarse["JPEG luma quantisation"]  # type: ignore[operator]
+    assert (fine["JPEG subsampling"], coarse["JPEG subsampling"]) == ("4:4:4", "4:2:0")
+    assert (fine["JPEG progressive"], coarse["JPEG progressive"]) == ("no", "yes")
+    assert fine["JPEG tables"] != coarse["JPEG tables"]
+    assert (exact["format"], exact["frames"], exact["width"], exact["aspect ratio"]) == ("PNG", 1, 60, 1.5)
+    assert "JPEG subsampling" not in exact
+
+
+def test_a_folder_of_frames_is_described_by_its_first(tmp_path: Path) -> None:
+    for number in (2, 10):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((32, 32, 3), number, np.uint8))
+    facts = container_facts(tmp_path)
+    assert (facts["format"], facts["frames"]) == ("folder of PNG", 2)
+    assert facts["size in bytes"] == (tmp_path / "2.png").stat().st_size
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.jpg", "cut.png"])
+def test_an_unreadable_file_is_told_by_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"no such thing")
+    with pytest.raises(HarnessError, match=name):
+        container_facts(tmp_path / name)
+    with pytest.raises(HarnessError, match="nowhere"):
+        container_facts(tmp_path / f"nowhere-{name}")
+
+
+def test_a_video_without_pictures_is_told(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(HarnessError, match=r"sound\.mp4: has no video stream"):
+        container_facts(tmp_path / "sound.mp4")

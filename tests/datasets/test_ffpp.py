@@ -1,0 +1,119 @@
+"""FaceForensics++ is split by its official pairs, and the first number of a pair is the target."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.data.clips import Subset
+from harness.registry import datasets
+from harness.types import SPLITS, HarnessError
+from tests.datasets.listings import counted, listed, touch
+from tests.datasets.trees import ffpp
+
+METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
+
+
+def official_pairs(root: Path, methods: Sequence[str] = METHODS) -> None:
+    for kind in ("original_sequences/youtube", *(f"manipulated_sequences/{each}" for each in methods)):
+        (root / kind / "c23" / "videos").mkdir(parents=True)
+
+
+def test_the_shipped_pairs_of_ffpp_are_the_official_ones(reference: Path, root: Path) -> None:
+    official_pairs(root)
+    shipped = listed("ffpp_c23", root)
+    shutil.copytree(reference / "splits" / "ffpp", root / "splits")
+    assert listed("ffpp_c23", root) == shipped
+
+
+def test_ffpp_has_720_140_140_originals_and_as_many_fakes_by_each_method(root: Path) -> None:
+    official_pairs(root)
+    clips = listed("ffpp_c23", root)
+    wanted = {"train": 720, "val": 140, "test": 140}
+    assert counted(clips) == {f"{s}/{k}": wanted[s] for s in SPLITS for k in ("real", *METHODS)}
+    for name in ("ffpp_raw", "ffpp_c23", "ffpp_c40"):
+        assert datasets.get(name).official == counted(clips)
+    # colliding file names: by stem alone, 140 originals and 700 fakes of the test split would be 280 clips
+    tested = [clip for clip in clips.values() if clip.split == "test"]
+    assert (len(tested), len({clip.path.stem for clip in tested})) == (840, 280)
+
+
+def test_no_ffpp_video_is_target_or_source_in_two_splits(root: Path) -> None:
+    official_pairs(root, ["Deepfakes"])
+    where: dict[str | None, set[str]] = {}
+    for clip in listed("ffpp_c23", root).values():
+        where.setdefault(clip.target, set()).add(clip.split)
+        where.setdefault(clip.source or clip.target, set()).add(clip.split)
+    assert len(where) == 1000 and all(len(splits) == 1 for splits in where.values())
+
+
+def test_both_orders_of_a_pair_are_fakes_whose_first_number_is_the_target(
+    root: Path, dozen: Sequence[Path]
+) -> None:
+    ffpp.build(root, dozen)
+    clips = listed("ffpp_c23", root)
+    one, other = clips["Deepfakes/000_003"], clips["Deepfakes/003_000"]
+    assert (one.target, one.source, one.attributes["footage"]) == ("ffpp/000", "ffpp/003", "ffpp/000")
+    assert (other.target, other.source, other.attributes["footage"]) == ("ffpp/003", "ffpp/000", "ffpp/003")
+    assert clips["youtube/000"].attributes["footage"] == "ffpp/000"
+
+
+def test_a_matrix_can_name_or_leave_out_a_method_of_ffpp(root: Path, dozen: Sequence[Path]) -> None:
+    ffpp.build(root, dozen)
+    clips = tuple(datasets.get("ffpp_c23").clips(root))
+    only = Subset.parse("ffpp_c23:Deepfakes").for_testing(clips)
+    without = Subset.parse("ffpp_c23-Deepfakes").for_training(clips)
+    assert counted({clip.id: clip for clip in only}) == {"test/real": 2, "test/Deepfakes": 2}
+    assert {clip.manipulation for clip in without} == {None, "FaceSwap"}
+
+
+def test_masks_actors_other_compressions_and_unlisted_videos_are_no_clips_of_ffpp_c23(
+    root: Path, dozen: Sequence[Path]
+) -> None:
+    ffpp.build(root, dozen)
+    before = listed("ffpp_c23", root)
+    touch(
+        root,
+        "original_sequences/actors/c23/videos/01__exit_phone_room.mp4",
+        "manipulated_sequences/DeepFakeDetection/c23/videos/01_02__exit_phone_room__YVGY8LOK.mp4",
+        "original_sequences/youtube/c40/videos/000.mp4",
+        "original_sequences/youtube/c23/videos/999.mp4",
+    )
+    assert listed("ffpp_c23", root) == before
+    assert not any("masks" in clip.path.parts for clip in before.values())
+
+
+def test_a_listed_video_that_is_gone_is_listed_and_a_method_that_is_gone_is_not(
+    root: Path, dozen: Sequence[Path]
+) -> None:
+    ffpp.build(root, dozen)
+    before = listed("ffpp_c23", root)
+    before["Deepfakes/000_003"].path.unlink()
+    shutil.rmtree(root / "manipulated_sequences" / "FaceSwap")
+    assert listed("ffpp_c23", root).keys() == {each for each in before if not each.startswith("FaceSwap/")}
+
+
+@pytest.mark.parametrize(
+    ("split", "content", "said"),
+    [
+        ("test", [["000", "003"]], "video 000 is in two pairs"),  # as in train: a leak
+        ("test", [[953, 974]], "expected pairs of video numbers"),
+        ("test", {"953": "974"}, "expected a list of pairs"),
+        ("val", None, "cannot read"),
+    ],
+)
+def test_pairs_that_leak_or_cannot_be_understood_are_refused(
+    split: str, content: object, said: str, root: Path, dozen: Sequence[Path]
+) -> None:
+    ffpp.build(root, dozen)
+    file = root / "splits" / f"{split}.json"
+    file.unlink()
+    if content is not None:
+        file.write_text(json.dumps(content))
+    with pytest.raises(HarnessError, match=said) as error:
+        listed("ffpp_c23", root)
+    assert str(file) in str(error.value)

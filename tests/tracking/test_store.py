@@ -1,0 +1,62 @@
+"""A store that cannot work is refused in one line within seconds."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.types import HarnessError
+from tests.tracking.published_boards import board, publish
+
+
+def test_a_server_that_is_not_there_is_one_line_within_seconds(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(HarnessError, match="does not answer") as caught:
+        publish(board(tmp_path), (f"http://user:secret@127.0.0.1:{port}", "mlartifacts"), tmp_path)
+    assert time.monotonic() - started < 10
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_one_line_within_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.tracking.store.ANSWER_SECONDS", 0.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(HarnessError, match="does not answer"):
+            publish(board(tmp_path), (f"http://127.0.0.1:{silent.getsockname()[1]}", "mlartifacts"), tmp_path)
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says " * 50)
+    with pytest.raises(HarnessError, match="file is not a database") as caught:
+        publish(board(tmp_path), (f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://u:secret@127.0.0.1:1/x", "http://[oops", "sqlite:////proc/x/y.db"]
+)
+def test_an_address_that_cannot_be_a_store_is_one_line(address: str, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="does not answer") as caught:
+        publish(board(tmp_path), (address, str(tmp_path / "files")), tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_artifact_folder_other_than_the_experiments_is_refused(
+    tmp_path: Path, store: tuple[str, str]
+) -> None:
+    made = board(tmp_path, "elsewhere")
+    publish(made, store, tmp_path)
+    with pytest.raises(HarnessError, match="fixed when it was made"):
+        publish(made, (store[0], str(tmp_path / "other")), tmp_path)
+    with pytest.raises(HarnessError, match="needs a tracking server"):
+        publish(board(tmp_path, "proxy"), (store[0], "mlflow-artifacts:/"), tmp_path)

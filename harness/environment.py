@@ -31,6 +31,7 @@ NAMED = 4
 
 Made = Mapping[str, Any]
 """What something was made with: commit, versions, sources, plug-ins and device, as `made_with` says it."""
+PACKAGES = ("harness", "harness.detectors", "harness.datasets", "harness.perturbations")
 
 
 @cache
@@ -113,9 +114,6 @@ def _files(then: Made, now: Made, kind: str) -> Iterator[str]:
 def _git(root: Path, *arguments: str) -> str:
     run = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
     return run.stdout.strip()
-
-
-PACKAGES = ("harness", "harness.detectors", "harness.datasets", "harness.perturbations")
 
 
 def sources() -> dict[str, str | None]:

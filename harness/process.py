@@ -1,4 +1,4 @@
-"""How a process is set up to compute: what its allocator keeps, and how many cores it may use."""
+"""How a process computes: what its allocator keeps, the cores it may use, threads that keep an order."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ KEEP_BYTES = 1 << 30
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's `mallopt`."""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def keep_freed_memory() -> bool:
@@ -39,10 +41,6 @@ def usable_cores() -> int:
         return bound if quota == "max" else max(1, min(bound, int(quota) // int(period)))
     except (OSError, ValueError):
         return bound
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def in_order(

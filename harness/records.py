@@ -12,6 +12,8 @@ from harness.types import PREVALENCE, SELECTIONS, Cell, HarnessError, Recipe, pa
 
 BADGE = "[!]"
 """Marks a test set whose audit found a shortcut."""
+DOUBT = "? "
+"""Begins what `Board.shortcuts` says of an audit that showed neither a shortcut nor that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +160,6 @@ class Entry:
     def name(self) -> str:
         """`detector@trained_on`, with `#seed` when the seed is not 0."""
         return self.rows[0].cell.entry
-
-
-DOUBT = "? "
-"""Begins what `Board.shortcuts` says of an audit that showed neither a shortcut nor that there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 
 WIDTH = 100
 """Columns of text a table may take."""
+DOUBTED = "~"
+"""Stands before a number that is INVALID."""
+MOST_PRINTED_RATE = 1e5
+"""Frames a second above which there is no network to speak of."""
+Bounds = tuple[float, float]
+"""The bounds of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +109,9 @@ def _aligned(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool
     ]
 
 
-DOUBTED = "~"
-"""Stands before a number that is INVALID."""
-
-
 def doubted(text: str, invalid: str | bool) -> str:
     """A number as it is printed, marked where it is INVALID."""
     return f"{DOUBTED}{text}" if invalid and text != "-" else text
-
-
-MOST_PRINTED_RATE = 1e5
-"""Frames a second above which there is no network to speak of."""
 
 
 def bracketed(bounds: Bounds | None, digits: int = 3) -> str:
@@ -165,7 +163,3 @@ def without(table: Table, *titles: str) -> Table:
 def counts(values: Sequence[int]) -> str:
     """`240`, or `238 to 240`."""
     return " to ".join(str(value) for value in dict.fromkeys((min(values), max(values))))
-
-
-Bounds = tuple[float, float]
-"""The bounds of a 95 % interval."""

@@ -188,14 +188,17 @@ class Runtime:
     """Whether `torch.compile` compiles the detector before it scores."""
 
     def __str__(self) -> str:
-        """Such as `cuda-bf16-b16`: what is part of a key; which of several GPUs it is is not."""
-        return f"{self.kind}-b{self.batch}"
+        """Such as `cuda-bf16-b16`, or `cuda-bf16-b16-compiled`; not which of several GPUs it is."""
+        return self._named(f"-b{self.batch}")
 
     @property
     def kind(self) -> str:
-        """Such as `cuda-bf16`: what is part of a name, where it is not the default."""
+        """Such as `cuda-bf16`: what is part of a cell's name, where it is not the default."""
+        return self._named()
+
+    def _named(self, batch: str = "") -> str:
         compiled = "-compiled" if self.compile else ""
-        return f"{self.device.partition(':')[0]}-{self.precision}{compiled}"
+        return f"{self.device.partition(':')[0]}-{self.precision}{batch}{compiled}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""Imported weights of this machine: one safetensors file and one record each, under `imported/<detector>/`.
+"""Weights on this machine, a safetensors file and a record each: trained here, or imported from a file.
 
-A detector with imported weights is called `<detector>:<name>` and is fixed: nothing trains it further.
+Imported ones lie under `imported/<detector>/`. A detector with imported weights is called `<detector>:<name>`
+and is fixed: nothing trains it further.
 """
 
 from __future__ import annotations

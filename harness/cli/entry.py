@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from harness import __version__
+from harness import __version__, registry
 from harness.cli import data, detector, eval, gate, metrics, plugins, report, weights
 from harness.cli.options import Parser
 from harness.types import HarnessError, unknown
@@ -63,8 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = _parsed(given)
-        from harness import registry
-
         for file in options.plugin:
             registry.load_file(Path(file))
         for name, variable in VARIABLES.items():

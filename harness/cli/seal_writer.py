@@ -19,7 +19,7 @@ from harness.records import Board, Entry
 from harness.report.leaderboard import result_names
 from harness.report.published_figures import LEDGER
 from harness.results.predictions import record_path
-from harness.tracking.entry import experiment_of
+from harness.tracking.mlflow_run import experiment_of
 from harness.types import HarnessError
 from harness.weights import find_imported
 

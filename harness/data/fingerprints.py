@@ -38,6 +38,8 @@ EMPTY = "the file is empty"
 """What is wrong with a file of no bytes, in the words of `frames.read_frames`."""
 MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png", b"BM": "bmp", b"RI": "webp", b"II": "tiff", b"MM": "tiff"}
 """First two bytes of an image file, and its codec."""
+TABLE = "CREATE TABLE IF NOT EXISTS prints (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, print TEXT NOT NULL)"
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +191,6 @@ def _seen(pixels: np.ndarray) -> dict[str, Any]:
 def _cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-TABLE = "CREATE TABLE IF NOT EXISTS prints (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, print TEXT NOT NULL)"
-PATIENCE_SECONDS = 60
 
 
 class PrintCache:

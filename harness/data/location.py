@@ -1,4 +1,4 @@
-"""Where a dataset lies on this machine, and which of its clips a cell uses."""
+"""Where a dataset lies on this machine, whether it is here, and the line that would bring it."""
 
 from __future__ import annotations
 

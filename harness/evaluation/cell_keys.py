@@ -14,7 +14,7 @@ from harness.evaluation.contestants import Contestant
 from harness.files import digest, file_digest, file_name
 from harness.results.predictions import CellFile
 from harness.runtime.device import device_now
-from harness.training.adoption import as_then, predictions_key, versions_then
+from harness.training.earlier_keys import as_then, predictions_key, versions_then
 from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, Clip
 from harness.video.face_tracks import finder
 from harness.video.frames import BOX_MARGIN

@@ -1,4 +1,4 @@
-"""What is scored: detectors, test sets, cells, and the keys over all that would change their predictions."""
+"""Who scores: a detector with its weights, as a matrix or a name on the command line means it."""
 
 from __future__ import annotations
 

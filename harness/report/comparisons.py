@@ -1,4 +1,4 @@
-"""The tables that say how far to trust results: comparisons, operating points, drift, domains."""
+"""The tables of who is apart from whom, pair by pair on the same clips."""
 
 from __future__ import annotations
 

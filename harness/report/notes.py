@@ -1,4 +1,4 @@
-"""How numbers, their intervals and what is undefined are written in the cells and notes of a table."""
+"""What is said beside tables: why a number is undefined, what an audit found, what could have been seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two detectors on the same clips: how far apart they are, how sure that is, and who shares a rank."""
+"""Rows on the same clips, compared draw by draw: how far apart two are, and who shares a rank."""
 
 from __future__ import annotations
 

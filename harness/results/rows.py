@@ -23,6 +23,61 @@ from harness.weights import weights_from
 
 MADE_BY = ("commit", "dirty", "versions", "fp32_difference", "made")
 """Provenance of the predictions themselves: what scored them, not what reads them now."""
+Reading = Callable[[Row], Any]
+"""What is read off a row: its AUC, or its AUC under each draw."""
+CELL_COLUMNS = (
+    "detector",
+    "trained_on",
+    "tested_on",
+    "perturbation",
+    "severity",
+    "seed",
+    "regime",
+    "runtime",
+    "clips",
+    "failed",
+)
+PROVENANCE_COLUMNS = (
+    "crop",
+    "no_face",
+    "faceless",
+    "fp32_difference",
+    "shared_footage",
+    "threshold",
+    "threshold_source",
+    "checkpoint_source",
+    "interval_method",
+    "identities",
+    "recipe_sha256",
+    "clips_sha256",
+    "preprocessing_sha256",
+    "protocol",
+    "weights_sha256",
+    "commit",
+    "dirty",
+)
+WITH_INTERVAL = (
+    *("auc", "ap", "eer", "accuracy", "balanced_accuracy", "tpr", "fpr", "brier"),
+    *(name for name in METRICS if "_at_" in name and name != "accuracy_at_half"),
+)
+"""Metrics of a cell whose 95 % interval is in the table, as `<metric>_lo` and `<metric>_hi`."""
+BOUNDS = ("lo", "hi")
+NUMBERS = tuple(
+    column
+    for name in (*METRICS, "auc_delong", "gap")
+    for column in (
+        *((name,) if name != "auc_delong" else ()),
+        *((f"{name}_{end}" for end in BOUNDS) if name in (*WITH_INTERVAL, "auc_delong", "gap") else ()),
+    )
+)
+"""Columns of numbers, each metric followed by the bounds of its interval."""
+FIXED_COLUMNS = (*CELL_COLUMNS, *NUMBERS, *PROVENANCE_COLUMNS, "reasons")
+"""Columns of every table of rows; those of single manipulations (`auc:<manipulation>` ...) come besides."""
+DIGITS = 4
+"""Decimals of stored numbers; thresholds keep two more."""
+BASELINE = "constant"
+"""The detector that says 0.5 of everything: the row to beat."""
+CROSS = ("cross-dataset", "cross-manipulation")
 
 
 def row_of(path: Path, said: Mapping[str, Any], terms: Terms | None = None) -> Row:
@@ -122,69 +177,6 @@ def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> E
 def clean_rows(board: Board) -> list[Row]:
     """The rows of unchanged clips."""
     return [row for row in board.rows if row.cell.severity == 0]
-
-
-Reading = Callable[[Row], Any]
-"""What is read off a row: its AUC, or its AUC under each draw."""
-
-CELL_COLUMNS = (
-    "detector",
-    "trained_on",
-    "tested_on",
-    "perturbation",
-    "severity",
-    "seed",
-    "regime",
-    "runtime",
-    "clips",
-    "failed",
-)
-PROVENANCE_COLUMNS = (
-    "crop",
-    "no_face",
-    "faceless",
-    "fp32_difference",
-    "shared_footage",
-    "threshold",
-    "threshold_source",
-    "checkpoint_source",
-    "interval_method",
-    "identities",
-    "recipe_sha256",
-    "clips_sha256",
-    "preprocessing_sha256",
-    "protocol",
-    "weights_sha256",
-    "commit",
-    "dirty",
-)
-WITH_INTERVAL = (
-    *("auc", "ap", "eer", "accuracy", "balanced_accuracy", "tpr", "fpr", "brier"),
-    *(name for name in METRICS if "_at_" in name and name != "accuracy_at_half"),
-)
-"""Metrics of a cell whose 95 % interval is in the table, as `<metric>_lo` and `<metric>_hi`."""
-
-BOUNDS = ("lo", "hi")
-NUMBERS = tuple(
-    column
-    for name in (*METRICS, "auc_delong", "gap")
-    for column in (
-        *((name,) if name != "auc_delong" else ()),
-        *((f"{name}_{end}" for end in BOUNDS) if name in (*WITH_INTERVAL, "auc_delong", "gap") else ()),
-    )
-)
-"""Columns of numbers, each metric followed by the bounds of its interval."""
-
-FIXED_COLUMNS = (*CELL_COLUMNS, *NUMBERS, *PROVENANCE_COLUMNS, "reasons")
-"""Columns of every table of rows; those of single manipulations (`auc:<manipulation>` ...) come besides."""
-
-DIGITS = 4
-"""Decimals of stored numbers; thresholds keep two more."""
-
-BASELINE = "constant"
-"""The detector that says 0.5 of everything: the row to beat."""
-
-CROSS = ("cross-dataset", "cross-manipulation")
 
 
 def rows_table(rows: Iterable[Row]) -> pd.DataFrame:

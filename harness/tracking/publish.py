@@ -22,7 +22,7 @@ from harness.gate.accepted import lacking
 from harness.gate.judge import judge_board
 from harness.progress import Progress
 from harness.records import Board, Entry
-from harness.tracking.entry import EntryRun, campaign_of, experiment_of, track_entry, write_files
+from harness.tracking.mlflow_run import EntryRun, campaign_of, experiment_of, track_entry, write_files
 from harness.tracking.saved_views import MATRIX_TAG, links_in, provide_views, ui_command
 from harness.tracking.store import alone, ask, check_location, location, shown, sqlite_file
 from harness.types import HarnessError

@@ -22,7 +22,7 @@ from harness.progress import say
 from harness.records import Weights
 from harness.runtime.device import prepare_process, torch_device
 from harness.timing import spent
-from harness.training import adoption
+from harness.training import earlier_keys
 from harness.training.batches import Footage, limited, split_of
 from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import TrainingJob
@@ -42,7 +42,7 @@ def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
     """
     path = job.stem(folder).with_suffix(".json")
     if not path.exists() or not path.with_suffix(".safetensors").exists():
-        adopted = adoption.adopt_weights(job, folder)
+        adopted = earlier_keys.adopt_weights(job, folder)
         if adopted is None:
             return None
     weights = read_weights(path)
@@ -96,8 +96,8 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
     training, validation = _footage(job, folder.parent / "frames")
     runtime = Runtime(job.device, job.precision, job.recipe.batch)
     title = f"training {job.entry.name} on {job.trained_on}"
-    adoption.adopt_checkpoint(job, folder)
-    checkpoint = adoption.partial_of(stem)
+    earlier_keys.adopt_checkpoint(job, folder)
+    checkpoint = earlier_keys.partial_of(stem)
     course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, plain(job.made), again)
     state = learn(course, training, validation)
     course.detector.load_state_dict(state.best)

@@ -1,4 +1,4 @@
-"""The faces of clips, found once on the clean clips and kept in one SQLite file."""
+"""The faces of clips: found once on the clean clips, kept in one SQLite file, put into their attributes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import pytest
 
 from harness.records import Board
 from harness.tracking import publish as tracking
-from harness.tracking.entry import campaign_of, points_of, track_entry
+from harness.tracking.mlflow_run import campaign_of, points_of, track_entry
 from harness.tracking.saved_views import links_in, views_of
 from harness.types import HarnessError
 from tests.tracking.published_boards import (

@@ -17,6 +17,9 @@ Facts = dict[str, float | str]
 
 RARE = 0.02
 """Share of clips below which a word is pooled with the other rare ones."""
+FOLDS = 5
+Fold = tuple[np.ndarray, np.ndarray]
+"""Numbers of the clips learned from, and of those held out."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,6 @@ def _columns(given: list[float | str | None]) -> list[np.ndarray]:
     rare = {word for word, count in counted.items() if count < RARE * len(words)}
     pooled = np.array(["other" if word in rare else word for word in words])
     return [(pooled == word).astype(float) for word in sorted(set(pooled))]
-
-
-FOLDS = 5
-
-Fold = tuple[np.ndarray, np.ndarray]
-"""Numbers of the clips learned from, and of those held out."""
 
 
 def folds_of(label: np.ndarray, groups: np.ndarray, seed: int) -> tuple[list[Fold], str]:

@@ -1,4 +1,4 @@
-"""What `gapbench data audit` does: audits a dataset, keeps the audit, and says what was found."""
+"""An audit as text: its verdicts, the leading facts, the counterfactual, and what follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots of curves a test set: the ROC with its band, and whether P(fake) means what it says."""
+"""Plots of curves: AUC by severity, the ROC with its band, and whether P(fake) means what it says."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ LARGEST = 260.0
 
 Panel = Callable[["Axes", "list[Row]", "dict[str, Any]"], None]
 """Draws some rows into a panel, each in the colour of its entry."""
+MARKERS = "osD^vPX<>*"
 
 
 def scored_rows(board: Board) -> list[Row]:
@@ -159,9 +160,6 @@ def _style(row: Row) -> dict[str, Any]:
 
 def _seen(row: Row) -> bool:
     return row.cell.regime == "in-dataset" or row.shares_footage
-
-
-MARKERS = "osD^vPX<>*"
 
 
 def severity_points(board: Board) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The plots of a board in a folder, each drawn once for the same numbers: drawing them all takes seconds."""
+"""Every plot of a board, each drawn once for the same numbers: drawing them all takes seconds."""
 
 from __future__ import annotations
 

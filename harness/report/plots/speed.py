@@ -1,4 +1,4 @@
-"""Plots of a finished matrix, drawn without a screen and titled with what was measured."""
+"""The plot of speed against unseen AUC, each point with its name beside it."""
 
 from __future__ import annotations
 

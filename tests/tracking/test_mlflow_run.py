@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from harness.tracking.entry import path_of, points_of
+from harness.tracking.mlflow_run import path_of, points_of
 from harness.types import Cell
 from tests.tracking.published_boards import LAB, PROVENANCE, WILD, board
 

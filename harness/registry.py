@@ -9,7 +9,6 @@ checkout come through the entry-point group `gapbench.plugins` or `load_file`.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
@@ -214,7 +213,9 @@ def _load_entry_points() -> None:
     if _entry_points_loaded:
         return
     _entry_points_loaded = True
-    for point in importlib.metadata.entry_points(group="gapbench.plugins"):
+    from importlib.metadata import entry_points  # slow to import, and --help needs no plug-in
+
+    for point in entry_points(group="gapbench.plugins"):
         try:
             point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - listed, like a broken file

@@ -16,7 +16,7 @@ CODE = """
 import json, re, sys, time
 from pathlib import Path
 from harness import registry
-from harness.data import list_clips
+from harness.data.clips import list_clips
 entry = registry.datasets.get(sys.argv[1])
 started, cpu = time.perf_counter(), time.process_time()
 clips = list_clips(entry, Path(sys.argv[2]))

@@ -23,7 +23,7 @@ METHODS = ("swap", "mask", "graphics", "diffusion", "reenactment")
 MANY_CELLS = f"""
 import json, resource, sys, time
 import numpy as np
-from harness.intervals import auc_interval
+from harness.metrics.intervals import auc_interval
 
 label = np.arange({CLIPS}) % 2
 rng = np.random.default_rng(0)

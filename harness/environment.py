@@ -6,11 +6,12 @@ changes no key: a comment in a source file or a new library throws nothing away,
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
@@ -69,11 +70,23 @@ def sources_of(*places: str) -> dict[str, str]:
     return {str(path.relative_to(root).as_posix()): file_digest(path)[:12] for path in files}
 
 
-def made_with(places: tuple[str, ...], plugins: Mapping[str, Path], device: Mapping[str, str]) -> Made:
+def with_helpers(file: Path) -> list[Path]:
+    """A plug-in's file and those of its folder that it imports, which help it."""
+    found = [file]
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+        beside = [file.with_name(f"{name.rpartition('.')[2]}.py") for name in names]
+        found += [path for path in beside if path.is_file() and path not in found]
+    return found
+
+
+def made_with(places: tuple[str, ...], plugins: Iterable[Path], device: Mapping[str, str]) -> Made:
     """What is made now is made with this: JSON's types only.
 
-    `places` are the modules that matter to it (`sources_of`), `plugins` its plug-in files by name, and
-    `device` is what is known of the processor or GPU.
+    `places` are the modules that matter to it (`sources_of`), `plugins` its plug-in files, and `device` is
+    what is known of the processor or GPU.
     """
     commit, dirty = revision()
     return {
@@ -81,7 +94,7 @@ def made_with(places: tuple[str, ...], plugins: Mapping[str, Path], device: Mapp
         "dirty": dirty,
         "versions": versions(),
         "sources": sources_of(*places),
-        "plugins": {name: file_digest(path)[:12] for name, path in plugins.items()},
+        "plugins": {path.name: file_digest(path)[:12] for plugin in plugins for path in with_helpers(plugin)},
         "device": dict(device),
     }
 
@@ -105,7 +118,7 @@ def _files(then: Made, now: Made, kind: str) -> Iterator[str]:
     before, after = then.get(kind) or {}, now.get(kind) or {}
     if not before or not after:
         return
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    changed = sorted(name for name in before if before[name] != after.get(name))
     if changed:
         more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
         yield f"{kind} ({', '.join(changed[:NAMED])}{more})"

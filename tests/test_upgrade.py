@@ -15,7 +15,11 @@ import pytest
 
 from harness import environment, registry
 from harness.cli.entry import main
+from harness.data.clips import list_clips
 from harness.evaluation import cell_keys, engine
+from harness.evaluation.matrix import load_matrix
+from harness.evaluation.plan import plan_matrix
+from harness.evaluation.run import training_job
 from harness.files import digest, file_digest
 from harness.process import usable_cores
 from harness.report.provenance import made_in_parts
@@ -23,7 +27,7 @@ from harness.results.predictions import read_predictions, stored_meta
 from harness.results.ranking import standings_of
 from harness.results.rows import load_board
 from harness.runtime import cost_process
-from harness.training import job, train
+from harness.training import earlier_keys, job, train
 from harness.types import Cell, Runtime
 
 STORE = Path(__file__).parent / "golden" / "store"
@@ -268,3 +272,57 @@ def test_a_cost_that_the_version_before_measured_is_kept_under_its_name_of_today
     kept = cost_process.kept_file(entry, None, runtime)
     assert kept.read_bytes() == before.read_bytes()
     assert kept != before
+
+
+def test_a_killed_rescore_goes_on_with_its_own_shards_and_with_no_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (STORE / "old.toml").read_text().replace('"constant", "meso4"', '"constant"')
+    Path("parts.toml").write_text(text.replace('train = ["procedural_tiny"]', "batch = 4"))
+    command = ["eval", "parts.toml", "--no-publish", "--device", "cpu"]
+    assert main(command) == 0
+    whole, scored = engine._Run._shard, []
+
+    def cut(run: engine._Run, shard: engine._Shard, *more: object) -> None:
+        if shard.start:
+            run._take(0, more[1])
+            raise KeyboardInterrupt
+        whole(run, shard, *more)
+
+    def counted(run: engine._Run, shard: engine._Shard, *more: object) -> None:
+        scored.append(shard.start)
+        whole(run, shard, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._Run, "_shard", cut)
+        assert main([*command, "--rescore"]) == 130
+    monkeypatch.setattr(engine._Run, "_shard", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "versions", lambda: {"timm": "0.9"})
+        assert main([*command, "--rescore"]) == 0
+    assert scored == [0, 16], "shards of another version are not gone on with"
+    for path in load_board("parts").predictions.values():
+        assert [made["versions"] for made in stored_meta(path)["provenance"]["made"]] == [{"timm": "0.9"}]
+
+
+def test_what_later_versions_can_be_asked_for_is_not_adopted(
+    old_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlier_keys, "RECIPE", earlier_keys.RECIPE[:-1])
+    plan = plan_matrix(load_matrix(str(STORE / "old.toml")), "cpu")
+    plan.clips["procedural_tiny"] = list_clips(
+        registry.datasets.get("procedural_tiny"), plan.root("procedural_tiny")
+    )
+    asked = training_job(plan, ("meso4", "procedural_tiny", 0))
+    newer = dataclasses.replace(asked, recipe=dataclasses.replace(asked.recipe, options={"new": 1}))
+    assert earlier_keys.adopt_weights(newer, old_home / "weights") is None
+
+
+def test_a_damaged_shard_of_an_earlier_version_is_scored_again(home: Path) -> None:
+    shutil.copytree(STORE, home, dirs_exist_ok=True)
+    for path in home.glob("predictions/**/*.parquet"):
+        path.write_bytes(path.read_bytes()[:-100])
+    evaluate()
+    assert all(
+        read_predictions(path)[0]["score"].notna().all() for path in load_board("old").predictions.values()
+    )

@@ -19,7 +19,10 @@ from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, C
 from harness.video.face_tracks import finder
 from harness.video.frames import BOX_MARGIN
 
-SOURCES = ("evaluation/engine", "evaluation/forward_passes", "evaluation/clip_views", "runtime", "video")
+SOURCES = (
+    *("evaluation/engine", "evaluation/forward_passes", "evaluation/clip_views", "video"),
+    *("runtime/device", "runtime/batchnorm_folding", "runtime/shared_features"),
+)
 """The modules that decide what is scored, and how, besides the plug-ins' own files."""
 
 
@@ -62,8 +65,7 @@ class Job:
         files = [Path(self.contestant.entry.file)]
         if self.cell.severity:
             files.append(Path(registry.perturbations.get(self.cell.perturbation).file))
-        plugins = {file.name: file for file in files}
-        return made_with(SOURCES, plugins, device_now(self.cell.runtime.device))
+        return made_with(SOURCES, files, device_now(self.cell.runtime.device))
 
 
 def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -> CellFile:

@@ -51,7 +51,7 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         return 0
     for job in pending:
         if job.again:
-            job.file.clear()
+            job.file.keep_only(job.made)
     with spent("finding faces"):
         test = replace(test, clips=located(test.clips, test.crop, test.name))
     shards = [

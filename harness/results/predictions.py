@@ -119,11 +119,19 @@ class CellFile:
             libraries = said.get("provenance", {}).get("versions")
             if libraries is not None and said.get("key") == key_of(libraries):
                 restamped(path, self.path, self.key)
-                return
-        begun = CellFile(folder, key_of(today)).shards
-        for path in sorted(begun.glob("[!.]*.parquet")):
-            restamped(path, self.shards / path.name, self.key)
-        shutil.rmtree(begun, ignore_errors=True)
+                if self.finished():
+                    return
+        begun = CellFile(folder, key_of(today))
+        for path in sorted(begun.shards.glob("[!.]*.parquet")):
+            if _matches(path, begun.key):
+                restamped(path, self.shards / path.name, self.key)
+        begun.clear()
+
+    def keep_only(self, made: Mapping[str, Any]) -> None:
+        """Remove the shards that were made with anything else; a run that scores anew keeps its own."""
+        for path in self.shards.glob("[!.]*.parquet"):
+            if stored_meta(path).get("made") != made:
+                path.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove the shards, with what a killed run left among them."""
@@ -212,8 +220,12 @@ def stored_meta(path: Path) -> dict[str, Any]:
 
 
 def restamped(path: Path, target: Path, key: str) -> None:
-    """Write the same predictions under another key."""
-    _write(target, pq.read_table(path, partitioning=None), {**stored_meta(path), "key": key})
+    """Write the same predictions under another key; a file that cannot be read is left as it is."""
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException):
+        return
+    _write(target, table, {**stored_meta(path), "key": key})
 
 
 def _matches(path: Path, key: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class Footage:
     """int64 `[clips]`: clips made of the same footage share a number."""
     failed: int
     """Clips that could not be read and are not among the pixels."""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What they were decoded with; empty where that is not known."""
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.environment import versions
 from harness.files import digest, file_digest, plain, read_json, write_whole, writing
-from harness.training.job import TrainingJob
+from harness.training.job import TrainingJob, stated
 from harness.types import HarnessError, Recipe
 
 PROTOCOL = 1
@@ -57,9 +57,10 @@ def versions_then() -> dict[str, str]:
 
 def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
     """Keep the weights that an earlier version stored for a job under the key of today; their record."""
-    if not as_then(job.asked["training"], job.entry.version):
+    if not _askable_then(job):
         return None
-    for record in sorted(folder.glob(f"{job.name}-*.json"), key=lambda path: -path.stat().st_mtime):
+    found = []
+    for record in folder.glob(f"{job.name}-*.json"):
         tensors = record.with_suffix(".safetensors")
         try:
             said = read_json(record)
@@ -67,12 +68,15 @@ def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
             old = weights_key(job, then["source_sha256"], then["versions"], str(then["device"]))
         except (HarnessError, KeyError, TypeError):  # no record of weights, or an unfinished one
             continue
-        if said.get("key") != old or not tensors.is_file():
-            continue
+        if said.get("key") == old and tensors.is_file():
+            elsewhere = str(then["device"]).partition(":")[0] != job.device.partition(":")[0]
+            found.append((elsewhere, -record.stat().st_mtime_ns, record))
+    for _, _, record in sorted(found):
+        tensors, said = record.with_suffix(".safetensors"), read_json(record)
         stem = job.stem(folder)
         _linked(tensors, stem.with_suffix(".safetensors"))
         renamed = {**said, "key": job.key, "path": stem.with_suffix(".safetensors").name}
-        renamed["provenance"] = {**then, "adopted_from": old}
+        renamed["provenance"] = {**said["provenance"], "adopted_from": said["key"]}
         kept = stem.with_suffix(".json")
         write_whole(kept, json.dumps(renamed, indent=1))
         age = record.stat()
@@ -84,12 +88,18 @@ def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
 def adopt_checkpoint(job: TrainingJob, folder: Path) -> None:
     """Go on with a training that an earlier version began with the libraries of today, if there is one."""
     checkpoint = partial_of(job.stem(folder))
-    if checkpoint.exists() or not as_then(job.asked["training"], job.entry.version):
+    if checkpoint.exists() or not _askable_then(job):
         return
     key = weights_key(job, file_digest(Path(job.entry.file)), versions_then(), job.device)
     begun = partial_of(folder / f"{job.name}-{key[:10]}")
     if begun.is_file():
         os.replace(begun, checkpoint)
+
+
+def _askable_then(job: TrainingJob) -> bool:
+    """Whether an earlier version could have been asked for it: no number raised, no newer field stated."""
+    newer = set(stated(job.recipe)) - set(RECIPE)
+    return as_then(job.asked["training"], job.entry.version) and not newer
 
 
 def as_then(*numbers: int | str) -> bool:

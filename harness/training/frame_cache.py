@@ -7,9 +7,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,10 @@ class Wanted:
     crop: str
     content: str
     """Digest of what else decides the pixels: how files are read, where faces are looked for and by what."""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What they would be decoded with now."""
+    again: bool = False
+    """Whether frames that were decoded with anything else are decoded anew."""
 
     @property
     def key(self) -> str:
@@ -70,7 +74,8 @@ def read_footage(wanted: Wanted, folder: Path) -> Footage:
         count, reasons = len(said["reasons"]), said["reasons"]
         say(f"{count} of {len(wanted.clips)} {wanted.split} clips cannot be read, e.g. {reasons[0]}")
     groups = np.unique(said["made_of"], return_inverse=True)[1]
-    return Footage(pixels, np.array(said["labels"], dtype=np.int64), groups, len(said["reasons"]))
+    labels = np.array(said["labels"], dtype=np.int64)
+    return Footage(pixels, labels, groups, len(said["reasons"]), said.get("made") or {})
 
 
 def _opened(path: Path, wanted: Wanted) -> tuple[dict[str, Any], np.memmap]:
@@ -89,6 +94,8 @@ def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
     if not path.is_file() or not facts.is_file():
         return None
     said: dict[str, Any] = read_json(facts)
+    if wanted.again and said.get("made") != wanted.made:
+        return None
     if said.get("key") != wanted.key or path.stat().st_size != _bytes(wanted, len(said["labels"])):
         return None
     os.utime(path)
@@ -115,7 +122,8 @@ def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
         pixels.flush()
     with path.open("r+b") as file:
         file.truncate(_bytes(wanted, len(labels)))
-    said = {"key": wanted.key, "labels": labels, "made_of": made_of, "reasons": reasons}
+    facts = {"labels": labels, "made_of": made_of, "reasons": reasons}
+    said: dict[str, Any] = {"key": wanted.key, **facts, "made": dict(wanted.made)}
     write_whole(path.with_suffix(".json"), json.dumps(said))
     return said
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from harness.files import clips_digest, digest, plain
 from harness.runtime.device import device_now, resolve_precision
 from harness.types import TRAINING, Clip, HarnessError, Recipe
 
-SOURCES = ("training", "runtime", "video")
+SOURCES = (
+    *("training/train", "training/loop", "training/batches", "training/frame_cache", "training/augmentation"),
+    *("metrics/thresholds", "runtime/device", "video"),
+)
 """The modules that decide what weights come out, besides the detector's own file."""
 
 
@@ -60,7 +64,7 @@ class TrainingJob:
         """What the weights are made with now."""
         return made_now(self.entry, self.device)
 
-    @property
+    @cached_property
     def clips_sha256(self) -> str:
         """Digest of the clip list."""
         return clips_digest(self.clips, self.version)
@@ -84,7 +88,7 @@ class TrainingJob:
 
 def made_now(entry: DetectorEntry, device: str) -> Made:
     """What the weights of a detector would be made with if they were trained now."""
-    return made_with(SOURCES, {Path(entry.file).name: Path(entry.file)}, device_now(device))
+    return made_with(SOURCES, [Path(entry.file)], device_now(device))
 
 
 def stated(recipe: Recipe) -> dict[str, Any]:

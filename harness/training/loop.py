@@ -16,6 +16,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from harness.environment import differences
 from harness.files import seed_of, writing
 from harness.progress import Progress, say
 from harness.runtime.device import autocast, on_device, score_clips, torch_device, uploaded
@@ -283,11 +284,16 @@ def _resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
         content: Mapping[str, Any] = torch.load(
             course.checkpoint, map_location=torch_device(course.runtime.device), weights_only=True
         )
-        if course.again and content["progressed"].get("made") != [course.made]:
+        makers = content["progressed"].get("made") or [{}]
+        changed = differences(makers[-1], course.made)
+        if course.again and makers != [course.made]:
+            return Progressed()
+        if changed and _shapes(content["network"]) != _shapes(course.detector.state_dict()):
+            say(f"{course.title}: begun anew, for the unfinished one does not fit ({'; '.join(changed)})")
             return Progressed()
         course.detector.load_state_dict(content["network"])
         optimizer.load_state_dict(content["optimizer"])
-        state = Progressed(**content["progressed"])
+        state = Progressed(**{**content["progressed"], "made": makers})
     except (
         OSError,
         RuntimeError,
@@ -301,5 +307,10 @@ def _resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
         raise HarnessError(
             f"the checkpoint {course.checkpoint} is damaged; delete it to start over ({reason})"
         ) from error
-    say(f"{course.title}: resumed after epoch {state.epoch}")
+    differing = f", begun with something else ({'; '.join(changed)})" if changed else ""
+    say(f"{course.title}: resumed after epoch {state.epoch}{differing}")
     return state
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}

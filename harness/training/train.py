@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from harness.contracts import DetectorEntry
-from harness.environment import revision, versions
+from harness.environment import differences, made_with, revision, versions
 from harness.files import digest, file_digest, plain, seed_of, write_whole, writing
 from harness.metrics.thresholds import best_threshold
 from harness.progress import say
@@ -48,7 +49,26 @@ def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
     weights = read_weights(path)
     if weights.key != job.key:
         raise HarnessError(f"{path} belongs to another training; delete it to train again")
-    return weights if _fit(weights, job.entry) else None
+    return _of_this_file(weights, job) or (weights if _fit(weights, job.entry) else None)
+
+
+def _of_this_file(weights: Weights, job: TrainingJob) -> Weights | None:
+    """Those among the weights of one request that the detector's file, as it is now, was trained to."""
+    now = file_digest(Path(job.entry.file))
+    for path in [weights.path, *sorted(weights.path.parent.glob(f"{weights.path.stem}-*.safetensors"))]:
+        record = path.with_suffix(".json")
+        if record.is_file() and (found := read_weights(record)).provenance.get("source_sha256") == now:
+            return found
+    return None
+
+
+def _set_aside(stem: Path) -> None:
+    """Give finished weights that others will take the place of a name of their own, the record first."""
+    record, tensors = stem.with_suffix(".json"), stem.with_suffix(".safetensors")
+    if record.is_file() and tensors.is_file():
+        aside = f"{stem.name}-{read_weights(record).sha256[:8]}"
+        os.replace(record, stem.with_name(f"{aside}.json"))
+        os.replace(tensors, stem.with_name(f"{aside}.safetensors"))
 
 
 _asked: dict[tuple[str, str], bool] = {}
@@ -93,13 +113,16 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
     torch.manual_seed(seed_of("initialisation", job.seed) % 2**63)
     with spent("building detectors"):
         detector = build(job)
-    training, validation = _footage(job, folder.parent / "frames")
+    training, validation = _footage(job, folder.parent / "frames", again)
     runtime = Runtime(job.device, job.precision, job.recipe.batch)
     title = f"training {job.entry.name} on {job.trained_on}"
     earlier_keys.adopt_checkpoint(job, folder)
     checkpoint = earlier_keys.partial_of(stem)
     course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, plain(job.made), again)
     state = learn(course, training, validation)
+    for footage in (training, validation):
+        if differences(footage.made, job.made) and footage.made not in state.made:
+            state.made.append(footage.made)  # frames that an earlier training decoded
     course.detector.load_state_dict(state.best)
     with spent("forward"):
         scores = scores_of(course.detector, validation, runtime)
@@ -152,8 +175,8 @@ def load_detector(weights: Weights, entry: DetectorEntry) -> nn.Module:
     return detector.eval()
 
 
-def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
-    """The training clips and the validation clips of a job."""
+def _footage(job: TrainingJob, folder: Path, again: bool) -> tuple[Footage, Footage]:
+    """The training clips and the validation clips of a job; `again`: decoded with what there is now."""
     recipe = job.recipe
     for split in ("train", "val"):
         if not split_of(job.clips, split):
@@ -163,9 +186,10 @@ def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
     training = limited(split_of(job.clips, "train"), recipe.clips)
     pool = max(POOL, recipe.frames, recipe.train_frames)
     content = digest([job.version, job.faces, TRAINING, SCORING])
+    decoded = plain(made_with(("training/frame_cache", "video"), [], {}))
     wanted = (
-        Wanted(training, pool, recipe.size, job.crop, content),
-        Wanted(split_of(job.clips, "val"), recipe.frames, recipe.size, job.crop, content),
+        Wanted(training, pool, recipe.size, job.crop, content, decoded, again),
+        Wanted(split_of(job.clips, "val"), recipe.frames, recipe.size, job.crop, content, decoded, again),
     )
     return read_footage(wanted[0], folder), read_footage(wanted[1], folder)
 
@@ -173,7 +197,8 @@ def _footage(job: TrainingJob, folder: Path) -> tuple[Footage, Footage]:
 def _store(
     job: TrainingJob, stem: Path, state: Progressed, threshold: float, measured: Mapping[str, Any]
 ) -> Weights:
-    """Write the tensors, then the record that makes them count."""
+    """Write the tensors, then the record that makes them count; what was there is set aside."""
+    _set_aside(stem)
     path = stem.with_suffix(".safetensors")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.best.items()}
     with writing(path) as temporary:

@@ -29,11 +29,12 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "training.json"
 
 
 class Wider(Small):
-    """The same with another head."""
+    """The same with more channels."""
 
     def __init__(self, size: int, frames: int, pretrained: bool = False) -> None:
         super().__init__(size, frames, pretrained)
-        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(8, 2))
+        self.body = nn.Sequential(nn.Conv2d(3, 12, 3), nn.BatchNorm2d(12), nn.ReLU())
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(12, 1))
 
 
 def interrupt_in_epoch(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
@@ -106,13 +107,14 @@ def test_the_key_changes_with_the_declared_number_and_not_with_what_the_weights_
 ) -> None:
     job = dataclasses.replace(job, entry=dataclasses.replace(ENTRY, file=__file__))
     key, made = job.key, job.made
+    assert "test_train.py" in made["plugins"]
     other = dataclasses.replace(job, entry=dataclasses.replace(ENTRY, file=torch.__file__))
     with monkeypatch.context() as patch:
         patch.setattr(environment, "versions", lambda: {"torch": "0.0"})
         patch.setattr(environment, "sources_of", lambda *places: {"training/loop.py": "0"})
         assert environment.differences(made, other.made) == [
             f"torch {made['versions']['torch']} -> 0.0",
-            "plugins (__init__.py, test_train.py)",
+            f"plugins ({', '.join(sorted(made['plugins']))})",
             f"sources ({', '.join(sorted(made['sources'])[:4])} and {len(made['sources']) - 4} more)",
         ]
         assert other.key == job.key == key
@@ -163,7 +165,7 @@ def test_an_unfinished_training_that_other_code_began_says_so_and_is_begun_anew_
             with pytest.raises(KeyboardInterrupt):
                 train(job, tmp_path / folder)
     on, anew = train(job, tmp_path / "on"), train(job, tmp_path / "anew", again=True)
-    assert [made["versions"].get("torch") for made in on.provenance["made"]] == [
+    assert [made["versions"].get("torch") for made in on.provenance["made"]][:2] == [
         "0.0",
         torch.__version__.partition("+")[0],
     ]
@@ -255,3 +257,43 @@ def test_the_threshold_has_the_best_balanced_accuracy_halfway_between_scores() -
     assert best_threshold(np.array([0.1, 0.2, 0.3, 0.8, 0.9]), labels) == pytest.approx(0.55)
     assert best_threshold(np.array([0.1, 0.2, 0.85, 0.8, 0.9]), labels) == pytest.approx(0.5)
     assert best_threshold(np.full(5, 0.7), labels) == 0.5
+
+
+def test_weights_that_a_changed_detector_takes_the_place_of_are_there_again_when_it_changes_back(
+    job: TrainingJob, tmp_path: Path
+) -> None:
+    weights = train(job, tmp_path)
+    wider = dataclasses.replace(ENTRY, build=Wider, file=training.__file__)
+    other = train(dataclasses.replace(job, entry=wider), tmp_path)
+    assert other.sha256 != weights.sha256
+    assert find_weights(dataclasses.replace(job, entry=wider), tmp_path) == other
+    found = find_weights(job, tmp_path)
+    assert found is not None
+    assert (found.sha256, found.threshold) == (weights.sha256, weights.threshold)
+    assert load_detector(found, ENTRY) is not None
+
+
+def test_an_unfinished_training_that_the_detector_no_longer_fits_is_begun_anew_and_said(
+    job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(job, tmp_path)
+    wider = dataclasses.replace(ENTRY, build=Wider, file=training.__file__)
+    weights = train(dataclasses.replace(job, entry=wider), tmp_path)
+    assert "begun anew, for the unfinished one does not fit (plugins (" in capsys.readouterr().err
+    assert len(weights.curve) == RECIPE.epochs
+
+
+def test_frames_that_other_code_decoded_are_told_and_decoded_anew_where_that_is_asked(
+    job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "versions", lambda: {"torch": "0.0"})
+        train(job, tmp_path / "weights")
+    told = train(dataclasses.replace(job, seed=1), tmp_path / "weights")
+    assert [made["versions"].get("torch") for made in told.provenance["made"]][1:] == ["0.0"]
+    anew = train(dataclasses.replace(job, seed=1), tmp_path / "weights", again=True)
+    assert len(anew.provenance["made"]) == 1

@@ -42,24 +42,18 @@ def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
     every tensor still fits.
     """
     path = job.stem(folder).with_suffix(".json")
-    if not path.exists() or not path.with_suffix(".safetensors").exists():
-        adopted = earlier_keys.adopt_weights(job, folder)
-        if adopted is None:
-            return None
-    weights = read_weights(path)
-    if weights.key != job.key:
-        raise HarnessError(f"{path} belongs to another training; delete it to train again")
-    return _of_this_file(weights, job) or (weights if _fit(weights, job.entry) else None)
-
-
-def _of_this_file(weights: Weights, job: TrainingJob) -> Weights | None:
-    """Those among the weights of one request that the detector's file, as it is now, was trained to."""
     now = file_digest(Path(job.entry.file))
-    for path in [weights.path, *sorted(weights.path.parent.glob(f"{weights.path.stem}-*.safetensors"))]:
-        record = path.with_suffix(".json")
-        if record.is_file() and (found := read_weights(record)).provenance.get("source_sha256") == now:
-            return found
-    return None
+    stored = [path, *sorted(folder.glob(f"{path.stem}-*.json"))]  # also those that were set aside
+    whole = [record for record in stored if record.exists() and record.with_suffix(".safetensors").exists()]
+    for weights in map(read_weights, whole):
+        if weights.key != job.key:
+            raise HarnessError(f"{weights.path} belongs to another training; delete it to train again")
+        if weights.provenance.get("source_sha256") == now:
+            return weights
+    if path not in whole and earlier_keys.adopt_weights(job, folder) is None:
+        return None
+    weights = read_weights(path)
+    return weights if _fit(weights, job.entry) else None
 
 
 def _set_aside(stem: Path) -> None:

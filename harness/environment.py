@@ -27,6 +27,8 @@ LIBRARIES = (
     *("opencv-python-headless", "pillow", "onnxruntime", "safetensors"),
 )
 """Those that can change weights or scores."""
+KEYED = ("torch", "timm", "numpy", "decord", "av", "albumentations", "opencv-python-headless")
+"""Those whose versions were part of keys and of names of costs, before what was asked was the key."""
 NAMED = 4
 """Differences of one kind that are named; the others are counted."""
 
@@ -61,6 +63,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def versions_then() -> dict[str, str]:
+    """The versions that a key of then would hold today (`KEYED`)."""
+    return {name: said for name, said in versions().items() if name in KEYED}
+
+
 @cache
 def sources_of(*places: str) -> dict[str, str]:
     """File below this folder -> first 12 digits of its sha256; a place is a module or a folder of them."""
@@ -70,7 +77,8 @@ def sources_of(*places: str) -> dict[str, str]:
     return {str(path.relative_to(root).as_posix()): file_digest(path)[:12] for path in files}
 
 
-def with_helpers(file: Path) -> list[Path]:
+@cache  # every cell asks for its detector's
+def with_helpers(file: Path) -> tuple[Path, ...]:
     """A plug-in's file and those of its folder that it imports, which help it."""
     found = [file]
     for node in ast.walk(ast.parse(file.read_bytes())):
@@ -79,7 +87,7 @@ def with_helpers(file: Path) -> list[Path]:
         names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
         beside = [file.with_name(f"{name.rpartition('.')[2]}.py") for name in names]
         found += [path for path in beside if path.is_file() and path not in found]
-    return found
+    return tuple(found)
 
 
 def made_with(places: tuple[str, ...], plugins: Iterable[Path], device: Mapping[str, str]) -> Made:

@@ -261,7 +261,7 @@ def test_two_runtimes_of_a_cell_are_kept_beside_each_other(
 
 def test_a_cost_that_the_version_before_measured_is_kept_under_its_name_of_today(old_home: Path) -> None:
     entry, runtime = registry.detectors.get("constant"), Runtime("cpu", "fp32", 8)
-    versions = {name: environment.versions()[name] for name in cost_process.VERSIONS}
+    versions = {name: environment.versions()[name] for name in environment.KEYED}
     machine = [platform.node(), usable_cores(), os.environ.get("OMP_NUM_THREADS")]
     one = dataclasses.replace(runtime, batch=1)
     said = [entry.name, file_digest(Path(entry.file)), "", None, one, versions, machine]

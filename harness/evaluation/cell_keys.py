@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.environment import Made, made_with
+from harness.environment import Made, made_with, versions_then
 from harness.evaluation.contestants import Contestant
 from harness.files import digest, file_digest, file_name
 from harness.results.predictions import CellFile
 from harness.runtime.device import device_now
-from harness.training.earlier_keys import as_then, predictions_key, versions_then
+from harness.training.earlier_keys import as_then, predictions_key
 from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, Clip
 from harness.video.face_tracks import finder
 from harness.video.frames import BOX_MARGIN

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.environment import versions
+from harness.environment import versions_then
 from harness.files import digest, file_digest, file_name, home, plain, read_json, write_whole
 from harness.process import usable_cores
 from harness.records import Cost
@@ -41,8 +41,7 @@ MEASURED_BY = (
     "8e89847da7e9720c9970e8d0a76563754f8c6bcca999443029cbb59fcb367cc2",
     "0df8fae728c6dda075a3b757d54da8cec330782387a4c55a4add9ef5c7680e2a",
 )
-VERSIONS = ("torch", "timm", "numpy", "decord", "av", "albumentations", "opencv-python-headless")
-"""Digests of the modules that measured, and libraries, that names of costs held before `MEASURING` did."""
+"""Digests of the modules that measured, which names of costs held before `MEASURING` did."""
 PLUGIN = "gapbench_plugin_"
 """Begins the module names of plug-in files from outside the checkout."""
 
@@ -127,8 +126,7 @@ def kept_file(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Run
 
 def _adopt(path: Path, what: Sequence[Any]) -> None:
     """Keep a cost that an earlier version measured with the libraries of today under its name of today."""
-    known = {name: said for name, said in versions().items() if name in VERSIONS}
-    old = digest([*what[:-1], known, what[-1], MEASURED_BY])
+    old = digest([*what[:-1], versions_then(), what[-1], MEASURED_BY])
     stored = path.with_name(f"{path.name.rpartition('-')[0]}-{old[:10]}.json")
     if not path.exists() and stored.is_file():
         write_whole(path, stored.read_bytes())

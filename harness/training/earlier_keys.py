@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.environment import versions
+from harness.environment import versions_then
 from harness.files import digest, file_digest, plain, read_json, write_whole, writing
 from harness.training.job import TrainingJob, stated
 from harness.types import HarnessError, Recipe
@@ -40,19 +40,12 @@ LEARNING = (
     "57ea7cf0e3c7a32bd191b89634b783ea4909aed67ef2c2f89eb8d6365de22e15",
 )
 """sha256 of `training`, `augmentation`, `footage`, `frame_cache`, `learning`, `scoring`."""
-VERSIONS = ("torch", "timm", "numpy", "decord", "av", "albumentations", "opencv-python-headless")
-"""The libraries whose versions were part of a key."""
 RECIPE = (
     *("size", "frames", "epochs", "batch", "learning_rate", "train_frames", "passes", "backbone_rate"),
     *("weight_decay", "schedule", "clip_norm", "patience", "precision", "pretrained", "augment", "clips"),
     "options",
 )
 """The fields a recipe had."""
-
-
-def versions_then() -> dict[str, str]:
-    """The versions that a key would have held that was made today."""
-    return {name: said for name, said in versions().items() if name in VERSIONS}
 
 
 def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:

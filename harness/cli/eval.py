@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
 
 from harness import timing
 from harness.cli.options import (
@@ -17,7 +19,12 @@ from harness.cli.options import (
 )
 from harness.cli.report import last_run, publish_board, usable, write_report
 from harness.evaluation.matrix import load_matrix
+from harness.progress import say
+from harness.records import Row
 from harness.types import CROPS, NO_FACE_POLICIES, NO_FACE_POLICY, HarnessError
+
+MOST_NAMED = 4
+"""Cells without a score that are named in one line."""
 
 
 def add_eval(command: Adder) -> None:
@@ -97,8 +104,7 @@ def _run(options: Namespace) -> int:
         return 0
     witness.planned(plan)
     if not plan.cells:
-        why = "; ".join(dict.fromkeys(plan.absent.values()))
-        raise HarnessError(f"matrix {matrix.name}: every cell is absent: {why}")
+        raise HarnessError(f"matrix {matrix.name}: every cell is absent: {plan.reasons}")
     run_plan(plan)
     with timing.spent("tables and plots"):
         board = last_run(named)
@@ -106,7 +112,22 @@ def _run(options: Namespace) -> int:
         witness.reported(plan, board, "\n\n".join(filter(None, printed)))
     with timing.spent("publish"):
         code = 0 if options.no_publish else publish_board(board, options)
+    print("\n".join(timing.told(clock.taken(), clock.beside)))
+    unscored = [row for row in board.rows if row.failed == row.clips]
+    if unscored or plan.lost:
+        return _not_measured(unscored, plan) or code
     if code == 0:
         witness.ended()
-    print("\n".join(timing.told(clock.taken(), clock.beside)))
     return code
+
+
+def _not_measured(unscored: Sequence[Row], plan: Any) -> int:
+    """Say which cells have no score, after everything else was written; some of them are exit code 3."""
+    lost = [f"{name} is absent ({plan.absent[name]})" for name in plan.lost]
+    named = ", ".join(f"{row.cell} ({row.provenance['failure']})" for row in unscored[:MOST_NAMED])
+    named += f" and {len(unscored) - MOST_NAMED} more" if len(unscored) > MOST_NAMED else ""
+    if len(unscored) == len(plan.cells):
+        raise HarnessError("; ".join([f"no clip could be scored: {named}", *lost]))
+    many = f"no clip could be scored in {len(unscored)} of {len(plan.cells)} cells: {named}"
+    say(f"gapbench: {'; '.join([*[many] * bool(unscored), *lost])}; the rest is as printed")
+    return 3

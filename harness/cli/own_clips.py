@@ -102,7 +102,12 @@ def _asked_for(names: Sequence[str]) -> tuple[list[str], list[str], list[int]]:
     """Detectors, training sets and seeds of names such as `xception@lab#1`; a matrix is all their pairs."""
     named = [re.fullmatch(r"([^@]*)(?:@(.*?)(?:#(\d+))?)?", name) for name in names]
     parts = [match.groups() for match in named if match]
-    for detector, trained, _ in parts:
+    why = [registry.detectors.why_absent(detector) for detector, _, _ in parts]
+    if why and all(why):  # else the others run, and its cells are absent
+        raise HarnessError("; ".join(dict.fromkeys(why)))
+    for (detector, trained, _), absent in zip(parts, why, strict=True):
+        if absent:
+            continue
         trainable = registry.detectors.get(detector).trainable
         if trainable and not trained:
             raise HarnessError(

@@ -97,10 +97,12 @@ class Matrix:
         """Every cell of the matrix, test set by test set; unknown names are a `HarnessError`."""
         conditions = self.conditions()
         trained: list[tuple[str, str | None, int]] = []
-        broken = registry.detectors.broken()
         for name in self.detectors:
-            if name not in broken and not registry.detectors.get(name).trainable:
-                trained.append((name, registry.detectors.get(name).trained_on, 0))
+            entry = None if registry.detectors.why_absent(name) else registry.detectors.get(name)
+            if entry is not None and not entry.trainable:
+                trained.append((name, entry.trained_on, 0))
+            elif entry is None and not self.train:
+                trained.append((name, None, 0))
             elif self.train:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from harness import registry
 from harness.data.clips import Subset, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
-from harness.evaluation.contestants import Trained
+from harness.evaluation.clip_views import named_failure
+from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.matrix import Matrix
 from harness.progress import say
 from harness.runtime.device import resolve_precision
@@ -45,8 +46,17 @@ class Plan:
     """Whether weights that are there are made anew."""
     rescore: bool = False
     """Whether predictions that are there are made anew."""
+    lost: list[str] = field(default_factory=list)
+    """Detectors that cannot be had here; why is in `absent`."""
+    fixed: dict[str, Contestant] = field(default_factory=dict)
+    """Fixed detectors, built once."""
     differs: str = ""
     """What of the results was made with something else than there is now, once that is known."""
+
+    @property
+    def reasons(self) -> str:
+        """Why what is absent is absent, in one line."""
+        return "; ".join(dict.fromkeys(self.absent.values()))
 
     @property
     def datasets(self) -> list[str]:
@@ -99,22 +109,45 @@ def plan_matrix(matrix: Matrix, device: str, retrain: bool = False, rescore: boo
     runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch, matrix.compile)
     plan = Plan(matrix, runtime, matrix.cells(runtime), {}, retrain=retrain, rescore=rescore)
     for kind, names in _needed(plan):
-        plan.absent |= {
-            name: f"its file cannot be imported: {kind.broken()[name]}"
-            for name in names
-            if name in kind.broken()
-        }
+        plan.absent |= {name: why for name in names if (why := kind.why_absent(name))}
     for name in [name for name in plan.datasets if name not in plan.absent]:
         _look_for(plan, registry.datasets.get(name))
     for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
         _list_claimed(plan, name)
-    trainable = {name for name in dict.fromkeys(cell.detector for cell in plan.cells) if trains(name)}
+    detectors = list(dict.fromkeys(cell.detector for cell in plan.cells))
+    plan.lost = [name for name in detectors if name in plan.absent]
+    trainable = {name for name in detectors if name not in plan.absent and trains(name)}
     plan.cells = [cell for cell in plan.cells if not _names(plan, cell, trainable) & plan.absent.keys()]
+    _build_fixed(plan)
     for detector, trained_on, _ in plan.trained:
         if trained_on and registry.detectors.get(detector).trainable:
             registry.detectors.get(detector).recipe(matrix.recipe_for(trained_on))
     check_subsets(plan)
     return plan
+
+
+def _build_fixed(plan: Plan) -> None:
+    """Build the detectors that are not trained here, so that a lost file is known before clips are read."""
+    for trained in plan.trained:
+        if not registry.detectors.get(trained[0]).trainable:
+            with or_left_out(plan, trained):
+                plan.fixed[trained[0]] = Contestant(registry.detectors.get(trained[0]), plan.runtime)
+                plan.fixed[trained[0]].detector  # noqa: B018 - built
+
+
+@contextlib.contextmanager
+def or_left_out(plan: Plan, trained: Trained) -> Iterator[None]:
+    """Where a detector cannot be had, its cells are absent with the reason, and the others go on."""
+    detector, trained_on, seed = trained
+    name = Cell(detector, trained_on, "", seed=seed).entry
+    try:
+        with named_failure(name):
+            yield
+    except HarnessError as error:
+        say(f"{name} is left out: {error}")
+        plan.absent[name] = str(error)
+        plan.lost.append(name)
+        plan.cells = [c for c in plan.cells if (c.detector, c.trained_on, c.seed) != trained]
 
 
 def _needed(plan: Plan) -> list[tuple[registry.Registry[Any], list[str]]]:

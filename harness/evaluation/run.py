@@ -17,11 +17,18 @@ from harness.environment import differences, revision, versions
 from harness.evaluation.cell_keys import Job, TestSet, cell_file, shown_how
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.engine import score_dataset
-from harness.evaluation.plan import Plan, check_subsets, find_shared, shown_as, test_set
+from harness.evaluation.plan import (
+    Plan,
+    check_subsets,
+    find_shared,
+    or_left_out,
+    shown_as,
+    test_set,
+)
 from harness.evaluation.record import Finished, earlier_timing, keep_record
 from harness.files import digest, home, plain
 from harness.progress import say
-from harness.records import Weights
+from harness.records import Cost, Weights
 from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
@@ -47,7 +54,7 @@ def run_plan(plan: Plan) -> Path:
     check_subsets(plan)
     plan.shared = find_shared(plan)
     made = time.monotonic()
-    contestants = {trained: contestant(plan, trained) for trained in plan.trained}
+    contestants = _contestants(plan)
     ready = time.monotonic()  # scoring starts
     scored, jobs = _score(plan, contestants)
     checked, validations = _score_validation(plan, contestants)
@@ -61,10 +68,7 @@ def run_plan(plan: Plan) -> Path:
     if plan.runtime.device != "cpu":
         torch.cuda.empty_cache()
     with spent("cost"):
-        costs = {
-            trained: cost_of(found.entry, found.recipe, found.runtime)
-            for trained, found in contestants.items()
-        }
+        costs = {trained: _cost(found) for trained, found in contestants.items()}
     timing: dict[str, Any] = dict(earlier_timing(plan.matrix))
     if to_make:
         timing["made_s"] = made - started
@@ -75,6 +79,34 @@ def run_plan(plan: Plan) -> Path:
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
     return keep_record(plan.matrix, plan.absent, done, timing)
+
+
+def _contestants(plan: Plan) -> dict[Trained, Contestant]:
+    """The detectors, trained first where weights are missing; one that cannot be had is left out."""
+    found: dict[Trained, Contestant] = {}
+    for trained in plan.trained:
+        with or_left_out(plan, trained):
+            found[trained] = contestant(plan, trained)
+    for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
+        for job in cell_jobs(plan, found, name)[1]:
+            trained = (job.cell.detector, job.cell.trained_on, job.cell.seed)
+            if job.due and trained in found:
+                with or_left_out(plan, trained):
+                    job.contestant.detector  # noqa: B018 - built now: its file may be lost or damaged
+                if trained not in plan.trained:
+                    del found[trained]
+    if not found:
+        raise HarnessError(f"matrix {plan.matrix.name}: every cell is absent: {plan.reasons}")
+    return found
+
+
+def _cost(found: Contestant) -> Cost | None:
+    """What a detector costs, None where that cannot be measured: its scores are not lost with it."""
+    try:
+        return cost_of(found.entry, found.recipe, found.runtime)
+    except HarnessError as error:
+        say(f"the cost of {found.entry.name} is not known: {error}")
+        return None
 
 
 def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
@@ -157,7 +189,7 @@ def contestant(plan: Plan, trained: Trained) -> Contestant:
     """The detector of a row, trained first if its weights are missing."""
     entry = registry.detectors.get(trained[0])
     if not entry.trainable:
-        return Contestant(entry, plan.runtime)
+        return plan.fixed.get(entry.name) or Contestant(entry, plan.runtime)
     job = training_job(plan, trained)
     return Contestant(entry, plan.runtime, job.recipe, weights_for(job, plan.retrain))
 

@@ -145,7 +145,7 @@ def _present() -> CheckRequest:
 
 def _of_matrix(matrix: Matrix, names: Sequence[str]) -> CheckRequest:
     """The datasets of a matrix (of `names` alone, where any are given) that are on this machine."""
-    needed = dict.fromkeys(Subset.parse(text).dataset for text in (*matrix.train, *matrix.test))
+    needed = dict.fromkeys(Subset.parse(text).dataset for text in (*matrix.learnt, *matrix.test))
     for name in names:
         if name not in needed:
             raise HarnessError(f"matrix {matrix.name} does not use {name} (it uses {', '.join(needed)})")
@@ -160,7 +160,7 @@ def _of_matrix(matrix: Matrix, names: Sequence[str]) -> CheckRequest:
         raise HarnessError(f"no dataset of matrix {matrix.name} is on this machine")
     tested = {Subset.parse(text).dataset for text in matrix.test}
     chosen = {name: root for name, root in roots.items() if not names or name in names}
-    train = [text for text in matrix.train if Subset.parse(text).dataset in roots]
+    train = [text for text in matrix.learnt if Subset.parse(text).dataset in roots]
     against = {name: train for name in chosen if name in tested}
     return CheckRequest(matrix.name, chosen, against, roots, trains=True)
 

@@ -55,6 +55,9 @@ def add_eval(command: Adder) -> None:
         metavar="NAME",
         help="e.g. jpeg-3; again for more",
     )
+    own.add_argument(
+        "--train", action="store_true", help="train a detector that is named and not trained here"
+    )
     own.add_argument("--crop", choices=CROPS, help="part of the frame that is shown (default: the face)")
     own.add_argument(
         "--no-face",
@@ -98,7 +101,8 @@ def _run(options: Namespace) -> int:
         from harness.evaluation.run import run_plan
         from harness.runtime.device import device_of
 
-        plan = plan_matrix(matrix, device_of(options.device), options.retrain, options.rescore)
+        anew = (options.retrain, options.rescore, options.train)
+        plan = plan_matrix(matrix, device_of(options.device), *anew)
         print(describe_plan(plan), flush=True)
     if options.dry_run:
         return 0

@@ -15,7 +15,8 @@ from harness.contracts import stated_selection
 from harness.data.clips import Subset, content_of, identity_of, list_clips, partial
 from harness.environment import differences, revision, versions
 from harness.evaluation.cell_keys import Job, TestSet, cell_file, shown_how
-from harness.evaluation.contestants import Contestant, Trained
+from harness.evaluation.clip_views import named_failure
+from harness.evaluation.contestants import Contestant, Trained, full_name
 from harness.evaluation.engine import score_dataset
 from harness.evaluation.plan import (
     Plan,
@@ -35,7 +36,7 @@ from harness.runtime.device import prepare_process
 from harness.timing import current, spent
 from harness.training.job import TrainingJob
 from harness.training.train import find_weights, train
-from harness.types import PROTOCOL, Cell, Clip, HarnessError
+from harness.types import PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
@@ -91,7 +92,7 @@ def _contestants(plan: Plan) -> dict[Trained, Contestant]:
         for job in cell_jobs(plan, found, name)[1]:
             trained = (job.cell.detector, job.cell.trained_on, job.cell.seed)
             if job.due and trained in found:
-                with or_left_out(plan, trained):
+                with or_left_out(plan, trained), named_failure(job.cell.entry):
                     job.contestant.detector  # noqa: B018 - built now: its file may be lost or damaged
                 if trained not in plan.trained:
                     del found[trained]
@@ -164,7 +165,7 @@ def make_job(
 ) -> TrainingJob:
     """A training of one detector on a dataset or on a part of it."""
     subset = Subset.parse(trained_on)
-    data = subset.entry
+    data, (trained_on, _) = subset.entry, set_and_recipe(trained_on)
     chosen = subset.for_training(clips[subset.dataset])
     version = content_of(chosen, data)
     return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
@@ -188,6 +189,8 @@ def weights_for(job: TrainingJob, again: bool = False) -> Weights:
 def contestant(plan: Plan, trained: Trained) -> Contestant:
     """The detector of a row, trained first if its weights are missing."""
     entry = registry.detectors.get(trained[0])
+    if weights := plan.weights.get(trained):
+        return Contestant(entry, plan.runtime, weights.recipe, weights)
     if not entry.trainable:
         return plan.fixed.get(entry.name) or Contestant(entry, plan.runtime)
     job = training_job(plan, trained)
@@ -227,16 +230,33 @@ def _score_validation(
     scored = 0
     done: dict[Trained, Job] = {}
     for name in dict.fromkeys(str(trained[1]) for trained, found in contestants.items() if found.weights):
+        if not plan.listed(name):  # weights that are named, of a set that is not here
+            continue
         clips = tuple(clip for clip in plan.training(name) if clip.split == "val")
         test = shown_as(plan, f"{name} (validation)", plan.subset(name).entry, clips)
         jobs = []
         for trained, found in contestants.items():
-            if trained[1] == name and found.weights:
-                cell = Cell(trained[0], name, name, seed=trained[2], runtime=plan.runtime)
+            if trained[1] == name and found.weights and _on_these_clips(plan, trained):
+                cell = Cell(trained[0], name, set_and_recipe(name)[0], seed=trained[2], runtime=plan.runtime)
                 jobs.append(_job(plan, cell, found, test, "validation"))
                 done[trained] = jobs[-1]
         scored += score_dataset(test, jobs)
     return scored, done
+
+
+def _on_these_clips(plan: Plan, trained: Trained) -> bool:
+    """Whether weights that are named learnt the clips that their set lists now; all others did."""
+    weights = plan.weights.get(trained)
+    if weights is None:
+        return True
+    try:
+        now = training_job(plan, trained).clips_sha256
+    except HarnessError:  # its recipe is no more
+        return False
+    if now != weights.provenance.get("clips_sha256", now):
+        say(f"{full_name(weights)} learnt other clips than are listed now, so no operating points are known")
+        return False
+    return True
 
 
 def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str, Any]:

@@ -84,7 +84,8 @@ def _people(
 ) -> Iterator[Problem]:
     found = overlap.identities(those, these)
     if found:
-        said = f"{len(found):,} of {len(these):,} {split} clips: same people as in {whose}{excuse}"
+        number = overlap.counted_people(those, these)
+        said = f"{len(found):,} of {len(these):,} {split} clips: same people as in {whose} ({number}){excuse}"
         yield Problem("warning", "people shared", said, tuple(map(_pair, found)))
 
 

@@ -73,8 +73,9 @@ def people_met(train: Sequence[Clip], test: Sequence[Clip]) -> str:
     nobody = sum(not _people(clip) for clip in test)
     show = "shows" if len(found) == 1 else "show"
     unnamed = f"; {nobody:,} name{'s' if nobody == 1 else ''} nobody" if nobody else ""
+    people = counted_people(train, test)
     return (
-        f"{len(found):,} of {len(test):,} test clips {show} people whom training clips show too ({counted_people(train, test)}), "
+        f"{len(found):,} of {len(test):,} test clips {show} people whom training clips show too ({people}), "
         f"e.g. {found[0].test_clip.id} and {found[0].train_clip.id}{unnamed}"
     )
 

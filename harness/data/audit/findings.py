@@ -64,7 +64,7 @@ class Findings:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One sentence for each thing that a reader of numbers on these clips needs to know, gravest first."""
+        """One sentence for each thing that a reader of numbers on these clips must know, gravest first."""
         said = []
         if self.audited is not None and self.audited.warning:
             said.append(f"Told apart without a look at the face ({self.audited.warning}).")

@@ -39,7 +39,9 @@ def test_a_damaged_check_is_told_and_an_older_one_is_none(home: Path) -> None:
 def test_nothing_wrong_is_nothing_said_and_nothing_recommended(
     found: tuple[DatasetEntry, tuple[Clip, ...], Audit],
 ) -> None:
-    clear = dataclasses.replace(found[2].container, auc=dataclasses.replace(found[2].container.auc, value=0.5))  # type: ignore[type-var]
+    clear = dataclasses.replace(
+        found[2].container, auc=dataclasses.replace(found[2].container.auc, value=0.5)
+    )  # type: ignore[type-var]
     audit = dataclasses.replace(found[2], container=clear, background=clear)
     known = Findings("folder", CLEAN, audit)
     assert known.lines == () and known.recommended("x") == ()

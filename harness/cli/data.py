@@ -109,7 +109,7 @@ def run_data_check(options: Namespace) -> int:
         print(f"pictures: {pictures}")
     for each in found:
         for command in _not_asked(each, options.root):
-            print(f"not asked yet: {command}")
+            say(f"not asked yet: {command}")
     return 1 if any(inspection.of("error") for inspection in found) else 0
 
 

@@ -175,7 +175,7 @@ def test_what_was_found_is_kept_for_these_files_and_what_was_not_asked_is_said_w
 ) -> None:
     root = pictures(tmp_path / "own", 12, 12, blank=True)
     checked("folder", root=root)
-    assert f"not asked yet: gapbench data audit folder --root {root}" in capsys.readouterr().out
+    assert f"not asked yet: gapbench data audit folder --root {root}" in capsys.readouterr().err
     entry = registry.datasets.get("folder")
     clips = list_clips(entry, root)
     known = findings_of("folder", content_of(clips, entry), identity_of(clips, entry))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness import registry
 from harness.data.clips import absent_files
 from harness.evaluation.contestants import Contestant, Trained
-from harness.evaluation.plan import Plan
+from harness.evaluation.estimate import Shown, scoring_estimate, training_estimate
+from harness.evaluation.plan import Plan, test_set
 from harness.evaluation.run import cell_jobs, contestant, training_job
 from harness.files import home
 from harness.tables import Table, plain, wrapped
 from harness.training.train import find_weights
+from harness.types import Cell
 
 
 def describe_plan(plan: Plan) -> str:
@@ -26,9 +30,29 @@ def describe_plan(plan: Plan) -> str:
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
     if table:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
+    lines += _estimates(plan, ready)
     lines += _not_there(plan) + _fetched(plan) + _not_compared(plan)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
+
+
+def _estimates(plan: Plan, ready: Mapping[Trained, Contestant | None]) -> list[str]:
+    """What the training and scoring that is left will take; nothing of a set that is still to be made."""
+    said = []
+    for trained, found in ready.items():
+        if found is None and plan.listed(str(trained[1])):
+            said.append(training_estimate(training_job(plan, trained)))
+    for name in filter(plan.listed, _tests(plan)):
+        shown = []
+        for trained, found in ready.items():
+            left = _left(plan, trained, found, name)
+            entry = registry.detectors.get(trained[0])
+            recipe = found.recipe if found else entry.recipe(plan.matrix.recipe_for(str(trained[1])))
+            frames = found.frames if found else recipe.frames if recipe else 0
+            shown += [Shown(entry, recipe, frames, left)] * bool(left)
+        test = test_set(plan, name)
+        said.append(scoring_estimate(name, test.clips, test.crop, shown, plan.runtime))
+    return [wrapped(line) for line in said if line]
 
 
 def _fetched(plan: Plan) -> list[str]:
@@ -86,9 +110,16 @@ def _plan_line(plan: Plan, trained: Trained, found: Contestant | None) -> tuple[
 
 
 def _cells_left(plan: Plan, trained: Trained, found: Contestant | None, test: str) -> str:
-    cells = [c for c in plan.cells if c.tested_on == test and (c.detector, c.trained_on, c.seed) == trained]
+    left = _left(plan, trained, found, test)
+    return f"{left} to score" if left else f"{len(_cells(plan, trained, test))} finished"
+
+
+def _cells(plan: Plan, trained: Trained, test: str) -> list[Cell]:
+    return [c for c in plan.cells if c.tested_on == test and (c.detector, c.trained_on, c.seed) == trained]
+
+
+def _left(plan: Plan, trained: Trained, found: Contestant | None, test: str) -> int:
+    """How many cells of a detector on a test set are still to be scored."""
     if found is None or not plan.listed(test):
-        return f"{len(cells)} to score"
-    _, jobs = cell_jobs(plan, {trained: found}, test)
-    left = sum(job.due for job in jobs)
-    return f"{left} to score" if left else f"{len(cells)} finished"
+        return len(_cells(plan, trained, test))
+    return sum(job.due for job in cell_jobs(plan, {trained: found}, test)[1])

@@ -26,12 +26,15 @@ from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
-from harness.training.job import TrainingJob
+from harness.training.batches import chosen_clips
+from harness.training.job import TrainingJob, stated
 from harness.training.train import find_weights, train
 from harness.types import PROTOCOL, Cell, Clip, HarnessError
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
+LATER = ("passes", "present", "limit", "start")
+"""Fields of a recipe that are part of what is compared only where they are stated."""
 MOST_SAID = 6
 """Differences to what results were made with that are named."""
 
@@ -106,9 +109,19 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
-            "partial": partial(entry, plan.clips[name]),
+            "partial": partial(entry, plan.clips[name]) or _chosen(plan, name),
         }
     return found
+
+
+def _chosen(plan: Plan, dataset: str) -> str:
+    """How many of the listed test clips were asked for, where the matrix takes not all; else empty."""
+    asked = ["those that are there"] * plan.matrix.present
+    asked += [f"at most {plan.matrix.limit}"] * (plan.matrix.limit is not None)
+    named = [name for name in plan.tests if plan.subset(name).dataset == dataset]
+    used = {clip.id for name in named for clip in plan.tests[name].clips}
+    listed = {clip.id for name in named for clip in plan.subset(name).for_testing(plan.clips[dataset])}
+    return f"{len(used):,} of {len(listed):,} test clips ({', '.join(asked)})" if asked else ""
 
 
 def training_job(plan: Plan, trained: Trained) -> TrainingJob:
@@ -131,11 +144,11 @@ def make_job(
     device: str,
 ) -> TrainingJob:
     """A training of one detector on a dataset or on a part of it."""
-    subset = Subset.parse(trained_on)
+    subset, chosen = Subset.parse(trained_on), entry.recipe(recipe)
     data = subset.entry
-    chosen = subset.for_training(clips[subset.dataset])
-    version = content_of(chosen, data)
-    return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
+    used = chosen_clips(subset.for_training(clips[subset.dataset]), chosen.present, chosen.limit)
+    facts = (used, data.crop, content_of(used, data), seed, device)
+    return TrainingJob(entry, chosen, trained_on, *facts, recipe_name=recipe)
 
 
 def cut_as(job: TrainingJob, crop: str) -> TrainingJob:
@@ -243,8 +256,8 @@ def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
     if found.entry.identity:
         return [found.entry.name, found.entry.identity, cell.trained_on]
     recipe = plain(found.recipe)
-    if recipe and recipe["passes"] == 1:  # as before recipes could say so
-        del recipe["passes"]
+    for name in set(LATER) - set(stated(found.recipe)) if found.recipe else ():  # as before recipes had them
+        del recipe[name]
     changed = [found.entry.version] if found.entry.version != "1" else []
     return [found.entry.name, *changed, recipe, _trained_identity(plan, cell)]
 

@@ -46,6 +46,8 @@ def set_root(name: str, root: Path) -> Path:
     entry = registry.datasets.get(name)
     if entry.embedded:
         raise HarnessError(f"{name} is made by GapBench and needs no folder")
+    if entry.root is not None:
+        raise HarnessError(f"{name} are clips of your own: gapbench eval or train on their folder")
     place = root.expanduser().absolute()
     if not place.exists():
         raise HarnessError(f"{root} does not exist")
@@ -76,6 +78,8 @@ def why_no_folder(entry: registry.DatasetEntry, roots: Mapping[str, str] | None 
         root = root_of(entry, roots)
     except HarnessError as error:
         return f"no folder is named for it: {error}"
+    if not root.exists() and entry.root is not None:
+        return f"its clips are not where they were ({root.name}): gapbench eval or train on their folder"
     if not root.exists():
         return f"{root} does not exist; {how_to_bring(entry)}"
     return None

@@ -15,6 +15,7 @@ from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
 from harness.evaluation.contestants import Trained
 from harness.evaluation.matrix import Matrix
+from harness.evaluation.training_request import training_part
 from harness.progress import say
 from harness.runtime.device import resolve_precision
 from harness.training.batches import chosen_clips
@@ -85,7 +86,8 @@ class Plan:
     def training(self, name: str) -> tuple[Clip, ...]:
         """The clips of the splits train and val of what a cell names as trained on, as recipes takes them."""
         clips = self.subset(name).for_training(self.clips[self.subset(name).dataset])
-        return chosen_clips(clips, *clips_of_recipe(self.matrix.recipe_for(name)))
+        asked = clips_of_recipe(self.matrix.recipe_for(name))
+        return training_part(clips, self.subset(name).dataset, *asked).clips
 
     def testing(self, name: str) -> tuple[Clip, ...]:
         """The clips of the split test of what a cell names as tested on, as the matrix takes them."""

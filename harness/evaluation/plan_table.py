@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness import registry
 from harness.data.clips import absent_files
+from harness.data.people import offer
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.plan import Plan
 from harness.evaluation.run import cell_jobs, contestant, training_job
@@ -26,9 +27,24 @@ def describe_plan(plan: Plan) -> str:
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
     if table:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
-    lines += _not_there(plan) + _fetched(plan) + _not_compared(plan)
+    lines += _not_there(plan) + _own(plan) + _fetched(plan) + _not_compared(plan)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
+
+
+def _own(plan: Plan) -> list[str]:
+    """Which clips of a set of the user's are judged, and what its names could tell."""
+    lines = []
+    for name in dict.fromkeys(plan.subset(cell.tested_on).dataset for cell in plan.cells):
+        clips, entry = plan.clips.get(name, ()), registry.datasets.get(name)
+        tests = sum(clip.split == "test" for clip in clips)
+        if entry.embedded or entry.official:
+            continue
+        if tests < len(clips):
+            kept = f"the other {len(clips) - tests:,} are for training"
+            lines.append(f"{name}: its {tests:,} test clips are judged; {kept}")
+        lines += [f"{name}: {line}" for line in filter(None, [offer(clips)])]
+    return [wrapped(line) for line in lines]
 
 
 def _fetched(plan: Plan) -> list[str]:
@@ -43,8 +59,12 @@ def _fetched(plan: Plan) -> list[str]:
 def _not_there(plan: Plan) -> list[str]:
     """Clips that are listed and have no file."""
     counts = {name: absent_files(clips) for name, clips in plan.clips.items()}
+    what = (
+        "and are left out" if plan.matrix.present else "and will count as failed (--present leaves them out)"
+    )
     return [
-        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there; see gapbench data check {name}"
+        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there {what};"
+        f" see gapbench data check {name}"
         for name, count in counts.items()
         if count
     ]

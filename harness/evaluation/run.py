@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,14 +20,14 @@ from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.engine import score_dataset
 from harness.evaluation.plan import Plan, check_subsets, find_shared, shown_as, test_set
 from harness.evaluation.record import Finished, earlier_timing, keep_record
-from harness.files import digest, home, plain
+from harness.evaluation.training_request import training_part
+from harness.files import digest, home, plain, shown_place
 from harness.progress import say
 from harness.records import Weights
 from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
-from harness.training.batches import chosen_clips
 from harness.training.job import TrainingJob, stated
 from harness.training.train import find_weights, train
 from harness.types import PROTOCOL, Cell, Clip, HarnessError
@@ -77,7 +78,17 @@ def run_plan(plan: Plan) -> Path:
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
-    return keep_record(plan.matrix, plan.absent, done, timing)
+    return keep_record(plan.matrix, _without_places(plan), done, timing)
+
+
+def _without_places(plan: Plan) -> dict[str, str]:
+    """Why what is absent is absent, as it may be published: folders of this machine are but their names."""
+    found = dict(plan.absent)
+    for name in filter(registry.datasets.knows, plan.absent):
+        with contextlib.suppress(HarnessError):  # nobody says where it lies
+            root = plan.root(name)
+            found[name] = found[name].replace(str(root), shown_place(root))
+    return found
 
 
 def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
@@ -146,7 +157,8 @@ def make_job(
     """A training of one detector on a dataset or on a part of it."""
     subset, chosen = Subset.parse(trained_on), entry.recipe(recipe)
     data = subset.entry
-    used = chosen_clips(subset.for_training(clips[subset.dataset]), chosen.present, chosen.limit)
+    part = subset.for_training(clips[subset.dataset])
+    used = training_part(part, data.name, chosen.present, chosen.limit).clips
     facts = (used, data.crop, content_of(used, data), seed, device)
     return TrainingJob(entry, chosen, trained_on, *facts, recipe_name=recipe)
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.contracts import DatasetEntry, DetectorEntry, changed_recipe
+from harness.data.clips import Subset
 from harness.data.people import offer, with_people
-from harness.data.splits import counted, split_up
+from harness.data.splits import Split, counted, split_up
 from harness.evaluation.contestants import contestant_of
 from harness.tables import WIDTH
+from harness.training.batches import chosen_clips
 from harness.training.job import TrainingJob
 from harness.training.starting import DIGITS
 from harness.types import Clip, HarnessError
@@ -54,6 +56,18 @@ def start_of(name: str, entry: DetectorEntry) -> str:
     return sha256[:DIGITS]
 
 
+def training_part(clips: Sequence[Clip], name: str, present: bool, limit: int | None) -> Split:
+    """The clips of the splits train and val that a recipe takes of them (`Recipe.present`, `Recipe.limit`).
+
+    Where only those that are there are taken and none of them is a validation clip, training clips become
+    that, as with clips of one's own.
+    """
+    used = chosen_clips(clips, present, limit)
+    if present and {clip.split for clip in used} == {"train"}:
+        return split_up(used, name)
+    return Split(used, "")
+
+
 def told(job: TrainingJob, data: DatasetEntry, clips: Sequence[Clip]) -> list[str]:
     """What will be trained on what, a line each; `clips` are all that the dataset lists."""
     recipe = job.recipe
@@ -70,6 +84,10 @@ def told(job: TrainingJob, data: DatasetEntry, clips: Sequence[Clip]) -> list[st
         how = split_up(raw, data.name).said or "as stated"
         lines.append(("splits", f"{how}; {_kept(clips)}"))
         lines += [("note", line) for line in filter(None, [offer(clips)])]
+    else:
+        part = Subset.parse(job.trained_on).for_training(tuple(clips))
+        how = training_part(part, data.name, recipe.present, recipe.limit).said
+        lines += [("splits", how)] if how else []
     return [textwrap.fill(f"{title:11}{text}", WIDTH, subsequent_indent=" " * 11) for title, text in lines]
 
 

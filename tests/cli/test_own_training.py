@@ -16,11 +16,14 @@ from harness.cli.entry import main
 from harness.data.clips import list_clips
 from harness.files import home as home_folder
 from harness.records import Weights
+from harness.results.rows import load_board
 from harness.types import FAKE, REAL
 from harness.weights import stored_weights
+from tests.datasets.trees.planting import plant
 from tests.training.small_detector import ENTRY
 
 Run = Callable[..., str]
+CENTER = ("--crop", "center", "--no-publish")
 
 
 @pytest.fixture
@@ -122,3 +125,50 @@ def test_clips_without_a_face_are_left_out_and_counted(
     said = run("train", "small", "--on", "mine", "--epochs", "1")
     assert "train clips show no face and are left out, e.g. wall" in said
     assert newest().provenance["failed"] >= 4
+
+
+def test_three_folders_stand_on_one_board_under_their_names(clips: Path, run: Run, tmp_path: Path) -> None:
+    train(run)
+    for name in ("street", "studio"):
+        shutil.copytree(clips, tmp_path / name / "clips")
+    more = ("--test", "street=street/clips", "--test", "studio=studio/clips")
+    said = run(
+        "eval", "mine", *more, "-d", "small@mine", "-d", "constant", "--crop", "center", "--no-publish"
+    )
+    assert "mine: its 4 test clips are judged; the other 20 are for training" in said
+    board = load_board("own-mine-street-studio")
+    assert {(row.cell.detector, row.cell.tested_on, row.clips) for row in board.rows} == {
+        (detector, name, number)
+        for detector in ("small", "constant")
+        for name, number in (("mine", 4), ("street", 24), ("studio", 24))
+    }
+    shared = {row.cell.tested_on: row.shares_footage for row in board.rows if row.cell.detector == "small"}
+    assert shared == {"mine": False, "street": True, "studio": True}
+    published = (*Path("results").rglob("own-*.*"), *(home_folder() / "runs").glob("*.json"))
+    for file in [file for file in published if file.suffix in (".md", ".csv", ".json")]:
+        assert str(tmp_path) not in file.read_text().replace(str(home_folder()), ""), file
+
+
+def test_part_of_a_known_dataset_is_trained_on_and_judged(
+    home: Path, run: Run, tmp_path: Path, tiny_root: Path
+) -> None:
+    registry.detectors.add(ENTRY)
+    rows = (Path(registry.datasets.get("ffpp_c23").file).with_name("ffpp_pairs.csv")).read_text().splitlines()
+    pairs = [next(row.split(",")[1:] for row in rows if row.startswith(split)) for split in ("train", "test")]
+    orders = [
+        order for one, other in [*pairs, rows[2].split(",")[1:]] for order in ((one, other), (other, one))
+    ]
+    names = [f"original_sequences/youtube/c23/videos/{target}.mp4" for target, _ in orders]
+    names += [f"manipulated_sequences/FaceSwap/c23/videos/{one}_{other}.mp4" for one, other in orders]
+    plant(tmp_path / "ff", names, sorted(tiny_root.rglob("*.mp4"))[:12])
+    assert main(["data", "set", "ffpp_c23", "ff"]) == 0
+    assert "cannot be read" in train(run, "ffpp_c23", code=2)
+    said = train(run, "ffpp_c23", "--present")
+    assert "recipe tiny+present" in said and "the validation clips are taken from the training clips" in said
+    said = run("eval", "ffpp_c23", "-d", "small@ffpp_c23", "--present", *CENTER)
+    (row,) = load_board("own-ffpp-c23").rows
+    assert (row.clips, row.failed) == (4, 0)
+    assert "Not the whole set" in said
+    run("eval", "ffpp_c23", "-d", "constant", "--crop", "none", "--present", "--limit", "2", "--no-publish")
+    (row,) = load_board("own-ffpp-c23").rows
+    assert (row.clips, row.failed) == (2, 0)

@@ -11,7 +11,7 @@ import pytest
 
 from harness import registry
 from harness.data.clips import content_of, list_clips
-from harness.data.location import root_of
+from harness.data.location import root_of, set_root, why_no_folder
 from harness.own_sets import OwnSet, bring, find_own, known_as, own_names
 from harness.types import HarnessError
 
@@ -54,6 +54,16 @@ def test_a_folder_that_moved_is_the_same_set(home: Path, tmp_path: Path) -> None
     assert (again.name, again.people_from) == ("mine", "parent")
     assert content("mine") == before
     assert root_of(registry.datasets.get("mine")) == tmp_path / "far" / "renamed"
+
+
+def test_a_set_whose_folder_is_gone_is_said_to_be_that(home: Path, tmp_path: Path) -> None:
+    make(tmp_path / "mine")
+    brought(tmp_path / "mine")
+    (tmp_path / "mine").rename(tmp_path / "other")
+    why = why_no_folder(registry.datasets.get("mine"))
+    assert why is not None and "not where they were (mine)" in why and str(tmp_path) not in why
+    with pytest.raises(HarnessError, match="mine are clips of your own"):
+        set_root("mine", tmp_path / "other")
 
 
 def test_other_files_are_other_content(home: Path, tmp_path: Path) -> None:

@@ -105,6 +105,23 @@ class Registry(Generic[E]):
         self._scan()
         return dict(self._broken)
 
+    def why_absent(self, name: str) -> str:
+        """Why something that is known by that name cannot be had here; empty where it can.
+
+        Its file cannot be imported, or its family cannot open what it names. A name that nobody knows is a
+        `HarnessError`.
+        """
+        self._scan()
+        if name in self._broken:
+            return f"its file cannot be imported: {self._broken[name]}"
+        try:
+            self.get(name)
+        except HarnessError as error:
+            if name.partition(":")[0] not in self._families:
+                raise
+            return str(error)
+        return ""
+
     def get(self, name: str) -> E:
         """The entry of that name; `HarnessError` names the nearest one, or says why its file is broken."""
         self._scan()

@@ -98,8 +98,29 @@ def world_of(dataset: str) -> str:
     return COMPRESSION.sub("", parts_of(dataset)[0].removeprefix(BENCH))
 
 
+BY = "~"
+"""Stands between what a detector was trained on and by which recipe, where that is not the default."""
+
+
+def set_and_recipe(trained_on: str) -> tuple[str, str]:
+    """(`dataset` or `dataset-left_out`, name of the recipe or nothing) of `mine` or `mine~procedural`."""
+    name, _, recipe = trained_on.partition(BY)
+    return name, recipe
+
+
+def entry_parts(name: str) -> tuple[str, str | None, int]:
+    """(detector, trained on with its recipe, seed) of `detector@trained_on~recipe#seed`; see `Cell.entry`."""
+    detector, sign, trained_on = name.partition("@")
+    match = re.fullmatch(r"(.*?)(?:#([0-9]+))?", trained_on)
+    return detector, (match[1] if sign and match else None), int(match[2] or 0) if match else 0
+
+
 def parts_of(text: str) -> tuple[str, str | None, str | None]:
-    """(dataset, manipulation left out, only manipulation) of `name`, `name-left_out` or `name:only`."""
+    """(dataset, manipulation left out, only manipulation) of `name`, `name-left_out` or `name:only`.
+
+    What follows `BY` is no part of them.
+    """
+    text, _ = set_and_recipe(text)
     name, sign, manipulation = (*re.split("([-:])", text, maxsplit=1), "", "")[:3]
     return name, manipulation if sign == "-" else None, manipulation if sign == ":" else None
 
@@ -214,7 +235,8 @@ class Cell:
     detector: str
     """Registered name."""
     trained_on: str | None
-    """Dataset, or `dataset-manipulation` when that manipulation was left out; None if not trained."""
+    """Dataset, or `dataset-manipulation` when that manipulation was left out, and `~recipe` where weights are
+    named by another than the default recipe; None if not trained."""
     tested_on: str
     """Dataset, or `dataset:manipulation` for that manipulation and all reals."""
     perturbation: str = "clean"

@@ -62,7 +62,7 @@ def add_predict(command: Adder) -> None:
     predict = command(
         "predict", "judge videos or images", "gapbench predict xception@procedural_lab clip.mp4 --json"
     )
-    predict.add_argument("detector", help="DETECTOR@TRAINED_ON[#SEED], or a fixed detector")
+    predict.add_argument("detector", help="DETECTOR@TRAINED_ON[~RECIPE][#SEED], or a fixed detector")
     predict.add_argument("files", nargs="+", type=Path, metavar="FILE")
     predict.add_argument(
         "--crop",

@@ -14,7 +14,7 @@ from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
 from harness.files import digest, home, shown_place, write_whole
-from harness.types import NO_FACE_POLICY, HarnessError
+from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
 COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")
 """Columns of a manifest that `--map` may name."""
@@ -160,22 +160,16 @@ def _of_path_or_name(
 
 def _toml(options: argparse.Namespace, tested: Mapping[str, Path | None]) -> str:
     """The matrix as TOML; a wrong name is said by whoever reads it."""
-    detectors, train, seeds = _asked_for(options.detector)
-    embedded = {name: registry.datasets.get(Subset.parse(name).dataset).embedded for name in train}
     lines: dict[str, Any] = {
         "about": _about(tested),
-        "detectors": detectors,
-        "train": train,
+        "detectors": _asked_for(options.detector),
         "test": list(tested),
         "perturbations": options.perturbation or [],
-        "recipe": "published",
-        "seeds": seeds,
         "no_face": options.no_face or NO_FACE_POLICY,
     }
     lines |= {"present": True} if options.present else {}
     lines |= {"limit": options.limit} if options.limit else {}
     said = [f"{key} = {_quoted(value)}" for key, value in lines.items()]
-    said += ["[recipes]", *(f'"{name}" = "procedural"' for name in train if embedded[name])]
     if options.crop:
         sets = dict.fromkeys(Subset.parse(name).dataset for name in tested)
         said += ["[crop]", *(f"{name} = {_quoted(options.crop)}" for name in sets)]
@@ -204,24 +198,20 @@ def _about(tested: Mapping[str, Path | None]) -> str:
     return ABOUT.format(what=", ".join(what), where=whose, command=command).strip()
 
 
-def _asked_for(names: Sequence[str]) -> tuple[list[str], list[str], list[int]]:
-    """Detectors, training sets and seeds of names such as `xception@lab#1`; a matrix is all their pairs."""
-    named = [re.fullmatch(r"([^@]*)(?:@(.*?)(?:#(\d+))?)?", name) for name in names]
-    parts = [match.groups() for match in named if match]
-    for detector, trained, _ in parts:
+def _asked_for(names: Sequence[str]) -> list[str]:
+    """The detectors that are meant, weights by their full name: `xception@lab~procedural#1`."""
+    asked = [entry_parts(name) for name in names]
+    why = [registry.detectors.why_absent(detector) for detector, _, _ in asked]
+    if all(why):  # else the others run, and its cells are absent
+        raise HarnessError("; ".join(dict.fromkeys(why)))
+    for (detector, trained_on, _), absent in zip(asked, why, strict=True):
+        if absent:
+            continue
         trainable = registry.detectors.get(detector).trainable
-        if trainable and not trained:
+        if trainable and not trained_on:
             raise HarnessError(
                 f"say what {detector} was trained on: {detector}@DATASET, or name imported weights"
             )
-        if trained and not trainable:
-            raise HarnessError(f"{detector} is a fixed detector; write {detector} without @{trained}")
-    pairs = {(detector, trained, int(seed or 0)) for detector, trained, seed in parts if trained}
-    train = sorted({trained for _, trained, _ in pairs})
-    seeds = sorted({seed for _, _, seed in pairs}) or [0]
-    if len(pairs) != len({detector for detector, _, _ in pairs}) * len(train) * len(seeds):
-        raise HarnessError(
-            f"{', '.join(names)}: trained detectors must all be trained on the same sets from the same seeds;"
-            " run them one after the other, or write a matrix"
-        )
-    return list(dict.fromkeys(detector for detector, _, _ in parts)), train, seeds
+        if trained_on and not trainable:
+            raise HarnessError(f"{detector} is a fixed detector; write {detector} without @{trained_on}")
+    return list(dict.fromkeys(Cell(detector, on, "", seed=seed).entry for detector, on, seed in asked))

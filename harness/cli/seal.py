@@ -92,6 +92,8 @@ def basis_of(options: Namespace) -> str:
     matrix = Path(options.matrix or "")
     own = home() / "matrices" / f"{options.matrix}.toml"
     asked = [_command(options), matrix.is_dir(), digest_of(matrix), digest_of(own)]
+    if options.detector and not options.train:  # what its names mean depends on what is there
+        asked += [sorted(path.name for path in (home() / "weights").glob("*.json"))]
     plugins = {str(file): digest_of(Path(file)) for file in options.plugin}
     return digest([asked, plugins, sources(), installed(), environment, machine_identity()])
 

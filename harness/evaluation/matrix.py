@@ -24,6 +24,9 @@ from harness.types import (
     Cell,
     HarnessError,
     Runtime,
+    entry_parts,
+    parts_of,
+    set_and_recipe,
     unknown,
 )
 
@@ -44,6 +47,8 @@ class Matrix:
     about: str
     """What is measured and what the numbers do not say; heads every table."""
     detectors: tuple[str, ...]
+    """Names; one that says what it was trained on (`Cell.entry`) means weights that are there, and is no
+    matter of `train`, `recipe` and `seeds`."""
     train: tuple[str, ...]
     """Training sets: `dataset`, or `dataset-manipulation` to leave one out."""
     test: tuple[str, ...]
@@ -90,7 +95,18 @@ class Matrix:
 
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
-        return self.recipes.get(trained_on, self.recipe)
+        named = set_and_recipe(trained_on)[1] or self.recipes.get(trained_on)
+        return named or (self.recipe if trained_on in self.train else default_recipe(trained_on))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Those of the detectors that are weights which are there."""
+        return tuple(name for name in self.detectors if "@" in name)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """All that is trained on, or was."""
+        return tuple(dict.fromkeys([*self.train, *(str(entry_parts(name)[1]) for name in self.named)]))
 
     def conditions(self) -> list[tuple[str, int]]:
         """(perturbation, severity) pairs, clean first; a bad name or severity is a `HarnessError`."""
@@ -103,15 +119,20 @@ class Matrix:
         """Every cell of the matrix, test set by test set; unknown names are a `HarnessError`."""
         conditions = self.conditions()
         trained: list[tuple[str, str | None, int]] = []
-        broken = registry.detectors.broken()
         for name in self.detectors:
-            if name not in broken and not registry.detectors.get(name).trainable:
-                trained.append((name, registry.detectors.get(name).trained_on, 0))
+            if name in self.named:
+                trained.append(entry_parts(name))
+                continue
+            entry = None if registry.detectors.why_absent(name) else registry.detectors.get(name)
+            if entry is not None and not entry.trainable:
+                trained.append((name, entry.trained_on, 0))
+            elif entry is None and not self.train:
+                trained.append((name, None, 0))
             elif self.train:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        for text in (*self.train, *self.test):
+        for text in (*self.learnt, *self.test):
             known_dataset(Subset.parse(text).dataset)
         for text in (*self.data, *self.crop):
             known_dataset(text)
@@ -121,6 +142,13 @@ class Matrix:
             for perturbation, severity in conditions
             for detector, on, seed in trained
         ]
+
+
+def default_recipe(trained_on: str) -> str:
+    """The recipe that is meant where none is named: a small one for the sets that are made here."""
+    name = parts_of(trained_on)[0]
+    known = name in registry.datasets.names()
+    return "procedural" if known and registry.datasets.get(name).embedded else "published"
 
 
 def known_dataset(name: str) -> None:

@@ -49,8 +49,7 @@ def _own(plan: Plan) -> list[str]:
 
 def _fetched(plan: Plan) -> list[str]:
     """What has to be fetched before the plan can be run."""
-    entries = [(registry.detectors.get(detector), on) for detector, on, _ in plan.trained if on]
-    trained = [(entry, on) for entry, on in entries if entry.trainable]
+    trained = [(registry.detectors.get(each[0]), str(each[1])) for each in plan.trained if plan.trains(each)]
     wanted = [e.name for e, on in trained if e.recipe(plan.matrix.recipe_for(on)).pretrained]
     names = ", ".join(dict.fromkeys(wanted))
     return [wrapped(f"ImageNet weights are fetched by timm before training: {names}")] if names else []
@@ -71,12 +70,10 @@ def _not_there(plan: Plan) -> list[str]:
 
 
 def _not_compared(plan: Plan) -> list[str]:
-    """What imported weights were trained on and is not here, so that shared footage cannot be looked for."""
-    claims = {detector: on for detector, on, _ in plan.trained if on}
+    """What weights were trained on and is not here, so that shared footage cannot be looked for."""
+    claims = {each[0]: each[1] for each in plan.trained if each[1] and not plan.trains(each)}
     unseen = [
-        f"{detector} is said to be trained on {on}"
-        for detector, on in claims.items()
-        if not registry.detectors.get(detector).trainable and not plan.listed(on)
+        f"{detector} is said to be trained on {on}" for detector, on in claims.items() if not plan.listed(on)
     ]
     if not unseen:
         return []
@@ -91,7 +88,7 @@ def _tests(plan: Plan) -> list[str]:
 
 def _ready(plan: Plan, trained: Trained) -> Contestant | None:
     """The detector of a row if nothing needs to be made or trained for it."""
-    if not registry.detectors.get(trained[0]).trainable:
+    if not plan.trains(trained):
         return contestant(plan, trained)
     try:
         job = training_job(plan, trained)

@@ -58,13 +58,17 @@ def cost_table(board: Board) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=names, dtype=object)
 
 
-def write_board(board: Board, folder: Path) -> list[Path]:
-    """Write `<matrix>.md`, the CSV files and the plots there are numbers for; each file whole."""
+def write_board(board: Board, folder: Path, published: Sequence[Figure] | None = None) -> list[Path]:
+    """Write `<matrix>.md`, the CSV files and the plots there are numbers for; each file whole.
+
+    Figures that others published are those of the folder's ledger, unless they are given.
+    """
+    figures = figures_in(folder) if published is None else published
     frames = {".csv": rows_table(board.rows), "-cost.csv": cost_table(board).round(3)}
     domains = domains_of(board)
     frames["-domains.csv"] = domains.infer_objects().round(4)
     written = [folder / f"{board.matrix}.md"]
-    write_whole(written[0], _markdown(board, _tables(board, domains, figures_in(folder))))
+    write_whole(written[0], _markdown(board, _tables(board, domains, figures)))
     for kind, frame in frames.items():
         if kind == ".csv" or not frame.empty:
             written.append(folder / f"{board.matrix}{kind}")

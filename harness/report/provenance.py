@@ -137,15 +137,15 @@ def recipes(board: Board) -> Iterator[Table]:
 
 
 def absent(board: Board) -> Iterator[Table]:
-    """Sets that the matrix names and this machine has not."""
+    """What the matrix names and this machine has not: sets, detectors, perturbations."""
     if board.absent:
         lines = tuple(
             (name if k == 0 else "", text)
             for name, how in board.absent.items()
             for k, text in enumerate(textwrap.wrap(how, 60) or [""])
         )
-        note = "Sets this matrix names that are not on this machine; their cells were left out."
-        yield Table("Absent", ("set", "what would make it present"), lines, note)
+        note = "What this matrix names and could not be had on this machine; its cells were left out."
+        yield Table("Absent", ("what", "why, or what would make it present"), lines, note)
 
 
 def footer(board: Board) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness.records import Board, Row
 from harness.report.published_figures import Figure, figures_in, meets, metric_beside, read_ledger, why_not
 from harness.tables import WIDTH, Table, with_interval
-from harness.types import parts_of, world_of
+from harness.types import parts_of, set_and_recipe, world_of
 
 __all__ = ["Figure", "beside", "figures_in", "read_ledger", "why_not"]
 
@@ -52,7 +52,7 @@ def _side_by_side(board: Board, pairs: Sequence[Pair]) -> Table:
     body: dict[str, list[tuple[str, ...]]] = {}
     for row, figure in pairs:
         cell, metric = row.cell, metric_beside(row, figure)
-        recipe = recipes.get(cell.trained_on, other)
+        recipe = set_and_recipe(cell.trained_on or "")[1] or recipes.get(cell.trained_on, other)
         why = [reasons.setdefault(each, _letters(len(reasons))) for each in why_not(row, figure, recipe)]
         seed = f"#{cell.seed}" if cell.seed else ""
         name = cell.detector + seed if alone[cell.detector] == 1 else cell.entry

@@ -18,7 +18,7 @@ from harness.metrics.measure import METRICS, Terms, measure
 from harness.metrics.thresholds import DRIFT_RATES, limits_of
 from harness.records import DOUBT, Board, Cost, Entry, Row
 from harness.results.predictions import read_predictions, record_path
-from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of
+from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of, set_and_recipe
 from harness.weights import weights_from
 
 MADE_BY = ("commit", "dirty", "versions", "fp32_difference", "made")
@@ -209,7 +209,7 @@ def in_dataset_auc(rows: Iterable[Row], of: Reading = clean_auc) -> Any:
     """
     clean = [row for row in ranked_rows(rows) if row.cell.severity == 0 and row.cell.trained_on is not None]
     for row in clean:
-        if row.cell.tested_on == row.cell.trained_on:
+        if row.cell.tested_on == set_and_recipe(str(row.cell.trained_on))[0]:
             return of(row)
     seen = [row for row in clean if row.cell.regime == "in-dataset" and ":" in row.cell.tested_on]
     return mean_of([of(row) for row in seen])

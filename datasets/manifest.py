@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os.path
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +27,26 @@ Line = tuple[str, Mapping[str, Any]]
     about="a CSV or Parquet file of your own: path, label; split, manipulation, target and source if known",
     crop="face",
 )
-def manifest(root: Path) -> Iterator[Clip]:
+def manifest(
+    root: Path, columns: Mapping[str, str] | None = None, labels: Sequence[str] = ()
+) -> Iterator[Clip]:
     """The clips of a CSV or Parquet file, or of `manifest.csv` or `manifest.parquet` in a folder.
 
     `path` is a video, an image or a folder of frames: relative to the manifest's folder and inside it,
     or absolute. `label` is 0 or 1, real or fake, in any case. `split` is test unless it is said. Further
     columns become attributes; `box` is `[x, y, w, h]` or `x;y;w;h`, in pixels. A line that cannot be
     understood is a `HarnessError` with its number.
+
+    `columns`: what the file calls a column that has another name; `labels`: what it calls real and fake.
     """
     file = _file(root)
-    lines = _parquet(file) if file.suffix.lower() == ".parquet" else _csv(file)
+    named = {theirs: ours for ours, theirs in (columns or {}).items()}
+    lines = _parquet(file, named) if file.suffix.lower() == ".parquet" else _csv(file, named)
+    words = dict(zip(labels, (REAL, FAKE), strict=True)) if labels else LABELS
     seen: dict[str, str] = {}
     for where, cells in lines:
         try:
-            clip = _clip(file.parent, cells)
+            clip = _clip(file.parent, cells, words)
         except HarnessError as error:
             raise HarnessError(f"{file}: {where}: {error}") from error
         if clip.id in seen:
@@ -64,12 +70,11 @@ def _file(root: Path) -> Path:
     )
 
 
-def _csv(file: Path) -> Iterator[Line]:
+def _csv(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text)
-            columns = [name.strip() for name in next(rows, [])]
-            _need_columns(file, columns)
+            columns = _named(file, [name.strip() for name in next(rows, [])], named)
             for row in rows:
                 if len(row) > len(columns):
                     raise HarnessError(f"{file}: line {rows.line_num}: more cells than columns")
@@ -82,17 +87,18 @@ def _csv(file: Path) -> Iterator[Line]:
         raise HarnessError(f"{file} is not a CSV file in UTF-8: {error}") from error
 
 
-def _parquet(file: Path) -> Iterator[Line]:
+def _parquet(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
     import pyarrow
     import pyarrow.parquet
 
     row = 0
     try:
         with pyarrow.parquet.ParquetFile(file) as table:
-            _need_columns(file, table.schema_arrow.names)
+            columns = _named(file, table.schema_arrow.names, named)
             for batch in table.iter_batches(batch_size=8192):
-                for cells in batch.to_pylist():
+                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     row += 1
+                    cells = dict(zip(columns, values, strict=True))
                     yield f"row {row}", {k: v for k, v in cells.items() if not _is_empty(v)}
     except (OSError, pyarrow.ArrowException) as error:
         raise HarnessError(f"{file} is not a Parquet file: {error}") from error
@@ -102,20 +108,26 @@ def _is_empty(cell: Any) -> bool:
     return cell is None or cell == "" or cell != cell  # NaN differs from itself
 
 
-def _need_columns(file: Path, columns: list[str]) -> None:
+def _named(file: Path, theirs: Sequence[str], named: Mapping[str, str]) -> list[str]:
+    """The columns under our names; `HarnessError` where one is missing or there twice."""
+    gone = [name for name in named if name not in theirs]
+    if gone:
+        raise HarnessError(f"{file} has no column {gone[0]!r} (found: {', '.join(theirs) or 'none'})")
+    columns = [named.get(name, name) for name in theirs]
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
         raise HarnessError(f"{file} has no column {missing[0]!r} (found: {', '.join(columns) or 'none'})")
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise HarnessError(f"{file} has two columns {twice[0]!r}")
+    return columns
 
 
-def _clip(folder: Path, cells: Mapping[str, Any]) -> Clip:
+def _clip(folder: Path, cells: Mapping[str, Any], words: Mapping[str, int]) -> Clip:
     if "path" not in cells:
         raise HarnessError("it has no path")
     name = _relative(folder, str(cells["path"]))
-    label, split = _label(cells.get("label")), str(cells.get("split", "test")).lower()
+    label, split = _label(cells.get("label"), words), str(cells.get("split", "test")).lower()
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     named = [column for column in ("manipulation", "source") if column in cells]
@@ -144,13 +156,17 @@ def _relative(folder: Path, path: str) -> str:
     return tidy
 
 
-def _label(cell: Any) -> int:
+def _label(cell: Any, words: Mapping[str, int]) -> int:
     """0 or 1, from a number, a truth value or a word."""
     whole = isinstance(cell, (bool, int)) or (isinstance(cell, float) and cell.is_integer())
     text = str(int(cell)) if whole else str(cell).strip().lower()
-    if text not in LABELS:
-        raise HarnessError(f"the label {cell!r} is not 0, 1, real or fake" if cell else "it has no label")
-    return LABELS[text]
+    if text not in words:
+        raise HarnessError(f"the label {cell!r} is not {_listed(words)}" if cell else "it has no label")
+    return words[text]
+
+
+def _listed(words: Mapping[str, int]) -> str:
+    return "0, 1, real or fake" if words is LABELS else " or ".join(words)
 
 
 def _attributes(cells: Mapping[str, Any]) -> dict[str, Any]:

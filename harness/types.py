@@ -193,6 +193,12 @@ class Recipe:
     """Training clips used at most (balanced, evenly spread over the listing); None uses all."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments for the detector's constructor, e.g. `{"pooling": "mean"}`."""
+    present: bool = False
+    """Whether listed clips that have no file are left out, where they would count as unreadable."""
+    limit: int | None = None
+    """Clips of each split used at most (balanced, evenly spread over the listing); None uses all."""
+    start: str = ""
+    """First ten hex digits of the sha256 of the weights it starts from; empty: as `pretrained` says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from harness.cli.options import (
     add_device,
     add_face_model,
     add_oracle,
+    add_part,
     add_results,
     add_retrain,
     add_tracking,
     add_video_reader,
 )
+from harness.cli.own_clips import add_own, matrix_named
 from harness.cli.report import last_run, publish_board, usable, write_report
 from harness.evaluation.matrix import load_matrix
 from harness.progress import say
@@ -33,7 +35,9 @@ def add_eval(command: Adder) -> None:
         "eval", "run a matrix and print its leaderboard", "gapbench eval cross-dataset --dry-run"
     )
     evaluate.add_argument(
-        "matrix", help="a matrix, a .toml file, or clips of your own: a folder, a .csv or a .parquet file"
+        "matrix",
+        nargs="?",
+        help="a matrix, a .toml file, or clips of your own: a folder, a .csv or a .parquet file",
     )
     evaluate.add_argument(
         "--dry-run", action="store_true", help="only say what would be done, and what is missing"
@@ -47,6 +51,13 @@ def add_eval(command: Adder) -> None:
         default=[],
         metavar="NAME",
         help="who judges them; again for more",
+    )
+    own.add_argument(
+        "--test",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a folder or file of clips under a name of its own, or a dataset; again for more on one board",
     )
     own.add_argument(
         *("--perturbation", "-p"),
@@ -64,6 +75,8 @@ def add_eval(command: Adder) -> None:
         choices=NO_FACE_POLICIES,
         help=f"what a clip without a face counts as (default: {NO_FACE_POLICY})",
     )
+    add_part(own)
+    add_own(own)
     add_face_model(evaluate)
     add_video_reader(evaluate)
     evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")
@@ -87,7 +100,6 @@ def run_eval(options: Namespace) -> int:
 
 
 def _run(options: Namespace) -> int:
-    from harness.cli.own_clips import matrix_named
     from harness.cli.seal_writer import SealWriter
 
     clock = timing.begin()

@@ -76,7 +76,7 @@ def _clips_of(plan: Any) -> dict[str, str]:
     for name in plan.known:
         if name in plan.clips:
             found[name] = content_of(plan.clips[name], registry.datasets.get(name))
-        elif name not in registry.datasets.names() or not registry.datasets.get(name).embedded:
+        elif not registry.datasets.knows(name) or not registry.datasets.get(name).embedded:
             found.setdefault(name, clips_here(name, plan.matrix.data))
     return found
 

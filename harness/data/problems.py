@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import DatasetEntry
+from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.telling import LEVEL, chance_of, in_words
 from harness.trees import IMAGES, VIDEOS, is_image
@@ -43,7 +44,7 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
     try:
         if entry.prepare is not None:
             entry.prepare(root)
-        for clip in entry.clips(root):
+        for clip in arranged(entry, tuple(entry.clips(root))):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
         wrong.append(Problem("error", "list", f"the list of clips cannot be read to its end: {error}"))

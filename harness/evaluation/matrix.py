@@ -73,6 +73,10 @@ class Matrix:
     """Dataset -> crop, where it is not the dataset's own: `none`, `center`, `boxes` or `face`."""
     no_face: str = NO_FACE_POLICY
     """What is said of a clip without a face: `exclude`, `as-real`, `as-fake` or `as-chance`."""
+    present: bool = False
+    """Whether listed test clips that have no file are left out, where they would count as failed."""
+    limit: int | None = None
+    """Test clips of a set used at most (balanced, evenly spread over the listing); None uses all."""
     gate: Mapping[str, float] = field(default_factory=dict)
     """Margins and budgets of the regression gate, by rule."""
     prevalence: float = PREVALENCE
@@ -85,7 +89,9 @@ class Matrix:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
         shown = (self.precision, self.batch, self.crop, self.no_face)
-        return digest([self.name, *parts, self.recipes, *shown, *(["compile"] if self.compile else [])])
+        partly = [*(["present"] if self.present else []), *([["limit", self.limit]] if self.limit else [])]
+        compiled = ["compile"] if self.compile else []
+        return digest([self.name, *parts, self.recipes, *shown, *compiled, *partly])
 
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
@@ -239,10 +245,10 @@ def parse_matrix(text: str, name: str) -> Matrix:
 def _checked(where: str, key: str, value: Any) -> Any:
     if key in ("about", "recipe", "precision", "no_face"):
         return _expect(where, key, value, isinstance(value, str) and bool(value), "a text")
-    if key == "batch":
+    if key in ("batch", "limit"):
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
         return _expect(where, key, value, good, "a whole number above 0")
-    if key == "compile":
+    if key in ("compile", "present"):
         return _expect(where, key, value, isinstance(value, bool), "true or false")
     if key == "prevalence":
         good = isinstance(value, float) and 0 < value < 1

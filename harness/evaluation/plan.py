@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.contracts import clips_of_recipe
 from harness.data.clips import Subset, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
 from harness.evaluation.clip_views import named_failure
 from harness.evaluation.contestants import Contestant, Trained, full_name, weights_named
 from harness.evaluation.matrix import Matrix
+from harness.evaluation.training_request import training_part
 from harness.progress import say
 from harness.records import Weights
 from harness.runtime.device import resolve_precision
+from harness.training.batches import chosen_clips
 from harness.types import Cell, Clip, HarnessError, Runtime, entry_parts
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import faces_missing
@@ -98,12 +101,15 @@ class Plan:
         return self.subset(name).dataset in self.clips
 
     def training(self, name: str) -> tuple[Clip, ...]:
-        """The clips of the splits train and val of what a cell names as trained on."""
-        return self.subset(name).for_training(self.clips[self.subset(name).dataset])
+        """The clips of the splits train and val of what a cell names as trained on, as recipes takes them."""
+        clips = self.subset(name).for_training(self.clips[self.subset(name).dataset])
+        asked = clips_of_recipe(self.matrix.recipe_for(name))
+        return training_part(clips, self.subset(name).dataset, *asked).clips
 
     def testing(self, name: str) -> tuple[Clip, ...]:
-        """The clips of the split test of what a cell names as tested on."""
-        return self.subset(name).for_testing(self.clips[self.subset(name).dataset])
+        """The clips of the split test of what a cell names as tested on, as the matrix takes them."""
+        clips = self.subset(name).for_testing(self.clips[self.subset(name).dataset])
+        return chosen_clips(clips, self.matrix.present, self.matrix.limit)
 
     def root(self, dataset: str) -> Path:
         """The folder of a dataset."""
@@ -199,12 +205,13 @@ def trains(detector: str) -> bool:
 
 def _list_claimed(plan: Plan, name: str) -> None:
     """List what imported weights were trained on, if it is here, to find footage shared with test clips."""
-    if name not in registry.datasets.names():
+    if not registry.datasets.knows(name):
         return
     entry = registry.datasets.get(name)
     if why_no_folder(entry, plan.matrix.data) is None and plan.root(name).exists():
         with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
-            plan.clips[name] = tuple(entry.clips(plan.root(name)))
+            root = plan.root(name)
+            plan.clips[name] = tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root)
 
 
 def _names(plan: Plan, cell: Cell) -> set[str]:

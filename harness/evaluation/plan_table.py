@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from harness import registry
 from harness.data.clips import absent_files
+from harness.data.people import offer
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.estimate import Shown, scoring_estimate, training_estimate
 from harness.evaluation.plan import Plan, test_set
@@ -30,8 +31,8 @@ def describe_plan(plan: Plan) -> str:
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
     if table:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
+    lines += _not_there(plan) + _own(plan) + _fetched(plan) + _not_compared(plan)
     lines += _estimates(plan, ready)
-    lines += _not_there(plan) + _fetched(plan) + _not_compared(plan)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
 
@@ -55,6 +56,21 @@ def _estimates(plan: Plan, ready: Mapping[Trained, Contestant | None]) -> list[s
     return [wrapped(line) for line in said if line]
 
 
+def _own(plan: Plan) -> list[str]:
+    """Which clips of a set of the user's are judged, and what its names could tell."""
+    lines = []
+    for name in dict.fromkeys(plan.subset(cell.tested_on).dataset for cell in plan.cells):
+        clips, entry = plan.clips.get(name, ()), registry.datasets.get(name)
+        tests = sum(clip.split == "test" for clip in clips)
+        if entry.embedded or entry.official:
+            continue
+        if tests < len(clips):
+            kept = f"the other {len(clips) - tests:,} are for training"
+            lines.append(f"{name}: its {tests:,} test clips are judged; {kept}")
+        lines += [f"{name}: {line}" for line in filter(None, [offer(clips)])]
+    return [wrapped(line) for line in lines]
+
+
 def _fetched(plan: Plan) -> list[str]:
     """What has to be fetched before the plan can be run."""
     trained = [(registry.detectors.get(each[0]), str(each[1])) for each in plan.trained if plan.trains(each)]
@@ -66,8 +82,12 @@ def _fetched(plan: Plan) -> list[str]:
 def _not_there(plan: Plan) -> list[str]:
     """Clips that are listed and have no file."""
     counts = {name: absent_files(clips) for name, clips in plan.clips.items()}
+    what = (
+        "and are left out" if plan.matrix.present else "and will count as failed (--present leaves them out)"
+    )
     return [
-        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there; see gapbench data check {name}"
+        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there {what};"
+        f" see gapbench data check {name}"
         for name, count in counts.items()
         if count
     ]

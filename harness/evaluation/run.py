@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,19 +28,22 @@ from harness.evaluation.plan import (
     test_set,
 )
 from harness.evaluation.record import Finished, earlier_timing, keep_record
-from harness.files import digest, home, plain
+from harness.evaluation.training_request import training_part
+from harness.files import digest, home, plain, shown_place
 from harness.progress import say
 from harness.records import Cost, Weights
 from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
-from harness.training.job import TrainingJob
+from harness.training.job import TrainingJob, stated
 from harness.training.train import find_weights, train
 from harness.types import PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
+LATER = ("passes", "present", "limit", "start")
+"""Fields of a recipe that are part of what is compared only where they are stated."""
 MOST_SAID = 6
 """Differences to what results were made with that are named."""
 
@@ -79,7 +83,17 @@ def run_plan(plan: Plan) -> Path:
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
-    return keep_record(plan.matrix, plan.absent, done, timing)
+    return keep_record(plan.matrix, _without_places(plan), done, timing)
+
+
+def _without_places(plan: Plan) -> dict[str, str]:
+    """Why what is absent is absent, as it may be published: folders of this machine are but their names."""
+    found = dict(plan.absent)
+    for name in filter(registry.datasets.knows, plan.absent):
+        with contextlib.suppress(HarnessError):  # nobody says where it lies
+            root = plan.root(name)
+            found[name] = found[name].replace(str(root), shown_place(root))
+    return found
 
 
 def _contestants(plan: Plan) -> dict[Trained, Contestant]:
@@ -139,9 +153,19 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
-            "partial": partial(entry, plan.clips[name]),
+            "partial": partial(entry, plan.clips[name]) or _chosen(plan, name),
         }
     return found
+
+
+def _chosen(plan: Plan, dataset: str) -> str:
+    """How many of the listed test clips were asked for, where the matrix takes not all; else empty."""
+    asked = ["those that are there"] * plan.matrix.present
+    asked += [f"at most {plan.matrix.limit}"] * (plan.matrix.limit is not None)
+    named = [name for name in plan.tests if plan.subset(name).dataset == dataset]
+    used = {clip.id for name in named for clip in plan.tests[name].clips}
+    listed = {clip.id for name in named for clip in plan.subset(name).for_testing(plan.clips[dataset])}
+    return f"{len(used):,} of {len(listed):,} test clips ({', '.join(asked)})" if asked else ""
 
 
 def training_job(plan: Plan, trained: Trained) -> TrainingJob:
@@ -164,11 +188,12 @@ def make_job(
     device: str,
 ) -> TrainingJob:
     """A training of one detector on a dataset or on a part of it."""
-    subset = Subset.parse(trained_on)
+    subset, chosen = Subset.parse(trained_on), entry.recipe(recipe)
     data, (trained_on, _) = subset.entry, set_and_recipe(trained_on)
-    chosen = subset.for_training(clips[subset.dataset])
-    version = content_of(chosen, data)
-    return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
+    part = subset.for_training(clips[subset.dataset])
+    used = training_part(part, data.name, chosen.present, chosen.limit).clips
+    facts = (used, data.crop, content_of(used, data), seed, device)
+    return TrainingJob(entry, chosen, trained_on, *facts, recipe_name=recipe)
 
 
 def cut_as(job: TrainingJob, crop: str) -> TrainingJob:
@@ -295,8 +320,8 @@ def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
     if found.entry.identity:
         return [found.entry.name, found.entry.identity, cell.trained_on]
     recipe = plain(found.recipe)
-    if recipe and recipe["passes"] == 1:  # as before recipes could say so
-        del recipe["passes"]
+    for name in set(LATER) - set(stated(found.recipe)) if found.recipe else ():  # as before recipes had them
+        del recipe[name]
     changed = [found.entry.version] if found.entry.version != "1" else []
     return [found.entry.name, *changed, recipe, _trained_identity(plan, cell)]
 

@@ -22,11 +22,12 @@ from harness.timing import spent
 from harness.training.batches import Footage
 from harness.trees import clip_stamp
 from harness.types import FAKE, REAL, Clip, HarnessError
-from harness.video.frames import boxes_of, crop_and_fit, read_frames
+from harness.video.frames import NO_FACE, boxes_of, crop_and_fit, read_frames
 
 SUFFIX = ".frames"
 ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a file that is being written belongs to nobody any more."""
+UNREADABLE = "cannot be read"
 MOST_FAILED = 0.05
 """Share of unreadable clips above which a training refuses to start."""
 
@@ -64,15 +65,15 @@ class Wanted:
 def read_footage(wanted: Wanted, folder: Path) -> Footage:
     """The frames of these clips, from the file that an earlier training left, else decoded and kept now.
 
-    Unreadable clips are counted and said; more than 5 % of them, or a class without a clip, is a
-    `HarnessError`. Files that were not used for longest make way when the disk is full.
+    Clips that cannot be read and clips without a face are left out, counted and said; more than 5 % that
+    cannot be read, or a class without a clip, is a `HarnessError`. Files that were not used for longest make
+    way when the disk is full.
     """
     path = folder / f"{wanted.split}-{wanted.key[:16]}{SUFFIX}"
     with spent("training frames"):
         said, pixels = _opened(path, wanted)
-    if said["reasons"]:
-        count, reasons = len(said["reasons"]), said["reasons"]
-        say(f"{count} of {len(wanted.clips)} {wanted.split} clips cannot be read, e.g. {reasons[0]}")
+    for what, reasons in _by_kind(said["reasons"]).items():
+        say(f"{len(reasons)} of {len(wanted.clips)} {wanted.split} clips {what}, e.g. {reasons[0]}")
     groups = np.unique(said["made_of"], return_inverse=True)[1]
     labels = np.array(said["labels"], dtype=np.int64)
     return Footage(pixels, labels, groups, len(said["reasons"]), said.get("made") or {})
@@ -132,7 +133,17 @@ def _footage_of(clip: Clip) -> str:
     return str(clip.attributes.get("footage", clip.id))
 
 
+def _by_kind(reasons: Sequence[str]) -> dict[str, list[str]]:
+    """What is wrong with clips, in words -> the reasons that say so; one without a face is not damaged."""
+    found: dict[str, list[str]] = {}
+    for reason in reasons:
+        what = "show no face and are left out" if reason.endswith(NO_FACE) else UNREADABLE
+        found.setdefault(what, []).append(reason)
+    return found
+
+
 def _refuse_if_unfit(wanted: Wanted, labels: Sequence[int], reasons: Sequence[str]) -> None:
+    reasons = _by_kind(reasons).get(UNREADABLE, [])
     if len(reasons) > MOST_FAILED * len(wanted.clips):
         raise HarnessError(
             f"{len(reasons)} of {len(wanted.clips)} {wanted.split} clips cannot be read: {reasons[0]}"

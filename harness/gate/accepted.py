@@ -28,7 +28,11 @@ KEPT_PROVENANCE = (
     *("shared_footage", "threshold", "threshold_source", "checkpoint_source"),
     *("recipe_sha256", "clips_sha256", "preprocessing_sha256", "protocol"),
 )
-LATER = ("fp32_difference",)
+LATER = (
+    *("fp32_difference", "unjudged", "base_rate", "auc_with_face", "auc_with_face_lo", "auc_with_face_hi"),
+    *("ppv_lo", "ppv_hi", "reals", "fakes"),
+    *("failed_reals", "failed_fakes", "faceless_reals", "faceless_fakes"),
+)
 """Columns that rows accepted by an earlier version lack, and that are not compared."""
 COUNTS = ("severity", "seed", "clips", "failed")
 NUMERIC = (*COUNTS, "threshold", "auc", "gap", "accuracy", "auc_lo", "auc_hi")

@@ -91,6 +91,7 @@ def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) ->
     yield from test_sets.cross_domain_table(standings, domains)
     yield from beside(board, published)
     yield from provenance.shared_footage(standings)
+    yield from provenance.without_a_face(standings)
     yield from provenance.failed(standings)
     yield from provenance.made_in_parts(standings)
     yield from provenance.cost(board)

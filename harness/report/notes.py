@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.files import shown_place
-from harness.records import BADGE, DOUBT, Board
+from harness.records import BADGE, DOUBT, Board, Row
 from harness.results.ranking import LineOnTestSet
 from harness.types import parts_of
 
@@ -16,6 +16,26 @@ MOST_REASONS = 2
 
 Body = list[tuple[str, ...]]
 """Lines of a table."""
+
+
+def over(rows: Iterable[Row], metric: str = "auc") -> str:
+    """How many scored clips a number is over: `120+40` real and fake ones, or `40` of the class it is of.
+
+    Where rows differ, the fewest and the most: `118+40 to 120+40`; a dash where nobody counted.
+    """
+    part = metric.partition(":")[2]
+    known = sorted(
+        {row.counts[key] for row in rows if (key := f"auc:{part}" if part else "auc") in row.counts}
+    )
+    told = [_over(counts, metric) for counts in (known[:1] + known[-1:])]
+    return " to ".join(dict.fromkeys(told)) or "-"
+
+
+def _over(counts: tuple[int, int], metric: str) -> str:
+    name = metric.partition(":")[0]
+    if name == "tpr" or name.startswith("miss_at_val"):
+        return str(counts[1])
+    return str(counts[0]) if name.startswith("fpr") else f"{counts[0]}+{counts[1]}"
 
 
 def shortcut_note(board: Board, on: str) -> str:

@@ -105,6 +105,7 @@ def run_train(options: Namespace) -> int:
     from harness import registry
     from harness.data.clips import Subset, list_clips
     from harness.data.location import root_of, why_no_folder
+    from harness.evaluation.plan_table import known_lines
     from harness.evaluation.run import cut_as, make_job, weights_for
     from harness.evaluation.training_request import recipe_asked, start_of, told
     from harness.runtime.device import device_of
@@ -123,7 +124,8 @@ def run_train(options: Namespace) -> int:
     clips = {data.name: list_clips(data, root_of(data))}
     job = make_job(entry, recipe, trained_on, clips, options.seed, device_of(options.device))
     job = cut_as(job, options.crop or job.crop)
-    for line in told(job, data, clips[data.name]):
+    known = known_lines(data, clips[data.name])
+    for line in (*told(job, data, clips[data.name]), *known):
         print(line, flush=True)
     weights = weights_for(job, options.retrain)
     print(f"weights    {weights.path}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
-from harness.files import digest, home, shown_place, write_whole
+from harness.files import digest, home, write_whole
 from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
 COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")
@@ -25,8 +24,7 @@ OF_OWN = (
 """Options of `eval` that say something of clips, for which a matrix has its file."""
 ABOUT = """
 Clips brought by whoever ran this ({what}). The numbers are about these clips alone; their labels are taken
-from {where}. Before believing them, ask whether the clips can be told apart without looking at the faces:
-{command}.
+from {where}.
 """
 
 
@@ -169,6 +167,7 @@ def _toml(options: argparse.Namespace, tested: Mapping[str, Path | None]) -> str
     }
     lines |= {"present": True} if options.present else {}
     lines |= {"limit": options.limit} if options.limit else {}
+    lines |= {"unseen_people": True} if options.unseen_people else {}
     said = [f"{key} = {_quoted(value)}" for key, value in lines.items()]
     if options.crop:
         sets = dict.fromkeys(Subset.parse(name).dataset for name in tested)
@@ -193,9 +192,7 @@ def _about(tested: Mapping[str, Path | None]) -> str:
     where = {"folder": "its folders", "manifest": "the manifest"}
     whose = where[kinds.pop()] if len(kinds) == 1 and len(tested) == 1 else "their folders and manifests"
     what = [f"{name} {path.absolute().name}" if path else name for name, path in tested.items()]
-    asked = [f"{name} --root {shlex.quote(shown_place(path))}" for name, path in tested.items() if path]
-    command = f"gapbench data audit {(asked or list(own))[0]}"
-    return ABOUT.format(what=", ".join(what), where=whose, command=command).strip()
+    return ABOUT.format(what=", ".join(what), where=whose).strip()
 
 
 def _asked_for(names: Sequence[str]) -> list[str]:

@@ -232,7 +232,7 @@ def _judge(name: str) -> Judge:
     contestant = contestant_of(name, device_of("auto"))
 
     def judge(entry: DatasetEntry, clips: Sequence[Clip]) -> Counterfactual:
-        shown = located(clips, entry.crop, entry.name)
+        shown = located(clips, entry.crop, entry.name, [contestant.frames])
         return before_and_after(contestant, name, shown, "test split", entry.crop, entry.name)
 
     return judge
@@ -240,6 +240,7 @@ def _judge(name: str) -> Judge:
 
 def _with_faces(name: str, clips: list[Clip]) -> Sequence[Clip]:
     """The clips with the places of their faces, found where they did not come along."""
+    from harness.data.audit.background_facts import FRAMES
     from harness.video.face_tracks import faces_missing, located
 
     if all(clip.attributes.get("box") is not None for clip in clips):
@@ -248,4 +249,4 @@ def _with_faces(name: str, clips: list[Clip]) -> Sequence[Clip]:
     if why is not None:
         say(f"warning: no face can be found, so a central square is covered instead: {why}")
         return clips
-    return located(clips, "face", name)
+    return located(clips, "face", name, [FRAMES])

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness import registry
 from harness.files import clips_digest, digest, plain
 from harness.trees import clip_stamp
-from harness.types import REAL, Clip, HarnessError, parts_of
+from harness.types import READING, REAL, Clip, HarnessError, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +115,7 @@ def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
     """sha256 (hex) that also changes with the user's files and with all that is said of the clips."""
     if entry.embedded:
         return identity_of(clips, entry)
-    said = [[clip.target, clip.source, {**clip.attributes, "track": None}] for clip in clips]
-    return digest([identity_of(clips, entry), plain(said), [clip_stamp(clip.path) for clip in clips]])
+    said = [[clip.target, clip.source, {**clip.attributes, "faces": None}] for clip in clips]
+    return digest(
+        [identity_of(clips, entry), plain(said), [clip_stamp(clip.path) for clip in clips], READING]
+    )

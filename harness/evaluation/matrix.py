@@ -16,6 +16,8 @@ from harness.files import digest, home
 from harness.types import (
     BUDGETS,
     CROPS,
+    FACE_POLICIES,
+    FACE_POLICY,
     GATE_RULES,
     NO_FACE_POLICIES,
     NO_FACE_POLICY,
@@ -68,6 +70,8 @@ class Matrix:
     """Dataset -> crop, where it is not the dataset's own: `none`, `center`, `boxes` or `face`."""
     no_face: str = NO_FACE_POLICY
     """What is said of a clip without a face: `exclude`, `as-real`, `as-fake` or `as-chance`."""
+    faces: str = FACE_POLICY
+    """Who of several people is judged: `largest`, `each` or `max`."""
     gate: Mapping[str, float] = field(default_factory=dict)
     """Margins and budgets of the regression gate, by rule."""
     prevalence: float = PREVALENCE
@@ -80,7 +84,11 @@ class Matrix:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
         shown = (self.precision, self.batch, self.crop, self.no_face)
-        return digest([self.name, *parts, self.recipes, *shown, *(["compile"] if self.compile else [])])
+        stated = [
+            *(["compile"] if self.compile else []),
+            *([self.faces] if self.faces != FACE_POLICY else []),
+        ]
+        return digest([self.name, *parts, self.recipes, *shown, *stated])
 
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
@@ -199,6 +207,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
         raise unknown(f"precision of {where}", matrix.precision, (*PRECISIONS, "auto"))
     if matrix.no_face not in NO_FACE_POLICIES:
         raise unknown(f"no_face of {where}", matrix.no_face, NO_FACE_POLICIES)
+    if matrix.faces not in FACE_POLICIES:
+        raise unknown(f"faces of {where}", matrix.faces, FACE_POLICIES)
     for name in matrix.recipes:
         if name not in matrix.train:
             raise unknown(f"training set in recipes of {where}", name, matrix.train)
@@ -209,7 +219,7 @@ def parse_matrix(text: str, name: str) -> Matrix:
 
 
 def _checked(where: str, key: str, value: Any) -> Any:
-    if key in ("about", "recipe", "precision", "no_face"):
+    if key in ("about", "recipe", "precision", "no_face", "faces"):
         return _expect(where, key, value, isinstance(value, str) and bool(value), "a text")
     if key == "batch":
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -205,7 +205,7 @@ def test_set(plan: Plan, name: str) -> TestSet:
 
 def shown_as(plan: Plan, name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:
     digests = identity_of(clips, entry), content_of(clips, entry)
-    return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face)
+    return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face, plan.matrix.faces)
 
 
 def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:

@@ -27,8 +27,8 @@ from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
 from harness.training.job import TrainingJob
-from harness.training.train import find_weights, train
-from harness.types import PROTOCOL, Cell, Clip, HarnessError
+from harness.training.train import find_weights, frames_of, train
+from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
@@ -149,7 +149,7 @@ def weights_for(job: TrainingJob, again: bool = False) -> Weights:
     found = None if again else find_weights(job, home() / "weights")
     if found is not None:
         return found
-    clips = located(job.clips, job.crop, f"{job.trained_on} (training)")
+    clips = located(job.clips, job.crop, f"{job.trained_on} (training)", frames_of(job.recipe))
     return train(replace(job, clips=clips), home() / "weights", again)
 
 
@@ -221,6 +221,7 @@ def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str,
         "recipe_sha256": digest(_training_of(plan, cell, found)),
         "crop": test.crop,
         "no_face": test.no_face if test.crop == "face" else None,
+        **({"faces": test.faces} if test.crop == "face" and test.faces != FACE_POLICY else {}),
         "preprocessing_sha256": digest(shown_how(test)),
         "shared_footage": plan.shared.get((cell.trained_on, cell.tested_on)),
         "footage_compared": cell.trained_on is None or plan.listed(cell.trained_on),

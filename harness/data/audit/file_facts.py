@@ -19,7 +19,7 @@ from harness.data.audit.fact_table import Facts
 from harness.trees import is_image
 from harness.types import HarnessError
 from harness.video.decoding import CONTAINERS
-from harness.video.frames import frame_files
+from harness.video.frame_folder import frame_files
 
 PACKETS = 600
 """Packets looked at to find how far key frames lie apart."""

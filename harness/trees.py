@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.types import HarnessError
 
-VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+VIDEOS = frozenset(
+    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+    | {".3g2", ".3gp", ".asf", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".mpe", ".mts", ".ogv", ".qt"}
+    | {".ts", ".vob", ".wmv"}
+)
+IMAGES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+    | {".avif", ".dib", ".jfif", ".jp2", ".jpe", ".pgm", ".ppm"}
+)
+"""Endings of what is read, in small letters; every other one is named where files are left out."""
+
+
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+"""The words and numbers of a name: `faceMask_01` has three."""
 
 
 def is_video(path: Path) -> bool:
@@ -30,7 +43,41 @@ def files(folder: Path, suffixes: Collection[str] = VIDEOS) -> list[Path]:
 
 def parts_of(clip: Path) -> list[Path]:
     """The files of a clip: the frames of a folder, or the file itself."""
-    return files(clip, IMAGES) if clip.is_dir() else [clip]
+    return frames_in(clip) if clip.is_dir() else [clip]
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """The images of a folder of frames, sorted by name; masks that lie beside them are none."""
+    found = files(folder, IMAGES)
+    masks = masks_beside(path.name for path in found)
+    return [path for path in found if path.name not in masks]
+
+
+def is_mask(name: str) -> bool:
+    """Whether the name of a file or folder says mask, at its beginning or end: `000_mask.png`, `masks`."""
+    words = WORD.findall(os.path.splitext(name)[0])
+    return any(word.lower() in ("mask", "masks") for word in (*words[:1], *words[-1:]))
+
+
+def masks_beside(names: Iterable[str]) -> set[str]:
+    """Of images in one folder those that are masks of others: called so, of the same name or number."""
+    listed = [(name, os.path.splitext(name)[0]) for name in names]
+    others = [stem.lower() for name, stem in listed if not is_mask(name)]
+    known = {*others, *(numbers for stem in others if (numbers := _numbers_of(stem)))}
+
+    def has_one(stem: str) -> bool:
+        return without_mask(stem).lower() in known or _numbers_of(stem) in known
+
+    return {name for name, stem in listed if is_mask(name) and has_one(stem)}
+
+
+def without_mask(stem: str) -> str:
+    """A name without its word for mask: what the mask is of."""
+    return re.sub(r"masks?", "", stem, flags=re.IGNORECASE).strip("_-. ")
+
+
+def _numbers_of(stem: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+", stem))
 
 
 def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
@@ -40,6 +87,25 @@ def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
     for entry in listed:
         if entry.is_dir() and not entry.name.startswith("."):
             yield from walk(Path(entry.path), suffixes)
+
+
+def files_below(folder: Path, known: Collection[str] = (), deep: bool = True) -> Iterator[Path]:
+    """Every file in a folder and (`deep`) below it, sorted, except those `known` by their absolute path.
+
+    Hidden files and folders, folders that are `known` (a clip of frames), and links that lead back up are
+    not entered.
+    """
+    entered: set[str] = set()
+    for place, below, names in os.walk(os.path.abspath(folder), followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:
+            below.clear()
+            continue
+        entered.add(real)
+        below[:] = sorted(d for d in below if deep and d[0] != "." and os.path.join(place, d) not in known)
+        for name in sorted(names):
+            if name[0] != "." and os.path.join(place, name) not in known:
+                yield Path(place, name)
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:

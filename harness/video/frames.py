@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from harness.trees import IMAGES, files, is_image
+from harness.trees import frames_in, is_image
 from harness.types import CROPS, FACE_CROPS, HarnessError
 from harness.video.decoding import decode
 
@@ -101,7 +101,7 @@ def frame_files(folder: Path) -> list[Path]:
         numbers = NUMBER.findall(path.stem)
         return (int(numbers[-1]) if numbers else -1, path.name)
 
-    return sorted(files(folder, IMAGES), key=moment)
+    return sorted(frames_in(folder), key=moment)
 
 
 def _read_folder(path: Path, choose: Callable[[int], list[int]]) -> Frames:

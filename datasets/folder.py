@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from harness.registry import dataset
 from harness.trees import IMAGES, VIDEOS, is_image, is_mask, masks_beside, without_mask
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
-from harness.words import folder_says, frame_folders, is_numbered, named_frame, split_of
+from harness.words import folder_says, frame_folders, is_numbered, named_frame, perhaps_frames, split_of
 
 UNNAMED = "unnamed"
 """Manipulation of a fake that lies directly in the folder of fakes."""
@@ -193,6 +193,13 @@ class _Tree:
                 f"{number:,} numbered images in {len(doubtful):,} folders ({doubtful[0]}) are taken as"
                 " pictures of their own; frames of a clip are recognised by names such as frame_001"
             )
+        for folder, (place, names) in self.placed.items():
+            frames = place.label is None or folder in self.frames
+            if maybe := {} if frames else perhaps_frames(filter(_is_image, names)):
+                yield (
+                    f"{len(maybe):,} images in {folder} may be frames of {len(set(maybe.values())):,} clips"
+                    f" ({min(maybe)}) and are taken as pictures of their own; give each clip's a folder"
+                )
 
     def left_out(self) -> Iterator[tuple[Path, str]]:
         """Every file that is no clip and no frame, with the reason."""

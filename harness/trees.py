@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.files import text_of
 from harness.types import HarnessError
 
 VIDEOS = frozenset(
@@ -123,6 +125,40 @@ def _wanted(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:
     return ending in suffixes and not entry.name.startswith(".") and not entry.is_dir()
 
 
+class Stored:
+    """Listed files as they are spelled on disk: `a.mp4` may lie there as `a.MP4`, `\u00e9` as `e\u0301`.
+
+    Each folder is read once; a file that is not there keeps the name it is listed by.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, str]] = {}
+
+    def __call__(self, path: Path) -> Path:
+        """The path of the file that is meant; the path itself where there is no other."""
+        folder, names = path.parent, self._names(path.parent)
+        if not names and folder.parent != folder and not folder.is_dir():
+            folder = self(folder)
+            names = self._names(folder)
+        return folder / (names.get(path.name) or names.get(_spelled(path.name)) or path.name)
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        """Spelling -> the name on disk, of what is in a folder; empty where it cannot be looked into."""
+        if folder not in self._folders:
+            try:
+                names = [entry.name for entry in _listed(folder)]
+            except (HarnessError, ValueError):  # it may not be opened, or cannot be a name
+                names = []
+            self._folders[folder] = {_spelled(name): name for name in names} | {name: name for name in names}
+        return self._folders[folder]
+
+
+def _spelled(name: str) -> str:
+    """A name in one spelling: composed characters, the ending in small letters."""
+    stem, ending = os.path.splitext(unicodedata.normalize("NFC", name))
+    return f"{stem}{ending.lower()}"
+
+
 def need(root: Path, dataset: str, folders: Sequence[str]) -> None:
     """Refuse a root that is no folder, or has none of the folders the dataset consists of."""
     if not root.is_dir():
@@ -133,12 +169,7 @@ def need(root: Path, dataset: str, folders: Sequence[str]) -> None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file without their ends; a missing or undecodable one is a `HarnessError`."""
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise HarnessError(f"{path} is not a text file: {error.reason}") from error
+    return text_of(path).splitlines()
 
 
 def clip_stamp(path: Path) -> list[Any] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -27,7 +26,7 @@ SPLIT_WORDS: Mapping[str, str] = {
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>")
 """What programs write where they have nothing to say, in small letters."""
 
-WHOLE = re.compile(r"([+-]?\d+)\.0*")
+WHOLE = re.compile(r"([+-]?\d+)[.,]0*")
 TRUTH = ("false", "true")
 SAYS_NOTHING = frozenset(
     {"images", "image", "imgs", "img", "pictures", "photos", "videos", "video", "clips", "faces", "face"}
@@ -90,6 +89,25 @@ def named_frame(name: str) -> tuple[str, int] | None:
     stem = stem_of(name)
     said = IN_VIDEO.fullmatch(stem) or FRAME_WORD.fullmatch(stem)
     return (said["clip"], int(said["frame"])) if said else None
+
+
+FLAT = re.compile(r"(?P<clip>.*?[^\W_].*?)[\W_]+(?P<frame>\d+)")
+"""The stem of an image that may be a frame of what stands before its last number, or not: `vid_0001_003`."""
+
+
+def perhaps_frames(names: Iterable[str]) -> dict[str, str]:
+    """Images of one folder that may be the frames of several clips -> what clip each is of; none where not.
+
+    They are alike in what stands before their last number, and that is no class, nor beside one.
+    """
+    clips: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in names:
+        if said := FLAT.fullmatch(stem_of(name)):
+            clips[said["clip"]][f"{said['frame']}.png"] = name
+    if any(folder_says(clip) for clip in clips):
+        return {}
+    found = frame_folders({clip: list(frames) for clip, frames in clips.items()})
+    return {name: clip for clip in sorted(found) for name in clips[clip].values()} if len(found) > 1 else {}
 
 
 MOST_A_FOLDER = 10
@@ -189,6 +207,75 @@ def _go_on(folders: Iterable[Sequence[str]]) -> bool:
     return len(spans) > 1 and all(one[1] < other[0] for one, other in pairwise(spans))
 
 
-def composed(name: str) -> str:
-    """A name in the one Unicode form that is compared (NFC): `é` is one character, not two."""
-    return unicodedata.normalize("NFC", name)
+def parted(clip_id: str) -> tuple[str, str]:
+    """The folder of an id, empty where it has none, and the rest."""
+    folder, _, name = clip_id.replace("\\", "/").rpartition("/")
+    return folder, name
+
+
+def says_class(folder: str) -> bool:
+    """Whether the last part of a path says class or split: such a folder is no clip."""
+    return folder_says(parted(folder)[1]) is not None
+
+
+def frame_told(clip_id: str) -> str | None:
+    """The clip of an id that says that it is a frame of one; None for any other."""
+    folder, name = parted(clip_id)
+    said = named_frame(name)
+    if said is None or not (said[0] or folder) or (not said[0] and says_class(folder)):
+        return None
+    return "/".join(filter(None, (folder, said[0])))
+
+
+def frames_in_folders(labelled: Iterable[tuple[str, int]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Ids that are numbered items of one folder with one label -> that folder: surely frames, and perhaps.
+
+    `labelled`: ids or paths, with `/` or `\\`, and their labels.
+    """
+    listed: dict[str, dict[str, str]] = defaultdict(dict)
+    labels: dict[str, set[int]] = defaultdict(set)
+    for clip_id, label in labelled:
+        folder, name = parted(clip_id)
+        listed[folder][name] = clip_id
+        labels[folder].add(label)
+    images = {each: [n for n in names if _ending(n) in IMAGES] for each, names in listed.items()}
+    bare = {each: [n for n in names if _ending(n) not in IMAGES | VIDEOS] for each, names in listed.items()}
+    places = {each for each in listed if each and len(labels[each]) == 1 and not says_class(each)}
+    methods = _methods(labels)
+    sure = frame_folders({each: images[each] for each in places}, methods & places)
+    unsure = {each for each in places - sure - methods if is_numbered(images[each])}
+    # without an ending a number may be that of a clip: of a person, of a part of a dataset
+    numbers = {each: bare[each] for each in places}
+    found = {listed[each][name]: each for each in sorted(sure) for name in images[each]}
+    doubtful = {listed[each][name]: each for each in sorted(unsure) for name in images[each]}
+    doubtful |= {
+        listed[each][name]: each for each in sorted(frame_folders(numbers, places)) for name in numbers[each]
+    }
+    for folder in sorted(listed.keys() - sure - unsure):
+        doubtful |= {
+            listed[folder][name]: "/".join(filter(None, (folder, clip)))
+            for name, clip in (perhaps_frames(images[folder]) | _unnamed(images[folder])).items()
+        }
+    return found, doubtful
+
+
+def _unnamed(names: list[str]) -> dict[str, str]:
+    """Images that say that they are frames, of no clip that is named."""
+    found = [name for name in names if (said := named_frame(name)) and not said[0]]
+    return dict.fromkeys(found, "") if len(found) > 1 else {}
+
+
+def _ending(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _methods(labels: Mapping[str, set[int]]) -> set[str]:
+    """Folders of fakes that may be a method with its pictures: below a folder `fake`, or beside `real`."""
+    beside = {parted(each)[0] for each in labels if says_class(each)}
+
+    def below_fake(folder: str) -> bool:
+        said = folder_says(parted(parted(folder)[0])[1])
+        return said is not None and said[0] == FAKE
+
+    fakes = {each for each, said in labels.items() if said == {FAKE}}
+    return {each for each in fakes if parted(each)[0] in beside or below_fake(each)}

@@ -70,7 +70,8 @@ def inspect(
         *leakage.doubles(there, own),
         *leakage.between_splits(clips, own),
         *leakage.between_datasets(clips, prints, others),
-        *(left_out.findings(entry, root) if entry.left_out else problems.extra(clips, root, elsewhere)),
+        *left_out.findings(entry, root),
+        *(() if entry.left_out else problems.extra(clips, root, elsewhere)),
         *telling,
     ]
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))

@@ -72,7 +72,7 @@ def findings(entry: DatasetEntry, root: Path) -> Iterator[Problem]:
     """
     try:
         remarks = list(entry.remarks(root)) if entry.remarks is not None else []
-        groups = left_out(entry, root, ())
+        groups = left_out(entry, root, ()) if entry.left_out is not None else ()
     except (HarnessError, OSError):  # said by the list of clips already
         return
     for remark in remarks:

@@ -180,7 +180,15 @@ def _delimiter(line: str, path: Path) -> str:
 
 def home() -> Path:
     """The folder for everything derived: `$GAPBENCH_HOME`, else `.gapbench` in the working directory."""
-    return Path(os.environ.get("GAPBENCH_HOME", ".gapbench")).expanduser().absolute()
+    return expanded(os.environ.get("GAPBENCH_HOME", ".gapbench")).absolute()
+
+
+def expanded(path: str | Path) -> Path:
+    """A path in which `~` is the user's folder, as a shell has it; `HarnessError` for a user nobody knows."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise HarnessError(f"{path}: there is no such user's folder") from error
 
 
 def digest_of(path: Path) -> str | None:

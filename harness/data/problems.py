@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.contracts import DatasetEntry
 from harness.data.fingerprints import EMPTY, Fingerprint
+from harness.data.location import near_miss
 from harness.trees import files_below, is_image
 from harness.types import Clip, HarnessError
 
@@ -50,12 +51,13 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
         for clip in entry.clips(root):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
-        wrong.append(Problem("error", "list", f"the list of clips cannot be read to its end: {error}"))
+        hint = "" if found else near_miss(entry, root)
+        wrong.append(Problem("error", "list", f"the list of clips cannot be read to its end: {error}{hint}"))
     if twice:
         said = f"{_counted(len(twice), 'id is', 'ids are')} given to two clips; the first one counts here"
         wrong.append(Problem("error", "ids given twice", said, tuple(sorted(twice))))
     if not found and not wrong:
-        wrong.append(Problem("error", "list", f"no clip under {root}"))
+        wrong.append(Problem("error", "list", f"no clip under {root}{near_miss(entry, root)}"))
     return tuple(found.values()), wrong
 
 

@@ -81,6 +81,12 @@ class DetectorEntry:
         )
 
 
+LeftOut = Callable[[Path], Iterator[tuple[Path, str]]]
+"""`left_out(root)` -> every file under the root that is no part of a clip, and why in a few words."""
+Remarks = Callable[[Path], Iterator[str]]
+"""`remarks(root)` -> what was decided by names alone in listing what is there, a sentence each."""
+
+
 @dataclass(frozen=True)
 class DatasetEntry:
     """A registered dataset."""
@@ -104,6 +110,10 @@ class DatasetEntry:
     shares: str = ""
     """Dataset whose folder is also this one's, unless a folder of its own is named."""
     file: str = ""
+    left_out: LeftOut | None = None
+    """For a dataset that is what lies in its folders: which files are no clips. Others come with a list."""
+    remarks: Remarks | None = None
+    """For such a dataset: what whoever reads a number must know of how it was listed."""
 
 
 Apply = Callable[["np.ndarray", Any, "np.random.Generator"], "np.ndarray"]

@@ -186,6 +186,8 @@ class Board:
     no shortcut, `DOUBT` and why where it could not tell, None where a brought dataset was never audited."""
     partial: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> how many of its official test clips are listed, where it is fewer than there are."""
+    listing: Mapping[str, str] = field(default_factory=dict)
+    """Dataset -> which files under its root are no clips, and what was taken for frames, if any."""
 
     @property
     def stated(self) -> Mapping[str, Any]:

@@ -12,10 +12,9 @@ from pathlib import Path
 from harness import registry
 from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
-from harness.files import digest, home, write_whole
+from harness.files import TABLES, digest, expanded, home, write_whole
 from harness.types import NO_FACE_POLICY, HarnessError
 
-MANIFESTS = (".csv", ".parquet")
 ABOUT = """
 Clips brought by whoever ran this ({what}). The numbers are about these clips alone; their labels are taken
 from {where}. Before believing them, ask whether the clips can be told apart without looking at the faces:
@@ -26,7 +25,7 @@ from {where}. Before believing them, ask whether the clips can be told apart wit
 def matrix_named(options: Namespace) -> str:
     """The name or file of the matrix that `gapbench eval` was asked for.
 
-    A folder, a manifest (`.csv`, `.parquet`), or with `--detector` a dataset, becomes a matrix of the
+    A folder, a manifest (`files.TABLES`), or with `--detector` a dataset, becomes a matrix of the
     detectors named, kept in the home folder; anything else is a matrix, to which nothing can be added.
     """
     asked = [name for name in ("detector", "perturbation", "crop", "no_face") if getattr(options, name)]
@@ -54,8 +53,8 @@ def matrix_named(options: Namespace) -> str:
 
 def _tested(options: Namespace) -> tuple[str, Path | None]:
     """The dataset that is meant, and the place where it lies; an empty name where a matrix is meant."""
-    path = Path(options.matrix)
-    if path.suffix.lower() in MANIFESTS:
+    path = expanded(options.matrix)
+    if path.name.lower().endswith(TABLES) and not path.is_dir():
         if not path.is_file():
             raise HarnessError(f"manifest {path} does not exist")
         return "manifest", path

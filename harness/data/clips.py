@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import registry
+from harness.data.location import near_miss
 from harness.files import clips_digest, digest, plain
 from harness.trees import clip_stamp
 from harness.types import READING, REAL, Clip, HarnessError, parts_of
@@ -73,8 +74,10 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
         clips = tuple(entry.clips(root))
     except OSError as error:
         raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
+    except HarnessError as error:
+        raise HarnessError(f"{error}{near_miss(entry, root)}") from error
     if not clips:
-        raise HarnessError(f"{entry.name}: no clip under {root}")
+        raise HarnessError(f"{entry.name}: no clip under {root}{near_miss(entry, root)}")
     counted: set[str] = set()
     for clip in clips:
         if not _printable(clip):

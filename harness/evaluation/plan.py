@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.data import left_out
 from harness.data.clips import Subset, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
@@ -45,6 +47,8 @@ class Plan:
     """Whether weights that are there are made anew."""
     rescore: bool = False
     """Whether predictions that are there are made anew."""
+    listing: dict[str, str] = field(default_factory=dict)
+    """Dataset -> which files under its root are no clips, and what was taken for frames, if any."""
     differs: str = ""
     """What of the results was made with something else than there is now, once that is known."""
 
@@ -156,7 +160,8 @@ def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
     reason = why_no_folder(entry, plan.matrix.data)
     if reason is None:
         try:
-            plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
+            clips = plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
+            plan.listing[entry.name] = left_out.told(entry, plan.root(entry.name), clips)
         except HarnessError as error:
             reason = f"{error}; see gapbench data check {entry.name}"
     if reason is None and plan.crop(entry.name) == "face":
@@ -198,7 +203,9 @@ def test_set(plan: Plan, name: str) -> TestSet:
     if name not in plan.tests:
         clips = plan.testing(name)
         if not clips:
-            raise HarnessError(f"{name} has no test clip")
+            have = Counter(clip.split for clip in plan.clips[plan.subset(name).dataset])
+            others = ", ".join(f"{count:,} of {split}" for split, count in have.items())
+            raise HarnessError(f"{name} has no test clip (it has {others or 'none at all'})")
         plan.tests[name] = shown_as(plan, name, plan.subset(name).entry, clips)
     return plan.tests[name]
 

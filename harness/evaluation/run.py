@@ -107,6 +107,7 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
             "partial": partial(entry, plan.clips[name]),
+            "listing": plan.listing.get(name, ""),
         }
     return found
 

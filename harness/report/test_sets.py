@@ -67,6 +67,8 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
     warned = shortcut_note(standings.board, on)
     incomplete = standings.board.partial.get(parts_of(on)[0])
     note += f" Not the whole set: {incomplete} clips." if incomplete else ""
+    listing = standings.board.listing.get(parts_of(on)[0])
+    note += f" Listing: {listing}." if listing else ""
     note += ("" if explained else explanation) + (f" {warned}" if warned else "")
     header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
     return Table(f"Tested on {standings.board.marked(on)}", header, tuple(body), note)

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.trees import IMAGES, files
+from harness.trees import frames_in
 
 NUMBER = re.compile(r"(\d+)")
-MASK = re.compile(r"(^|[-_ .])masks?$", re.IGNORECASE)
-"""Ends the stem of a picture that says where a forgery is, and is no frame."""
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -20,8 +18,7 @@ def frame_files(folder: Path) -> list[Path]:
     Numbers that all names share say nothing of the order (`000_003_frame12.png`). Of those that vary the
     first is the frame's, one behind it the face's, as in `<frame>_<face>.png`. Masks are no frames.
     """
-    found = [path for path in files(folder, IMAGES) if not MASK.search(path.stem)]
-    return sorted(found, key=lambda path: (_moment(path), path.name))
+    return sorted(frames_in(folder), key=lambda path: (_moment(path), path.name))
 
 
 def frame_tracks(folder: Path) -> list[list[Path]]:

@@ -311,7 +311,7 @@ def test_the_images_of_a_folder_are_its_frames_in_the_order_of_their_numbers(tmp
 
 
 def test_a_folder_without_an_image_is_an_error(tmp_path):
-    (tmp_path / "1_mask.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_bytes(b"")
     with pytest.raises(HarnessError, match="holds no image"):
         read_frames(tmp_path, [1])
 

@@ -36,8 +36,27 @@ class Detector(Protocol):
         ...
 
 
-Importer = Callable[[Path], Mapping[str, Any]]
-"""A file of weights -> its tensors under the names of our module, which must then load strictly."""
+@dataclass(frozen=True)
+class FileWeights:
+    """What an importer found in a file, where the tensors are not all that there is to say."""
+
+    tensors: Mapping[str, Any]
+    """Under the names of our module, into which they must load strictly."""
+    reference: Callable[[Any], Any] | None = None
+    """The file's own network, computed apart from our module: logits `[B, T]`, fake positive, of uint8 clips
+    `[B, T, S, S, 3]`. Whoever imports compares the two, and refuses the weights if they differ."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the detector's constructor that belong to these weights, in JSON's types."""
+    notes: tuple[str, ...] = ()
+    """What was assumed, left out or changed, a line each."""
+
+
+Importer = Callable[..., Mapping[str, Any] | FileWeights]
+"""A file of weights -> its tensors under the names of our module, or `FileWeights`.
+
+Called with the path and, by name, what is stated of the file; an importer takes what it has parameters for:
+`key`, where in the file the tensors lie; `mean` and `std`, three numbers each, for pixels in [0, 1];
+`fake_class`, the numbers of classes that are fake."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,7 @@ class DetectorEntry:
     trained_on: str | None = None
     """What imported weights were trained on, as whoever imported them says; None when nobody does."""
     identity: str = ""
-    """sha256 (hex) of weights that came from outside; empty otherwise."""
+    """sha256 (hex) over weights that came from outside and what is stated of them; empty otherwise."""
     version: str = "1"
     """Raised whenever the same recipe or the same weights come to mean another network."""
 

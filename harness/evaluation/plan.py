@@ -118,6 +118,9 @@ def plan_matrix(matrix: Matrix, device: str, retrain: bool = False, rescore: boo
         if trained_on and registry.detectors.get(detector).trainable:
             registry.detectors.get(detector).recipe(matrix.recipe_for(trained_on))
     check_subsets(plan)
+    for name in dict.fromkeys(cell.detector for cell in plan.cells):
+        if not trains(name):
+            registry.detectors.get(name).make()  # so that bad weights are an error before anything long
     return plan
 
 

@@ -27,7 +27,7 @@ from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
 from harness.training.job import TrainingJob
-from harness.training.train import find_weights, frames_of, train
+from harness.training.train import build, find_weights, frames_of, train
 from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
@@ -150,6 +150,8 @@ def weights_for(job: TrainingJob, again: bool = False) -> Weights:
     found = None if again else find_weights(job, home() / "weights")
     if found is not None:
         return found
+    if job.recipe.pretrained:
+        build(job)  # fetches what it starts from, or says that it cannot, before faces are found
     clips = located(job.clips, job.crop, f"{job.trained_on} (training)", frames_of(job.recipe))
     return train(replace(job, clips=clips), home() / "weights", again)
 

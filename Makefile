@@ -13,7 +13,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help eval train test lint bench bench-gate bench-accept ui gate accept clean
+.PHONY: help eval train test lint bench bench-gate bench-accept ui gate accept publish-board fresh-clone clean
 
 help: ## list the targets
 	@echo "GapBench: make TARGET"
@@ -27,10 +27,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 eval: $(VENV)/.installed ## run a matrix and print its leaderboard (MATRIX=cross-dataset)
-	$(GAPBENCH) eval $(MATRIX)
+	$(GAPBENCH) eval "$(MATRIX)"
 
 train: $(VENV)/.installed ## train a detector (DETECTOR=xception ON=procedural_lab)
-	$(GAPBENCH) train $(DETECTOR) --on $(ON)
+	$(GAPBENCH) train "$(DETECTOR)" --on "$(ON)"
 
 test: lint ## lint, then run the tests
 	$(BIN)/python -m pytest
@@ -40,9 +40,9 @@ lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff format --check .
 	@rm -rf build/types && mkdir -p build/types && cp -r harness detectors datasets perturbations build/types
 	@cd build/types && mv detectors datasets perturbations harness  # as it installs, which mypy cannot see
-	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+	cd build/types && "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml"
 
-bench: $(VENV)/.installed ## run the benchmarks and write their ratios to results/benchmarks
+bench: $(VENV)/.installed ## run the benchmarks and write their ratios to results/benchmarks, which is not committed
 	@mkdir -p build
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-columns=min,median,rounds --timeout 900 -s \
 		--benchmark-json build/benchmarks.json --record results/benchmarks
@@ -50,18 +50,26 @@ bench: $(VENV)/.installed ## run the benchmarks and write their ratios to result
 bench-gate: $(VENV)/.installed ## measure the ratios of scoring again, compare them with the accepted ones
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate
 
-bench-accept: $(VENV)/.installed ## accept the ratios that make bench last wrote for this machine
+bench-accept: $(VENV)/.installed ## accept and publish the ratios that make bench last wrote for this machine
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate accept
 
 ui: $(VENV)/.installed ## open the leaderboards in the MLflow UI (PORT=5000)
 	$(GAPBENCH) ui --port $(PORT)
 
 gate: $(VENV)/.installed ## compare a matrix with its accepted rows, run first if it never was
-	@test -f "$${GAPBENCH_HOME:-.gapbench}/runs/$(MATRIX).json" || $(GAPBENCH) eval $(MATRIX)
-	$(GAPBENCH) gate $(MATRIX)
+	@test -f "$${GAPBENCH_HOME:-.gapbench}/runs/$(MATRIX).json" || $(GAPBENCH) eval "$(MATRIX)"
+	$(GAPBENCH) gate "$(MATRIX)"
 
 accept: $(VENV)/.installed ## accept the rows of a matrix as they are now (MATRIX=cross-dataset)
-	$(GAPBENCH) accept $(MATRIX)
+	$(GAPBENCH) accept "$(MATRIX)"
+
+publish-board: $(VENV)/.installed ## write the last run of a matrix to results/published, to be committed
+	$(GAPBENCH) report "$(MATRIX)" --published
+
+fresh-clone: ## what is committed, installed and run beside a space: smoke has to leave it clean (minutes, some GB)
+	rm -rf "build/fresh clone" && git clone -q . "build/fresh clone"
+	$(MAKE) -C "build/fresh clone" eval MATRIX=smoke
+	git -C "build/fresh clone" status --porcelain > build/changed && cat build/changed && test ! -s build/changed
 
 clean: ## remove .venv, .gapbench and caches; results and the MLflow store stay
 	rm -rf $(VENV) .gapbench .pytest_cache .mypy_cache .ruff_cache .benchmarks build dist *.egg-info

@@ -44,7 +44,9 @@ def remarks(root: Path) -> Iterator[str]:
     crop="face",
     remarks=remarks,
 )
-def manifest(root: Path) -> Iterator[Clip]:
+def manifest(
+    root: Path, columns: Mapping[str, str] | None = None, labels: Sequence[str] = ()
+) -> Iterator[Clip]:
     """The clips of a table (`files.TABLES`), or of one called `manifest` in a folder.
 
     `path` is a video, an image or a folder of frames: relative to the manifest's folder and inside it,
@@ -52,15 +54,18 @@ def manifest(root: Path) -> Iterator[Clip]:
     usual words (`harness/words.py`), as in a file of scores; `split` is test unless it is said. Further
     columns become attributes; `box` is `[x, y, w, h]` or `x;y;w;h`, in pixels. A line that cannot be
     understood is a `HarnessError` with its number.
+
+    `columns`: what the file calls a column that has another name; `labels`: what it calls real and fake.
     """
     file = _file(root)
-    lines = _parquet(file) if is_parquet(file) else _csv(file)
+    named = {theirs: ours for ours, theirs in (columns or {}).items()}
+    lines = _parquet(file, named) if is_parquet(file) else _csv(file, named)
     seen: dict[str, str] = {}
     stored = Stored()
     found: list[Clip] = []
     for where, cells in lines:
         try:
-            clip = _clip(file.parent, cells, stored)
+            clip = _clip(file.parent, cells, stored, labels)
         except HarnessError as error:
             raise HarnessError(f"{file}: {where}: {error}") from error
         if clip.id in seen:
@@ -105,12 +110,12 @@ def _file(root: Path) -> Path:
     raise HarnessError(f"dataset manifest: {root} is neither a table nor a folder with manifest.csv")
 
 
-def _csv(file: Path) -> Iterator[Line]:
-    sheet = sheet_of(file, ("path", "label"))
+def _csv(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
+    theirs = {ours: name for name, ours in named.items()}
+    sheet = sheet_of(file, [theirs.get(name, name) for name in ("path", "label")])
     try:
         rows = csv.reader(io.StringIO(sheet.text, newline=""), delimiter=sheet.delimiter)
-        columns = [name.strip() for name in next(rows, [])]
-        _need_columns(file, columns)
+        columns = _named(file, [name.strip() for name in next(rows, [])], named)
         for row in rows:
             where = f"line {rows.line_num + sheet.skipped}"
             if len(row) > len(columns) and any(cell.strip() for cell in row[len(columns) :]):
@@ -122,17 +127,18 @@ def _csv(file: Path) -> Iterator[Line]:
         raise HarnessError(f"{file} is not a CSV file: {error}") from error
 
 
-def _parquet(file: Path) -> Iterator[Line]:
+def _parquet(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
     import pyarrow
     import pyarrow.parquet
 
     row = 0
     try:
         with pyarrow.parquet.ParquetFile(file) as table:
-            _need_columns(file, table.schema_arrow.names)
+            columns = _named(file, table.schema_arrow.names, named)
             for batch in table.iter_batches(batch_size=8192):
-                for cells in batch.to_pylist():
+                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     row += 1
+                    cells = dict(zip(columns, values, strict=True))
                     yield f"row {row}", {k: v for k, v in cells.items() if not _is_empty(v)}
     except (OSError, pyarrow.ArrowException) as error:
         raise HarnessError(f"{file} is not a Parquet file: {error}") from error
@@ -142,20 +148,26 @@ def _is_empty(cell: Any) -> bool:
     return cell is None or cell == "" or cell != cell  # NaN differs from itself
 
 
-def _need_columns(file: Path, columns: list[str]) -> None:
+def _named(file: Path, theirs: Sequence[str], named: Mapping[str, str]) -> list[str]:
+    """The columns under our names; `HarnessError` where one is missing or there twice."""
+    gone = [name for name in named if name not in theirs]
+    if gone:
+        raise HarnessError(f"{file} has no column {gone[0]!r} (found: {', '.join(theirs) or 'none'})")
+    columns = [named.get(name, name) for name in theirs]
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
         raise HarnessError(f"{file} has no column {missing[0]!r} (found: {', '.join(columns) or 'none'})")
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise HarnessError(f"{file} has two columns {twice[0]!r}")
+    return columns
 
 
-def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored) -> Clip:
+def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored, labels: Sequence[str]) -> Clip:
     if "path" not in cells:
         raise HarnessError("it has no path")
     name = _relative(folder, _with_slashes(folder, str(cells["path"])))
-    label, split = _label(cells.get("label")), split_of(cells.get("split", "test"))
+    label, split = _label(cells.get("label"), labels), split_of(cells.get("split", "test"))
     if split is None:
         raise unknown("split", str(cells["split"]), SPLITS)
     named = [column for column in ("manipulation", "source") if column in cells]
@@ -195,13 +207,20 @@ def _relative(folder: Path, path: str) -> str:
     return tidy
 
 
-def _label(cell: Any) -> int:
-    label = label_of(cell)
+def _label(cell: Any, labels: Sequence[str]) -> int:
+    """0 or 1, in the words that are stated for real and fake, else in any usual ones."""
+    if cell is None:
+        raise HarnessError("it has no label")
+    label = _stated(cell, labels) if labels else label_of(cell)
     if label is None:
-        raise HarnessError(
-            "it has no label" if cell is None else f"the label {cell!r} is not 0, 1, real or fake"
-        )
+        raise HarnessError(f"the label {cell!r} is not {' or '.join(labels or ('0, 1, real', 'fake'))}")
     return label
+
+
+def _stated(cell: Any, labels: Sequence[str]) -> int | None:
+    whole = isinstance(cell, (bool, int)) or (isinstance(cell, float) and cell.is_integer())
+    text = str(int(cell)) if whole else str(cell).strip().lower()
+    return dict(zip(labels, (REAL, FAKE), strict=True)).get(text)
 
 
 def _attributes(cells: Mapping[str, Any]) -> dict[str, Any]:

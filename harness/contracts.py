@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -59,6 +59,51 @@ Called with the path and, by name, what is stated of the file; an importer takes
 `fake_class`, the numbers of classes that are fake."""
 
 
+CHANGES: Mapping[str, tuple[str, str]] = {
+    **{name: (name, r"[1-9]\d*") for name in ("epochs", "size", "clips", "batch")},
+    "lr": ("learning_rate", r"0\.\d+"),
+    "limit": ("limit", r"[1-9]\d*"),
+    "present": ("present", ""),
+    "from": ("start", "[0-9a-f]{10}"),
+}
+"""What of a recipe can be changed on the command line, in the order of its name -> field, and what it may
+be: `published+epochs3+lr0.001+present` is the recipe `published` with three changes."""
+
+
+def changed_recipe(name: str, changes: Mapping[str, Any]) -> str:
+    """The name of a recipe with changes, word of `CHANGES` -> value; None and False change nothing."""
+    said = [
+        word if changes[word] is True else f"{word}{_decimal(changes[word])}"
+        for word in CHANGES
+        if changes.get(word) not in (None, False, "")
+    ]
+    return "+".join([name, *said])
+
+
+def clips_of_recipe(name: str) -> tuple[bool, int | None]:
+    """Whether a recipe of that name takes only clips that have a file, and how many of a split at most."""
+    said = dict(map(_change, name.split("+")[1:]))
+    return said.get("present", False), said.get("limit")
+
+
+def _decimal(value: Any) -> str:
+    return f"{value:.12f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """Field and value of one change: `epochs3` -> ("epochs", 3)."""
+    for word, (name, pattern) in CHANGES.items():
+        match = re.fullmatch(f"{word}({pattern})", text)
+        if match:
+            return name, match[1] if word == "from" else _value(match[1])
+    raise unknown("change of a recipe", text, CHANGES)
+
+
+def _value(text: str) -> float | int | bool:
+    """A number as its kind, and True where there is none."""
+    return True if not text else float(text) if "." in text else int(text)
+
+
 @dataclass(frozen=True)
 class DetectorEntry:
     """A registered detector."""
@@ -84,10 +129,11 @@ class DetectorEntry:
         return bool(self.recipes)
 
     def recipe(self, name: str) -> Recipe:
-        """The recipe of that name; `HarnessError` names the known ones."""
-        if name not in self.recipes:
-            raise unknown(f"recipe of {self.name}", name, self.recipes)
-        return self.recipes[name]
+        """The recipe of that name, with its changes (`CHANGES`); `HarnessError` names the known ones."""
+        base, *changes = name.split("+")
+        if base not in self.recipes:
+            raise unknown(f"recipe of {self.name}", base, self.recipes)
+        return replace(self.recipes[base], **dict(map(_change, changes)))
 
     def make(self, recipe: Recipe | None = None) -> Any:
         """A new detector: with the recipe's size, frames and options, or a fixed one as it is."""
@@ -133,6 +179,12 @@ class DatasetEntry:
     """For a dataset that is what lies in its folders: which files are no clips. Others come with a list."""
     remarks: Remarks | None = None
     """For such a dataset: what whoever reads a number must know of how it was listed."""
+    root: Path | None = None
+    """Where the clips of one's own lie that were given this name (`own_sets`); None for all others."""
+    people_from: str = ""
+    """What of such clips says who is seen (`own_sets.PEOPLE_FROM`); empty: the list itself, if anything."""
+    splits: bool = False
+    """Whether such clips are split here where nobody says of which split they are."""
 
 
 Apply = Callable[["np.ndarray", Any, "np.random.Generator"], "np.ndarray"]

@@ -89,6 +89,12 @@ def file_name(text: str) -> str:
     return re.sub(r"[/\\:]", "+", text).replace("..", "++")
 
 
+def shown_place(path: Path) -> str:
+    """A path as it may be published: as seen from the working directory; outside it, its last name alone."""
+    place, here = path.absolute(), Path.cwd()
+    return str(place.relative_to(here)) if place.is_relative_to(here) else place.name
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file; a missing or damaged one is a `HarnessError` that names it."""
     try:

@@ -127,13 +127,21 @@ class Row:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """commit, dirty, weights_sha256, clips_sha256, recipe_sha256, threshold, threshold_source ..."""
     draws: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """`auc` and `accuracy` under each draw of the bootstrap, as arrays: draw k of any two rows weighs the
+    """`auc` and accuracies under each draw of the bootstrap, as arrays: draw k of any two rows weighs the
     identities of a dataset alike, so differences of rows have draws too."""
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """(real, fake) clips of the row: `clips` in all, those that `failed`, those that are `faceless` (scored
+    by a policy), and the scored ones that `auc` and each `auc:<manipulation>` are over."""
 
     @property
     def shares_footage(self) -> bool:
         """Whether test clips show recordings that the weights were trained on; such a row is never ranked."""
         return bool(self.provenance.get("shared_footage"))
+
+    @property
+    def unjudged(self) -> str:
+        """Why missing faces or failed clips keep the row from a rank; empty where they do not."""
+        return str(self.provenance.get("unjudged") or "")
 
     @property
     def selection(self) -> str:

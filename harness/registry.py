@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from harness import weights
+from harness import own_sets, weights
 from harness.contracts import NAME as NAME
 from harness.contracts import Apply as Apply
 from harness.contracts import DatasetEntry as DatasetEntry
@@ -93,6 +93,10 @@ class Registry(Generic[E]):
         self._scan()
         return sorted(self._entries)
 
+    def knows(self, name: str) -> bool:
+        """Whether something can be had by that name: registered, or clips of one's own that were named."""
+        return name in self.names() or (self.kind == "dataset" and name in own_sets.own_names())
+
     def families(self) -> list[str]:
         """The prefixes of names that take an argument, sorted."""
         self._scan()
@@ -103,6 +107,23 @@ class Registry(Generic[E]):
         self._scan()
         return dict(self._broken)
 
+    def why_absent(self, name: str) -> str:
+        """Why something that is known by that name cannot be had here; empty where it can.
+
+        Its file cannot be imported, or its family cannot open what it names. A name that nobody knows is a
+        `HarnessError`.
+        """
+        self._scan()
+        if name in self._broken:
+            return f"its file cannot be imported: {self._broken[name]}"
+        try:
+            self.get(name)
+        except HarnessError as error:
+            if name.partition(":")[0] not in self._families:
+                raise
+            return str(error)
+        return ""
+
     def get(self, name: str) -> E:
         """The entry of that name; `HarnessError` names the nearest one, or says why its file is broken."""
         self._scan()
@@ -110,6 +131,8 @@ class Registry(Generic[E]):
             return self._entries[name]
         if name in self._broken:
             raise HarnessError(f"{self.kind} {name!r} cannot be imported: {self._broken[name]}")
+        if self.kind == "dataset" and (own := own_sets.own_entry(name, self.get)):  # type: ignore[arg-type]
+            return own  # type: ignore[return-value]
         prefix, colon, argument = name.partition(":")
         if colon and self.kind == "detector" and (imported := weights.imported(name, self.get)):
             return imported

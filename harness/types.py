@@ -106,8 +106,29 @@ def world_of(dataset: str) -> str:
     return COMPRESSION.sub("", parts_of(dataset)[0].removeprefix(BENCH))
 
 
+BY = "~"
+"""Stands between what a detector was trained on and by which recipe, where that is not the default."""
+
+
+def set_and_recipe(trained_on: str) -> tuple[str, str]:
+    """(`dataset` or `dataset-left_out`, name of the recipe or nothing) of `mine` or `mine~procedural`."""
+    name, _, recipe = trained_on.partition(BY)
+    return name, recipe
+
+
+def entry_parts(name: str) -> tuple[str, str | None, int]:
+    """(detector, trained on with its recipe, seed) of `detector@trained_on~recipe#seed`; see `Cell.entry`."""
+    detector, sign, trained_on = name.partition("@")
+    match = re.fullmatch(r"(.*?)(?:#([0-9]+))?", trained_on)
+    return detector, (match[1] if sign and match else None), int(match[2] or 0) if match else 0
+
+
 def parts_of(text: str) -> tuple[str, str | None, str | None]:
-    """(dataset, manipulation left out, only manipulation) of `name`, `name-left_out` or `name:only`."""
+    """(dataset, manipulation left out, only manipulation) of `name`, `name-left_out` or `name:only`.
+
+    What follows `BY` is no part of them.
+    """
+    text, _ = set_and_recipe(text)
     name, sign, manipulation = (*re.split("([-:])", text, maxsplit=1), "", "")[:3]
     return name, manipulation if sign == "-" else None, manipulation if sign == ":" else None
 
@@ -180,6 +201,12 @@ class Recipe:
     """Training clips used at most (balanced, evenly spread over the listing); None uses all."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments for the detector's constructor, e.g. `{"pooling": "mean"}`."""
+    present: bool = False
+    """Whether listed clips that have no file are left out, where they would count as unreadable."""
+    limit: int | None = None
+    """Clips of each split used at most (balanced, evenly spread over the listing); None uses all."""
+    start: str = ""
+    """First ten hex digits of the sha256 of the weights it starts from; empty: as `pretrained` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +243,8 @@ class Cell:
     detector: str
     """Registered name."""
     trained_on: str | None
-    """Dataset, or `dataset-manipulation` when that manipulation was left out; None if not trained."""
+    """Dataset, or `dataset-manipulation` when that manipulation was left out, and `~recipe` where weights are
+    named by another than the default recipe; None if not trained."""
     tested_on: str
     """Dataset, or `dataset:manipulation` for that manipulation and all reals."""
     perturbation: str = "clean"

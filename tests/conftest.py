@@ -43,6 +43,7 @@ def home(tmp_path: Path, tiny_root: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     costs.mkdir(exist_ok=True)
     (folder / "costs").symlink_to(costs, target_is_directory=True)
     monkeypatch.setenv("GAPBENCH_HOME", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     return folder
 

@@ -118,8 +118,11 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "dirty": False,
         "figures": [*figures, unpaired],
     }
-    (tmp_path / f"{machine.slug(here)}.json").write_text(json.dumps(said))
-    return tmp_path
+    folder = tmp_path / "measured"
+    folder.mkdir()
+    (folder / f"{machine.slug(here)}.json").write_text(json.dumps(said))
+    (folder / f"{machine.slug(here)}.md").write_text("a page")
+    return folder
 
 
 def planted(case: Case, ratio: float) -> Figure:
@@ -129,36 +132,40 @@ def planted(case: Case, ratio: float) -> Figure:
 
 
 def test_accepted_ratios_are_judged_from_end_to_end(
-    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_gate(measured, PAIRS) == 4, "nothing is accepted yet"
-    assert accept(measured) == 0
-    names = [each["name"] for each in json.loads((measured / "accepted.json").read_text())["figures"]]
+    published = tmp_path / "published"
+    assert run_gate(published, PAIRS) == 4, "nothing is accepted yet"
+    written = sorted(path.name for path in measured.iterdir())
+    assert accept(measured, published) == 0
+    names = [each["name"] for each in json.loads((published / "accepted.json").read_text())["figures"]]
     assert names == [case.name for case in CASES]
+    assert sorted(path.name for path in published.iterdir()) == ["accepted.json", *written]
+    assert sorted(path.name for path in measured.iterdir()) == written
 
     monkeypatch.setattr(gate, "measure", lambda case, pairs: planted(case, 3.0))
-    assert run_gate(measured, PAIRS) == 0
+    assert run_gate(published, PAIRS) == 0
     slow = CASES[1].name
     monkeypatch.setattr(gate, "measure", lambda case, pairs: planted(case, 2.0 if case.name == slow else 3.0))
     capsys.readouterr()
-    assert run_gate(measured, PAIRS) == 1
+    assert run_gate(published, PAIRS) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.startswith(slow) for line in lines if " worse " in line] == [True]
 
     monkeypatch.setattr(machine, "flags", lambda: [])
-    assert run_gate(measured, PAIRS) == 4
+    assert run_gate(published, PAIRS) == 4
 
 
-def test_too_few_pairs_are_not_accepted(measured: Path) -> None:
+def test_too_few_pairs_are_not_accepted(measured: Path, tmp_path: Path) -> None:
     path = next(measured.glob("*.json"))
     said = json.loads(path.read_text())
     said["figures"][0]["pairs"] = said["figures"][0]["pairs"][:3]
     path.write_text(json.dumps(said))
     with pytest.raises(HarnessError, match="fewer than 7 pairs"):
-        accept(measured)
+        accept(measured, tmp_path)
     path.unlink()
     with pytest.raises(HarnessError, match="nothing was measured on this machine"):
-        accept(measured)
+        accept(measured, tmp_path)
 
 
 def test_figures_are_told_as_a_table() -> None:

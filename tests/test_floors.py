@@ -25,7 +25,7 @@ WINGS: dict[str, tuple[str, ...]] = {
     "data": ("video",),
     "data.audit": ("data", "video", "metrics"),
     "training": ("runtime", "video", "metrics"),
-    "results": ("data.audit.record", "metrics"),
+    "results": ("data.audit.record", "data.audit.findings", "metrics"),
     "evaluation": ("training", "results", "runtime", "data", "data.audit", "video", "metrics"),
     "gate": ("results", "metrics"),
     "report": ("report.plots", "results", "metrics"),

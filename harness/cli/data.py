@@ -89,6 +89,7 @@ class CheckRequest:
 
 def run_data_check(options: Namespace) -> int:
     """Inspect datasets, print what was found and write it as a page; 1 if anything is an error, else 0."""
+    from harness.data.contact_sheet import contact_sheet
     from harness.data.inspection import inspect, page, report
 
     asked = _asked(options)
@@ -96,11 +97,50 @@ def run_data_check(options: Namespace) -> int:
     found: list[Inspection] = []
     for name, root in asked.roots.items():
         found.append(inspect(registry.datasets.get(name), root, others.get(name)))
+        _keep(found[-1])
         print(report(found[-1]), end="\n\n")
     file = options.html or home() / "reports" / f"{asked.title}.html"
-    write_whole(file, page(asked.title, found))
+    sheets = {each.name: contact_sheet(each.pictures) for each in found if each.pictures}
+    write_whole(file, page(asked.title, found, sheets))
     print(f"page: {file}")
+    for name, sheet in sheets.items():
+        pictures = file.with_name(f"{file.stem}{f'-{name}' if len(found) > 1 else ''}.png")
+        write_whole(pictures, sheet)
+        print(f"pictures: {pictures}")
+    for each in found:
+        for command in _not_asked(each, options.root):
+            say(f"not asked yet: {command}")
     return 1 if any(inspection.of("error") for inspection in found) else 0
+
+
+def _not_asked(found: Inspection, root: Path | None) -> tuple[str, ...]:
+    """What else can be asked of clips that somebody brought."""
+    from harness.data.audit.findings import findings_of
+
+    if registry.datasets.get(found.name).embedded or not all(found.tally.present):
+        return ()
+    return findings_of(found.name, found.content_sha256, found.clips_sha256).recommended(root)
+
+
+def _keep(found: Inspection) -> None:
+    """Keep what was found, for whoever shows a number on these clips."""
+    from harness.data.audit.findings import Checked, write_check
+
+    if not sum(found.tally.listed):
+        return
+    errors, warnings = (
+        tuple(f"{each.what}: {each.text}" for each in found.of(severity)) for severity in ("error", "warning")
+    )
+    tally = {each.name: getattr(found.tally, each.name) for each in dataclasses.fields(found.tally)}
+    write_check(
+        Checked(
+            *(found.name, found.content_sha256),
+            **tally,
+            errors=errors,
+            warnings=warnings,
+            telling=found.telling,
+        )
+    )
 
 
 def _asked(options: Namespace) -> CheckRequest:
@@ -145,7 +185,7 @@ def _present() -> CheckRequest:
 
 def _of_matrix(matrix: Matrix, names: Sequence[str]) -> CheckRequest:
     """The datasets of a matrix (of `names` alone, where any are given) that are on this machine."""
-    needed = dict.fromkeys(Subset.parse(text).dataset for text in (*matrix.train, *matrix.test))
+    needed = dict.fromkeys(Subset.parse(text).dataset for text in (*matrix.learnt, *matrix.test))
     for name in names:
         if name not in needed:
             raise HarnessError(f"matrix {matrix.name} does not use {name} (it uses {', '.join(needed)})")
@@ -160,7 +200,7 @@ def _of_matrix(matrix: Matrix, names: Sequence[str]) -> CheckRequest:
         raise HarnessError(f"no dataset of matrix {matrix.name} is on this machine")
     tested = {Subset.parse(text).dataset for text in matrix.test}
     chosen = {name: root for name, root in roots.items() if not names or name in names}
-    train = [text for text in matrix.train if Subset.parse(text).dataset in roots]
+    train = [text for text in matrix.learnt if Subset.parse(text).dataset in roots]
     against = {name: train for name in chosen if name in tested}
     return CheckRequest(matrix.name, chosen, against, roots, trains=True)
 
@@ -209,7 +249,7 @@ def run_data_audit(options: Namespace) -> int:
     if judge is not None:
         audit = dataclasses.replace(audit, counterfactual=judge(entry, judged))
         write_audit(audit)
-    print("\n" + described(audit) + "\n")
+    print("\n" + described(audit, options.root) + "\n")
     for line in failures:
         say(f"warning: {line}")
     print(f"wrote {file}")

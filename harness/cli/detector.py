@@ -8,10 +8,30 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from harness.cli.options import Adder, add_device, add_face_model, add_retrain, add_video_reader, box, natural
+from harness.cli.options import (
+    Adder,
+    add_device,
+    add_face_model,
+    add_part,
+    add_retrain,
+    add_video_reader,
+    box,
+    natural,
+    positive,
+    rate,
+)
+from harness.cli.own_clips import add_own, trained_on_of
 from harness.files import file_digest
 from harness.progress import say
-from harness.types import FACE_CROPS, FACE_POLICIES, FACE_POLICY, HarnessError, Prediction, Runtime
+from harness.types import (
+    CROPS,
+    FACE_CROPS,
+    FACE_POLICIES,
+    FACE_POLICY,
+    HarnessError,
+    Prediction,
+    Runtime,
+)
 
 
 def add_train(command: Adder) -> None:
@@ -19,10 +39,27 @@ def add_train(command: Adder) -> None:
     train = command("train", "train a detector", "gapbench train xception --on procedural_lab")
     train.add_argument("detector")
     train.add_argument(
-        "--on", required=True, metavar="DATASET", help="dataset, or dataset-manipulation to leave one out"
+        "--on",
+        required=True,
+        metavar="DATASET|FOLDER|FILE",
+        help="a dataset (dataset-manipulation leaves one out), or clips of your own: a folder or a list",
     )
-    train.add_argument("--recipe", help="default: procedural for embedded datasets, else published")
     train.add_argument("--seed", type=natural, default=0)
+    recipe = train.add_argument_group("the recipe, and what of it is changed (the weights' name says so)")
+    recipe.add_argument("--recipe", help="default: procedural for embedded datasets, else published")
+    recipe.add_argument("--epochs", type=positive, help="passes over the training clips, at most")
+    recipe.add_argument("--size", type=positive, metavar="PX", help="side of the input")
+    recipe.add_argument("--clips", type=positive, metavar="N", help="training clips, at most")
+    recipe.add_argument("--batch", type=positive, metavar="N", help="clips in one step")
+    recipe.add_argument("--learning-rate", type=rate, metavar="RATE", help="peak, of the new layers")
+    recipe.add_argument(
+        "--start-from", metavar="WEIGHTS", help="weights to go on from: imported, or DETECTOR@TRAINED_ON"
+    )
+    add_part(recipe)
+    own = train.add_argument_group("for clips of your own")
+    add_own(own)
+    own.add_argument("--crop", choices=CROPS, help="part of the frame that is shown (default: the face)")
+    add_face_model(train)
     add_retrain(train)
     add_video_reader(train)
     add_device(train)
@@ -33,7 +70,7 @@ def add_predict(command: Adder) -> None:
     predict = command(
         "predict", "judge videos or images", "gapbench predict xception@procedural_lab clip.mp4 --json"
     )
-    predict.add_argument("detector", help="DETECTOR@TRAINED_ON[#SEED], or a fixed detector")
+    predict.add_argument("detector", help="DETECTOR@TRAINED_ON[~RECIPE][#SEED], or a fixed detector")
     predict.add_argument("files", nargs="+", type=Path, metavar="FILE")
     predict.add_argument(
         "--crop",
@@ -68,6 +105,11 @@ def add_cost(command: Adder) -> None:
     add_device(cost)
 
 
+CHANGED = {
+    **{name: name for name in ("epochs", "size", "clips", "batch", "present", "limit")},
+    "lr": "learning_rate",
+}
+"""Word in a recipe's name -> the option of `train` that changes it."""
 WORTH_FOLDING = 8
 """Files for which BatchNorm is folded, at least: to prove it takes as long as judging two."""
 
@@ -78,25 +120,36 @@ def run_train(options: Namespace) -> int:
     from harness.data.clips import Subset, list_clips
     from harness.data.location import root_of, why_no_folder
     from harness.evaluation.run import cut_as, make_job, weights_for
+    from harness.evaluation.training_request import recipe_asked, start_of, told
     from harness.runtime.device import device_of
 
     entry = registry.detectors.get(options.detector)
     if not entry.trainable:
         raise HarnessError(f"{entry.name} is a fixed detector: there is nothing to train")
-    data = registry.datasets.get(Subset.parse(options.on).dataset)
-    recipe = options.recipe or ("procedural" if data.embedded else "published")
-    entry.recipe(recipe)
+    trained_on = trained_on_of(options)
+    data = registry.datasets.get(Subset.parse(trained_on).dataset)
+    changes = {word: getattr(options, name) for word, name in CHANGED.items()}
+    changes["from"] = start_of(options.start_from, entry) if options.start_from else None
+    recipe = recipe_asked(entry, data, options.recipe, changes)
     absent = why_no_folder(data)
     if absent:
         raise HarnessError(f"{data.name} is absent: {absent}")
     clips = {data.name: list_clips(data, root_of(data))}
-    job = make_job(entry, recipe, options.on, clips, options.seed, device_of(options.device))
-    weights = weights_for(cut_as(job, job.crop), options.retrain)
+    job = make_job(entry, recipe, trained_on, clips, options.seed, device_of(options.device))
+    job = cut_as(job, options.crop or job.crop)
+    for line in told(job, data, clips[data.name]):
+        print(line, flush=True)
+    weights = weights_for(job, options.retrain)
     print(f"weights    {weights.path}")
     print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
     best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
     if best is not None:
         print(f"val AUC    {best:.4f} (best of {len(weights.curve)} epochs)")
+    named = f"{entry.name}@{trained_on}" + (f"#{options.seed}" if options.seed else "")
+    print(f"use it     gapbench predict {named} FILE")
+    if any(clip.split == "test" for clip in clips[data.name]):
+        shown = "" if job.crop == data.crop else f" --crop {job.crop}"
+        print(f"judge it   gapbench eval {trained_on} --detector {named}{shown}")
     return 0
 
 

@@ -15,8 +15,9 @@ from harness.cli import data, detector, eval, gate, metrics, plugins, report, we
 from harness.cli.options import Parser
 from harness.types import HarnessError, unknown
 
-EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input; 3 inconclusive;
-4 incomparable or nothing accepted; 5 results are safe, publishing failed; 70 a bug; 130 interrupted"""
+EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input, or no clip was scored;
+3 inconclusive, or some cells have no score; 4 incomparable or nothing accepted;
+5 results are safe, publishing failed; 70 a bug; 130 interrupted"""
 
 
 COMMANDS: dict[str, ModuleType] = {

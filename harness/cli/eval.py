@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
 
 from harness import timing
 from harness.cli.options import (
@@ -10,14 +12,28 @@ from harness.cli.options import (
     add_device,
     add_face_model,
     add_oracle,
+    add_part,
     add_results,
     add_retrain,
     add_tracking,
     add_video_reader,
 )
+from harness.cli.own_clips import add_own, matrix_named
 from harness.cli.report import last_run, publish_board, usable, write_report
 from harness.evaluation.matrix import load_matrix
-from harness.types import CROPS, NO_FACE_POLICIES, NO_FACE_POLICY, HarnessError
+from harness.progress import say
+from harness.records import Row
+from harness.types import (
+    CROPS,
+    FACE_POLICIES,
+    FACE_POLICY,
+    NO_FACE_POLICIES,
+    NO_FACE_POLICY,
+    HarnessError,
+)
+
+MOST_NAMED = 4
+"""Cells without a score that are named in one line."""
 
 
 def add_eval(command: Adder) -> None:
@@ -26,7 +42,9 @@ def add_eval(command: Adder) -> None:
         "eval", "run a matrix and print its leaderboard", "gapbench eval cross-dataset --dry-run"
     )
     evaluate.add_argument(
-        "matrix", help="a matrix, a .toml file, or clips of your own: a folder, a .csv or a .parquet file"
+        "matrix",
+        nargs="?",
+        help="a matrix, a .toml file, or clips of your own: a folder, a .csv or a .parquet file",
     )
     evaluate.add_argument(
         "--dry-run", action="store_true", help="only say what would be done, and what is missing"
@@ -42,11 +60,21 @@ def add_eval(command: Adder) -> None:
         help="who judges them; again for more",
     )
     own.add_argument(
+        "--test",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a folder or file of clips under a name of its own, or a dataset; again for more on one board",
+    )
+    own.add_argument(
         *("--perturbation", "-p"),
         action="append",
         default=[],
         metavar="NAME",
         help="e.g. jpeg-3; again for more",
+    )
+    own.add_argument(
+        "--train", action="store_true", help="train a detector that is named and not trained here"
     )
     own.add_argument("--crop", choices=CROPS, help="part of the frame that is shown (default: the face)")
     own.add_argument(
@@ -54,6 +82,13 @@ def add_eval(command: Adder) -> None:
         choices=NO_FACE_POLICIES,
         help=f"what a clip without a face counts as (default: {NO_FACE_POLICY})",
     )
+    own.add_argument(
+        "--faces",
+        choices=FACE_POLICIES,
+        help=f"who of several people is judged (default: {FACE_POLICY}, at each moment)",
+    )
+    add_part(own)
+    add_own(own)
     add_face_model(evaluate)
     add_video_reader(evaluate)
     evaluate.add_argument("--no-publish", action="store_true", help="leave MLflow alone")
@@ -77,7 +112,6 @@ def run_eval(options: Namespace) -> int:
 
 
 def _run(options: Namespace) -> int:
-    from harness.cli.own_clips import matrix_named
     from harness.cli.seal_writer import SealWriter
 
     clock = timing.begin()
@@ -91,14 +125,14 @@ def _run(options: Namespace) -> int:
         from harness.evaluation.run import run_plan
         from harness.runtime.device import device_of
 
-        plan = plan_matrix(matrix, device_of(options.device), options.retrain, options.rescore)
+        anew = (options.retrain, options.rescore, options.train)
+        plan = plan_matrix(matrix, device_of(options.device), *anew)
         print(describe_plan(plan), flush=True)
     if options.dry_run:
         return 0
     witness.planned(plan)
     if not plan.cells:
-        why = "; ".join(dict.fromkeys(plan.absent.values()))
-        raise HarnessError(f"matrix {matrix.name}: every cell is absent: {why}")
+        raise HarnessError(f"matrix {matrix.name}: every cell is absent: {plan.reasons}")
     run_plan(plan)
     with timing.spent("tables and plots"):
         board = last_run(named)
@@ -106,7 +140,22 @@ def _run(options: Namespace) -> int:
         witness.reported(plan, board, "\n\n".join(filter(None, printed)))
     with timing.spent("publish"):
         code = 0 if options.no_publish else publish_board(board, options)
+    print("\n".join(timing.told(clock.taken(), clock.beside)))
+    unscored = [row for row in board.rows if row.failed == row.clips]
+    if unscored or plan.lost:
+        return _not_measured(unscored, plan) or code
     if code == 0:
         witness.ended()
-    print("\n".join(timing.told(clock.taken(), clock.beside)))
     return code
+
+
+def _not_measured(unscored: Sequence[Row], plan: Any) -> int:
+    """Say which cells have no score, after everything else was written; some of them are exit code 3."""
+    lost = [f"{name} is absent ({plan.absent[name]})" for name in plan.lost]
+    named = ", ".join(f"{row.cell} ({row.provenance['failure']})" for row in unscored[:MOST_NAMED])
+    named += f" and {len(unscored) - MOST_NAMED} more" if len(unscored) > MOST_NAMED else ""
+    if len(unscored) == len(plan.cells):
+        raise HarnessError("; ".join([f"no clip could be scored: {named}", *lost]))
+    many = f"no clip could be scored in {len(unscored)} of {len(plan.cells)} cells: {named}"
+    say(f"gapbench: {'; '.join([*[many] * bool(unscored), *lost])}; the rest is as printed")
+    return 3

@@ -40,6 +40,14 @@ def add_video_reader(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_part(command: argparse._ActionsContainer) -> None:
+    """`--present` and `--limit`: part of a dataset, where not all of it is here or wanted."""
+    command.add_argument("--present", action="store_true", help="leave out listed clips that have no file")
+    command.add_argument(
+        "--limit", type=positive, metavar="N", help="at most N clips of each split, as many real as fake"
+    )
+
+
 def add_retrain(command: argparse.ArgumentParser) -> None:
     """`--retrain`: what is trained already is trained anew."""
     command.add_argument("--retrain", action="store_true", help="train anew what is trained already")
@@ -84,6 +92,22 @@ def natural(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    number = natural(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("0 is below 1")
+    return number
+
+
+def rate(text: str) -> float:
+    """A learning rate: a number above 0 and below 1."""
+    number = share(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and below 1")
     return number
 
 

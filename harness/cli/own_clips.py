@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shlex
-from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from harness import registry
+from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
-from harness.files import TABLES, digest, expanded, home, write_whole
-from harness.types import NO_FACE_POLICY, HarnessError
+from harness.files import digest, expanded, home, shown_place, write_whole
+from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
+COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")
+"""Columns of a manifest that `--map` may name."""
+OF_OWN = (
+    *("detector", "test", "perturbation", "crop", "no_face", "faces", "present", "limit"),
+    *("name", "people_from", "map", "labels"),
+)
+"""Options of `eval` that say something of clips, for which a matrix has its file."""
 ABOUT = """
 Clips brought by whoever ran this ({what}). The numbers are about these clips alone; their labels are taken
 from {where}. Before believing them, ask whether the clips can be told apart without looking at the faces:
@@ -22,99 +30,189 @@ from {where}. Before believing them, ask whether the clips can be told apart wit
 """
 
 
-def matrix_named(options: Namespace) -> str:
+def add_own(command: argparse._ActionsContainer) -> None:
+    """The options that say what clips of one's own are called, and how they are read."""
+    command.add_argument("--name", help="what these clips are called (default: the name of their folder)")
+    command.add_argument(
+        "--people-from",
+        choices=own_sets.PEOPLE_FROM,
+        help="who is seen: the folder a clip lies in, or the names of fakes that hold that of a real clip",
+    )
+    command.add_argument(
+        "--map", action="append", default=[], metavar="OURS=THEIRS", help="a column that has another name"
+    )
+    command.add_argument(
+        "--labels", metavar="REAL,FAKE", help="what a file calls them (default: 0 and 1, real and fake)"
+    )
+
+
+def brought(
+    path: Path, name: str | None, options: argparse.Namespace, splits: bool = False
+) -> own_sets.OwnSet:
+    """The clips at a path under a name of their own, as the options of `add_own` say how they are read."""
+    said: dict[str, Any] = {"people_from": options.people_from, "splits": splits}
+    if options.map or options.labels:
+        from harness.results.score_file import wording
+
+        words = wording(options.map, options.labels, None, COLUMNS)
+        said |= {"columns": words.columns, "labels": words.labels}
+    return own_sets.bring(path, name, said, registry.datasets.get)
+
+
+def trained_on_of(options: argparse.Namespace) -> str:
+    """What `gapbench train --on` names: a dataset, a part of one, or clips of one's own, which get a name."""
+    if options.on in registry.datasets.names():
+        return str(options.on)
+    path = expanded(options.on)
+    if own_sets.kind_of(path):
+        return brought(path, options.name, options, splits=True).name
+    name = Subset.parse(options.on).dataset
+    own = own_sets.find_own(name)
+    if own is not None:
+        brought(Path(own.root), name, options, splits=True)
+    elif name not in registry.datasets.names():
+        raise own_sets.unknown_set(options.on, registry.datasets.names())
+    return str(options.on)
+
+
+def matrix_named(options: argparse.Namespace) -> str:
     """The name or file of the matrix that `gapbench eval` was asked for.
 
-    A folder, a manifest (`files.TABLES`), or with `--detector` a dataset, becomes a matrix of the
-    detectors named, kept in the home folder; anything else is a matrix, to which nothing can be added.
+    A folder, a manifest (`files.TABLES`), or with `--detector` a dataset, becomes a matrix of the detectors
+    named, kept in the home folder; so do several of them (`--test`). Anything else is a matrix, to which
+    nothing can be added.
     """
-    asked = [name for name in ("detector", "perturbation", "crop", "no_face") if getattr(options, name)]
+    asked = [name for name in OF_OWN if getattr(options, name)]
+    if not asked and options.matrix is None:
+        raise HarnessError("say what is evaluated: a matrix, a folder or file of clips, or --test NAME=PATH")
     if not asked and options.matrix in known_matrices():
         return str(options.matrix)
-    dataset, path = _tested(options)
-    if not dataset:
+    tested = _tested(options)
+    if not tested:
         if asked:
             option = f"--{asked[0].replace('_', '-')}"
             raise HarnessError(f"{options.matrix} is no folder, manifest or dataset, which {option} is for")
         return str(options.matrix)
     if not options.detector:
+        named = options.matrix or ", ".join(tested)
         raise HarnessError(
-            f"say which detector judges {options.matrix}: --detector NAME (gapbench ls detectors lists them)"
+            f"say which detector judges {named}: --detector NAME (gapbench ls detectors lists them)"
         )
-    words = re.findall("[a-z0-9]+", (path.absolute().stem if path else dataset).lower())
-    place = [digest(str(path.absolute()))[:6]] if path else []  # two folders may have one name
+    words = [word for name, path in tested.items() for word in _words(path.absolute().stem if path else name)]
+    places = [str(path.absolute()) for path in tested.values() if path]
+    place = [digest(places[0] if len(places) == 1 else places)[:6]] if places else []  # names may be the same
     name = "-".join(["own", *words, *place])
-    text = _toml(options, dataset, path)
+    text = _toml(options, tested)
     parse_matrix(text, name)
     file = home() / "matrices" / f"{name}.toml"
     write_whole(file, text)
     return str(file)
 
 
-def _tested(options: Namespace) -> tuple[str, Path | None]:
-    """The dataset that is meant, and the place where it lies; an empty name where a matrix is meant."""
-    path = expanded(options.matrix)
-    if path.name.lower().endswith(TABLES) and not path.is_dir():
-        if not path.is_file():
-            raise HarnessError(f"manifest {path} does not exist")
-        return "manifest", path
-    if path.is_dir():
-        return "folder", path
-    known = options.detector and Subset.parse(options.matrix).dataset in registry.datasets.names()
-    return (str(options.matrix), None) if known else ("", None)
+def _words(text: str) -> list[str]:
+    return re.findall("[a-z0-9]+", text.lower())
 
 
-def _toml(options: Namespace, dataset: str, path: Path | None) -> str:
+def _tested(options: argparse.Namespace) -> dict[str, Path | None]:
+    """The datasets that are meant, and where a folder or manifest without a name lies; empty for a matrix."""
+    named = [text.partition("=") for text in options.test]
+    found: dict[str, Path | None] = {}
+    if options.matrix is not None:
+        found |= _of_path_or_name(options, options.matrix, options.name, bool(named))
+        if not found:
+            if named:
+                raise own_sets.unknown_set(options.matrix, registry.datasets.names())
+            return {}
+    elif options.name:
+        raise HarnessError("--name is for one folder or file; --test NAME=PATH names several")
+    for name, sign, path in named:
+        if sign and not own_sets.kind_of(expanded(path)):
+            raise HarnessError(
+                f"--test {name}={path}: {path} is neither a folder nor a table ({', '.join(TABLES)})"
+            )
+        one = _of_path_or_name(options, path if sign else name, name if sign else None, True)
+        if not one:
+            raise own_sets.unknown_set(name, registry.datasets.names())
+        if one.keys() & found.keys():
+            raise HarnessError(
+                f"{next(iter(one))} is tested twice; give one of them another name: --test NAME=PATH"
+            )
+        found |= one
+    return found
+
+
+def _of_path_or_name(
+    options: argparse.Namespace, text: str, name: str | None, several: bool
+) -> dict[str, Path | None]:
+    """One test set: clips at a path, under a name of their own where they need one, or a dataset."""
+    path = expanded(text)
+    kind = own_sets.kind_of(path)
+    if kind:
+        if not path.exists():
+            raise HarnessError(f"{kind} {path} does not exist")
+        reading = options.people_from or options.map or options.labels
+        if name or several or reading or own_sets.known_as(path, registry.datasets.get):
+            return {brought(path, name, options).name: None}
+        return {kind: path}
+    known = registry.datasets.knows(Subset.parse(text).dataset)
+    return {text: None} if known and (options.detector or several) else {}
+
+
+def _toml(options: argparse.Namespace, tested: Mapping[str, Path | None]) -> str:
     """The matrix as TOML; a wrong name is said by whoever reads it."""
-    detectors, train, seeds = _asked_for(options.detector)
-    embedded = {name: registry.datasets.get(Subset.parse(name).dataset).embedded for name in train}
-    lines = {
-        "about": _about(dataset, path),
-        "detectors": detectors,
-        "train": train,
-        "test": [dataset],
+    lines: dict[str, Any] = {
+        "about": _about(tested),
+        "detectors": _asked_for(options.detector),
+        "test": list(tested),
         "perturbations": options.perturbation or [],
-        "recipe": "published",
-        "seeds": seeds,
         "no_face": options.no_face or NO_FACE_POLICY,
     }
-    said = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in lines.items()]
-    said += ["[recipes]", *(f'"{name}" = "procedural"' for name in train if embedded[name])]
+    lines |= {"faces": options.faces} if options.faces else {}
+    lines |= {"present": True} if options.present else {}
+    lines |= {"limit": options.limit} if options.limit else {}
+    said = [f"{key} = {_quoted(value)}" for key, value in lines.items()]
     if options.crop:
-        said += ["[crop]", f"{Subset.parse(dataset).dataset} = {json.dumps(options.crop)}"]
-    if path:
-        said += ["[data]", f"{dataset} = {json.dumps(str(path.absolute()), ensure_ascii=False)}"]
+        sets = dict.fromkeys(Subset.parse(name).dataset for name in tested)
+        said += ["[crop]", *(f"{name} = {_quoted(options.crop)}" for name in sets)]
+    places = {name: path for name, path in tested.items() if path}
+    if places:
+        said += ["[data]", *(f"{name} = {_quoted(str(path.absolute()))}" for name, path in places.items())]
     return "\n".join(said) + "\n"
 
 
-def _about(dataset: str, path: Path | None) -> str:
-    if path is None:
-        return (
-            f"Detectors named on the command line, on {dataset}. The numbers say nothing about other clips."
-        )
-    where = "the manifest" if dataset == "manifest" else "its folders"
-    command = f"gapbench data audit {dataset} --root {shlex.quote(str(path))}"
-    return ABOUT.format(what=f"{dataset} {path.absolute().name}", where=where, command=command).strip()
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _asked_for(names: Sequence[str]) -> tuple[list[str], list[str], list[int]]:
-    """Detectors, training sets and seeds of names such as `xception@lab#1`; a matrix is all their pairs."""
-    named = [re.fullmatch(r"([^@]*)(?:@(.*?)(?:#(\d+))?)?", name) for name in names]
-    parts = [match.groups() for match in named if match]
-    for detector, trained, _ in parts:
+def _about(tested: Mapping[str, Path | None]) -> str:
+    sets = {name: own_sets.find_own(Subset.parse(name).dataset) for name in tested}
+    own = {name: one for name, one in sets.items() if one}
+    if not own and not any(tested.values()):
+        names = ", ".join(tested)
+        return f"Detectors named on the command line, on {names}. The numbers say nothing about other clips."
+    kinds = {path_kind for path_kind, path in tested.items() if path} | {one.kind for one in own.values()}
+    where = {"folder": "its folders", "manifest": "the manifest"}
+    whose = where[kinds.pop()] if len(kinds) == 1 and len(tested) == 1 else "their folders and manifests"
+    what = [f"{name} {path.absolute().name}" if path else name for name, path in tested.items()]
+    asked = [f"{name} --root {shlex.quote(shown_place(path))}" for name, path in tested.items() if path]
+    command = f"gapbench data audit {(asked or list(own))[0]}"
+    return ABOUT.format(what=", ".join(what), where=whose, command=command).strip()
+
+
+def _asked_for(names: Sequence[str]) -> list[str]:
+    """The detectors that are meant, weights by their full name: `xception@lab~procedural#1`."""
+    asked = [entry_parts(name) for name in names]
+    why = [registry.detectors.why_absent(detector) for detector, _, _ in asked]
+    if all(why):  # else the others run, and its cells are absent
+        raise HarnessError("; ".join(dict.fromkeys(why)))
+    for (detector, trained_on, _), absent in zip(asked, why, strict=True):
+        if absent:
+            continue
         trainable = registry.detectors.get(detector).trainable
-        if trainable and not trained:
+        if trainable and not trained_on:
             raise HarnessError(
                 f"say what {detector} was trained on: {detector}@DATASET, or name imported weights"
             )
-        if trained and not trainable:
-            raise HarnessError(f"{detector} is a fixed detector; write {detector} without @{trained}")
-    pairs = {(detector, trained, int(seed or 0)) for detector, trained, seed in parts if trained}
-    train = sorted({trained for _, trained, _ in pairs})
-    seeds = sorted({seed for _, _, seed in pairs}) or [0]
-    if len(pairs) != len({detector for detector, _, _ in pairs}) * len(train) * len(seeds):
-        raise HarnessError(
-            f"{', '.join(names)}: trained detectors must all be trained on the same sets from the same seeds;"
-            " run them one after the other, or write a matrix"
-        )
-    return list(dict.fromkeys(detector for detector, _, _ in parts)), train, seeds
+        if trained_on and not trainable:
+            raise HarnessError(f"{detector} is a fixed detector; write {detector} without @{trained_on}")
+    return list(dict.fromkeys(Cell(detector, on, "", seed=seed).entry for detector, on, seed in asked))

@@ -9,6 +9,7 @@ from harness import registry
 from harness.cli.options import Adder
 from harness.data.location import root_of, why_absent
 from harness.evaluation.matrix import known_matrices, load_matrix, own_matrices
+from harness.own_sets import own_names
 from harness.tables import Table, plain
 from harness.types import HarnessError, unknown
 from harness.weights import imported_names
@@ -52,7 +53,8 @@ def _detectors() -> Table:
 
 
 def _datasets() -> Table:
-    entries = [registry.datasets.get(name) for name in registry.datasets.names()]
+    names = [*registry.datasets.names(), *own_names()]
+    entries = [registry.datasets.get(name) for name in names]
     return Table("Datasets", ("name", "here", "what"), tuple((e.name, _present(e), e.about) for e in entries))
 
 

@@ -21,6 +21,9 @@ def add_report(command: Adder) -> None:
         "report", "write tables and plots again from stored predictions", "gapbench report smoke"
     )
     report.add_argument("matrix")
+    report.add_argument(
+        "--published", action="store_true", help="write them as the board that the project publishes"
+    )
     add_oracle(report)
     add_results(report)
 
@@ -84,14 +87,20 @@ def run_ui(options: Namespace) -> int:
 
 def write_report(board: Board, options: Namespace) -> str:
     """Write tables and plots and print the leaderboard; returns it as it was printed."""
+    from harness.gate.reproduction import published_in, reproduced
     from harness.report.leaderboard import terminal, write_board
     from harness.report.published_figures import figures_in
 
-    files = write_board(board, options.results)
-    text = terminal(board, options.oracle, figures_in(options.results))
+    figures, publishes = figures_in(options.results), getattr(options, "published", False)
+    folder = published_in(options.results) if publishes else options.results
+    files = write_board(board, folder, figures)
+    text = terminal(board, options.oracle, figures)
     print(f"\n{text}\n")
     print("\n".join(f"wrote {file}" for file in files), flush=True)
-    return text
+    again = "" if publishes else reproduced(board.matrix, options.results)
+    if again:
+        print(f"\n{again}", flush=True)
+    return "\n\n".join(filter(None, [text, again]))
 
 
 def publish_board(board: Board, options: Namespace) -> int:

@@ -89,9 +89,11 @@ def unbroken(options: Namespace) -> Seal | None:
 def basis_of(options: Namespace) -> str:
     """sha256 (hex) of what decides a run besides clips and stored files."""
     environment = {name: said for name, said in os.environ.items() if name.startswith(VARIABLES)}
-    matrix = Path(options.matrix)
+    matrix = Path(options.matrix or "")
     own = home() / "matrices" / f"{options.matrix}.toml"
     asked = [_command(options), matrix.is_dir(), digest_of(matrix), digest_of(own)]
+    if options.detector and not options.train:  # what its names mean depends on what is there
+        asked += [sorted(path.name for path in (home() / "weights").glob("*.json"))]
     plugins = {str(file): digest_of(Path(file)) for file in options.plugin}
     return digest([asked, plugins, sources(), installed(), environment, machine_identity()])
 
@@ -103,7 +105,7 @@ def _command(options: Namespace) -> list[Any]:
 
 def clips_here(name: str, roots: Mapping[str, str]) -> str:
     """sha256 (hex) of the clips of a dataset and their files as they are now, or why there are none."""
-    if name not in registry.datasets.names():
+    if not registry.datasets.knows(name):
         return "not registered"
     entry = registry.datasets.get(name)
     why = why_no_folder(entry, roots)

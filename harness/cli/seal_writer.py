@@ -14,6 +14,7 @@ from harness.data.audit.record import audit_file
 from harness.data.clips import content_of
 from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
 from harness.gate.accepted import accepted_file
+from harness.gate.reproduction import published_files
 from harness.progress import say
 from harness.records import Board, Entry
 from harness.report.leaderboard import result_names
@@ -75,7 +76,7 @@ def _clips_of(plan: Any) -> dict[str, str]:
     for name in plan.known:
         if name in plan.clips:
             found[name] = content_of(plan.clips[name], registry.datasets.get(name))
-        elif name not in registry.datasets.names() or not registry.datasets.get(name).embedded:
+        elif not registry.datasets.knows(name) or not registry.datasets.get(name).embedded:
             found.setdefault(name, clips_here(name, plan.matrix.data))
     return found
 
@@ -87,6 +88,7 @@ def _small(board: Board, results: Path) -> Iterator[Path]:
     yield home() / "matrices" / f"{board.matrix}.toml"  # a matrix made of a folder
     yield from (results / name for name in result_names(board.matrix))
     yield from (accepted_file(results, board.matrix, kind) for kind in ACCEPTED)
+    yield from published_files(board.matrix, results)
     yield results / LEDGER
     for name, said in read_json(record).get("tested", {}).items():
         yield audit_file(name, said["clips_sha256"])

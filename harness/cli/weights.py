@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from harness import weights
 from harness.cli.options import Adder, Parser, natural, share
+from harness.files import home
+from harness.records import Weights
 from harness.tables import Table, number, plain
 from harness.types import HarnessError
 
@@ -24,7 +26,7 @@ def add_weights(command: Adder) -> None:
         "gapbench weights import Meso4_DF.h5 --detector meso4 --threshold 0.5 --selected fixed",
     )
     shelved = weights.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
-    shelved.add_parser("ls", help="list what was imported")
+    shelved.add_parser("ls", help="list what was imported and what was trained here")
     bring = shelved.add_parser("import", help="bring a file of weights; no code in it is ever run")
     bring.add_argument("file", type=Path)
     bring.add_argument(
@@ -63,6 +65,7 @@ def add_weights(command: Adder) -> None:
     bring.add_argument("--replace", action="store_true", help="replace weights of that name")
 
 
+TRAINED = ("detector", "px", "frames", "val AUC", "threshold", "sha256")
 HEADER = ("detector", "trained on", "threshold", "selected", "px", "frames", "from", "sha256")
 
 
@@ -123,11 +126,22 @@ def _threshold(record: weights.ImportedWeights) -> str:
 
 def _ls(_: Namespace) -> int:
     found = [(name, _found(name)) for name in weights.imported_names()]
-    if not found:
+    trained = weights.stored_weights(home() / "weights")
+    if found:
+        print(plain(Table("imported weights", HEADER, tuple(_line(name, record) for name, record in found))))
+    else:
         print("no weights were imported on this machine (see: gapbench weights import --help)")
-        return 0
-    print(plain(Table("imported weights", HEADER, tuple(_line(name, record) for name, record in found))))
+    if trained:
+        print(f"\n{plain(Table('weights trained here', TRAINED, tuple(map(_trained, trained))))}")
     return 0
+
+
+def _trained(one: Weights) -> tuple[str, ...]:
+    from harness.evaluation.contestants import full_name
+
+    auc = number(one.provenance.get("val_auc"))
+    shown = (str(one.recipe.size), str(one.recipe.frames), auc, number(one.threshold), one.sha256[:12])
+    return (full_name(one), *shown)
 
 
 def _found(name: str) -> weights.ImportedWeights | str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import registry
 from harness.data.location import near_miss
+from harness.data.people import with_people
+from harness.data.splits import split_up
 from harness.files import clips_digest, digest, plain
-from harness.trees import clip_stamp
+from harness.trees import clip_content, clip_stamp
 from harness.types import READING, REAL, Clip, HarnessError, parts_of
 
 
@@ -45,7 +47,7 @@ class Subset:
 
     def _left_out_already(self) -> bool:
         """Whether the manipulation left out is one that the dataset has, but not this copy of it."""
-        if self.left_out is None or self.dataset not in registry.datasets.names():
+        if self.left_out is None or not registry.datasets.knows(self.dataset):
             return False
         official = self.entry.official
         return self.left_out in {key.partition("/")[2] for key in official}
@@ -85,7 +87,13 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
         if clip.id in counted:
             raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
         counted.add(clip.id)
-    return clips
+    return arranged(entry, clips)
+
+
+def arranged(entry: registry.DatasetEntry, clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    """Clips of one's own with the people that names tell and the splits that nobody states, if asked."""
+    told = with_people(clips, entry.people_from, entry.name)
+    return split_up(told, entry.name).clips if entry.splits else told
 
 
 def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
@@ -115,10 +123,12 @@ def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
 
 
 def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
-    """sha256 (hex) that also changes with the user's files and with all that is said of the clips."""
+    """sha256 (hex) that also changes with the user's files and with all that is said of the clips.
+
+    Clips of one's own that were named are known by what is in their files, so that their folder may move.
+    """
     if entry.embedded:
         return identity_of(clips, entry)
     said = [[clip.target, clip.source, {**clip.attributes, "faces": None}] for clip in clips]
-    return digest(
-        [identity_of(clips, entry), plain(said), [clip_stamp(clip.path) for clip in clips], READING]
-    )
+    known = clip_stamp if entry.root is None else clip_content
+    return digest([identity_of(clips, entry), plain(said), [known(clip.path) for clip in clips], READING])

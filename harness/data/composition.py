@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness.data.fingerprints import Fingerprint
 from harness.data.problems import Problem, kinds
+from harness.data.telling import LEVEL, LIMIT, Telling, compared, table_of
 from harness.tables import Table
-from harness.types import FAKE, REAL, SPLITS, Clip
+from harness.types import COMPRESSION, FAKE, REAL, SPLITS, Clip
 
 CLASSES = ((REAL, "real"), (FAKE, "fake"))
 MOST_VALUES = 12
 """Values of a fact that a table tells apart."""
 UNLIKELY = 0.05
 """Chance below which luck is not believed: that a value of one class is missing from the other."""
+
+SKEWED = 2
+"""How many times as large one class may be as the other until it is told what that does to accuracy."""
+FEW = 5
+"""Clips of a class above which facts that divide the classes without exception are hardly an accident."""
+PROMISED = {"raw": 0.0, "c0": 0.0, "c23": 23.0, "c40": 40.0}
+"""Folder of a compression, and the quantiser of H.264 that it stands for (Roessler et al., ICCV 2019)."""
 
 Fact = Callable[[Fingerprint], str]
 FACTS: Mapping[str, Fact] = {
@@ -45,6 +54,75 @@ def counts(clips: Sequence[Clip], official: Mapping[str, int]) -> Iterator[Probl
             word = dict(CLASSES)[1 - labels.pop()]
             severity = "error" if split == "test" else "warning"
             yield Problem(severity, "a class is missing", f"there is no {word} clip in the {split} split")
+
+
+def skewed(clips: Sequence[Clip], official: Mapping[str, int]) -> Iterator[Problem]:
+    """Splits in which one class is more than twice as large as the other, and what that does to accuracy.
+
+    A warning; where it is the dataset's official split, a note.
+    """
+    met = {key: listed == wanted for key, (listed, wanted) in against(clips, official).items()}
+    for split in SPLITS:
+        count = Counter(clip.label for clip in clips if clip.split == split)
+        few, many = sorted((count[REAL], count[FAKE]))
+        if not few or many <= SKEWED * few:
+            continue
+        word, rate = ("fake", "false alarm rate") if count[FAKE] == many else ("real", "miss rate")
+        official_one = bool(met) and all(met[key] for key in met if key.startswith((f"{split}/", "*/")))
+        said = (
+            f"the {split} split has {count[REAL]:,} real and {count[FAKE]:,} fake clips: whoever calls every "
+            f"clip {word} is right in {many / (few + many):.1%} of them, so accuracy says little; read "
+            f"balanced accuracy (0.500 for that) and AUC. One {('fake', 'real')[word == 'fake']} clip is "
+            f"{1 / few:.1%} of the {rate}"
+        )
+        yield Problem("note" if official_one else "warning", "unequal classes", said)
+
+
+def promises(clips: Sequence[Clip], prints: Mapping[str, Fingerprint], dataset: str) -> Iterator[Problem]:
+    """Videos that are not compressed as their folder or their dataset says, by what their encoder wrote.
+
+    An error; of `raw`, which may have been coded again without much loss, a warning. What no encoder
+    wrote settings into cannot be judged, and is counted where that of others can.
+    """
+    broken: dict[str, list[tuple[str, str]]] = {"error": [], "warning": []}
+    unknown, kept = [], 0
+    for clip in clips:
+        name, found = _promise(clip, dataset), prints.get(clip.id)
+        if name is None or found is None or found.error or found.container in ("image", "frames"):
+            continue
+        wanted, is_ = PROMISED[name], found.facts
+        crf = is_.get("x264 crf", is_.get("x264 qp"))
+        if crf == wanted:
+            kept += 1
+        elif isinstance(crf, float) or found.codec != "h264":
+            coded = f"crf {crf:g}" if isinstance(crf, float) else f"codec {found.codec}"
+            build = f", x264 build {is_['x264 build']}" if "x264 build" in is_ else ""
+            line = f"{clip.id}: {coded}{build}; {name} is H.264 with crf {wanted:g}"
+            broken["error" if wanted else "warning"].append((clip.id, line))
+        else:
+            unknown.append(clip.id)
+    judged = kept + sum(map(len, broken.values()))
+    for severity, found_ in broken.items():
+        if found_:
+            said = f"{len(found_):,} of {judged:,} videos that tell are not compressed as their folder says"
+            ids, lines = zip(*found_, strict=True)
+            yield Problem(severity, "other compression", said, lines, ids)
+    if judged and unknown:
+        said = f"{len(unknown):,} videos do not tell how they were compressed; {judged:,} others do"
+        yield Problem("note", "compression unknown", said, tuple(unknown))
+
+
+def _promise(clip: Clip, dataset: str) -> str | None:
+    """The compression that a clip's folders name, the nearest one, else that of the dataset's name.
+
+    A folder called `raw` may mean anything, unless it holds `videos`.
+    """
+    parts = [part.lower() for part in clip.path.parts[:-1]]
+    for place, part in reversed(list(enumerate(parts))):
+        if part in PROMISED and (part != "raw" or parts[place + 1 : place + 2] == ["videos"]):
+            return part
+    match = re.search(COMPRESSION, dataset)
+    return match[1] if match else None
 
 
 def against(clips: Sequence[Clip], official: Mapping[str, int]) -> dict[str, tuple[int, int]]:
@@ -99,6 +177,36 @@ def facts(clips: Sequence[Clip], prints: Mapping[str, Fingerprint]) -> tuple[lis
             said = f"{_plural(len(telling))} only one class has: the label can be told without the face"
             findings.append(Problem("warning", what, said, tuple(telling)))
     return tables, findings
+
+
+def headers(
+    clips: Sequence[Clip], prints: Mapping[str, Fingerprint]
+) -> tuple[list[Table], list[Problem], list[Telling]]:
+    """All facts of the headers by class as a table, what is to be said of them, and those that tell."""
+    read = [clip for clip in clips if clip.id in prints and prints[clip.id].facts]
+    found = compared([clip.label for clip in read], [prints[clip.id].facts for clip in read])
+    if not found:
+        return [], [], []
+    telling = [each for each in found if each.tells]
+    number = sum(len(each.facts) for each in found)
+    findings = []
+    if telling:
+        said = (
+            f"{sum(len(each.facts) for each in telling)} of {number} facts that differ from file to file "
+            f"tell fakes from reals, each by itself (AUC of {LIMIT} or more, less than {LEVEL:.0%} chance "
+            "that any does where labels are drawn by lot): a detector may know the files and not the forgery"
+        )
+        findings.append(Problem("warning", "headers tell the class", said, tuple(map(str, telling))))
+    else:
+        few = [each for each in found if each.apart]
+        counted = Counter(clip.label for clip in read)
+        if few and min(counted.values()) <= FEW:
+            said = (
+                f"facts that no real clip shares with a fake one; {counted[REAL]} real and {counted[FAKE]} "
+                "fake clips are too few to say that it is no accident"
+            )
+            findings.append(Problem("note", "headers differ by class", said, tuple(map(str, few))))
+    return [table_of(found, number)], findings, telling
 
 
 def _values(clips: Sequence[Clip], prints: Mapping[str, Fingerprint], label: int, fact: Fact) -> Counter[str]:

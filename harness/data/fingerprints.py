@@ -13,13 +13,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
+from harness.data.file_facts import Facts, container_facts
 from harness.data.perceptual_hash import flat, hash_of
 from harness.files import home
 from harness.progress import Progress
@@ -27,8 +28,9 @@ from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import CONTAINERS, decode
 from harness.video.frames import read_frames
+from harness.video.packets import film_stream
 
-METHOD = "1"
+METHOD = "2"
 """Raised whenever the same file would say something else."""
 SECONDS = 2.0
 """Span of the frames looked at: to decode up to the middle of a clip of 12 s takes 2.6 times as long."""
@@ -71,6 +73,8 @@ class Fingerprint:
     """Hash of first, middle and last frame of the first two seconds (`likeness`); "" if nothing is seen."""
     error: str = ""
     """Why the clip cannot be read."""
+    facts: Facts = field(default_factory=dict)
+    """All that the headers say (`file_facts`); empty where nobody can read them."""
 
 
 def read(
@@ -125,9 +129,9 @@ def fingerprint(clip: Clip) -> Fingerprint:
     size = 0
     try:
         size = sum(part.stat().st_size for part in parts_of(clip.path))
-        if clip.path.is_dir() or is_image(clip.path):
-            return Fingerprint(clip.id, size, **_of_images(clip.path))
-        return Fingerprint(clip.id, size, **_of_video(clip.path, size))
+        images = clip.path.is_dir() or is_image(clip.path)
+        said = _of_images(clip.path) if images else _of_video(clip.path, size)
+        return Fingerprint(clip.id, size, **said, facts=_facts(clip.path))
     except HarnessError as error:
         # Without the file's name, which stands beside it wherever it is shown.
         return Fingerprint(clip.id, size, error=str(error).removeprefix(f"{clip.path.name}: "))
@@ -156,9 +160,9 @@ def _header(path: Path) -> dict[str, Any]:
     """Container, codec, pixel format, fps and seconds of a video file, as its header gives them."""
     try:
         with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
-            if not container.streams.video:
+            stream = film_stream(container)
+            if stream is None:
                 raise HarnessError("has no video stream")
-            stream = container.streams.video[0]
             names = container.format.name.split(",")
             return {
                 "container": "mp4" if "mp4" in names else names[0],
@@ -170,6 +174,13 @@ def _header(path: Path) -> dict[str, Any]:
     except (av.FFmpegError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
         raise HarnessError(f"not a readable video ({reason})") from error
+
+
+def _facts(path: Path) -> Facts:
+    try:
+        return container_facts(path)
+    except HarnessError:  # a picture that OpenCV reads and Pillow does not
+        return {}
 
 
 def _of_images(path: Path) -> dict[str, Any]:

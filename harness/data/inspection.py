@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,12 +13,37 @@ from pathlib import Path
 from harness import __version__
 from harness.contracts import DatasetEntry
 from harness.data import composition, fingerprints, leakage, left_out, problems
+from harness.data.clips import content_of, identity_of
+from harness.data.contact_sheet import Group
+from harness.data.fingerprints import Fingerprint
 from harness.data.problems import SEVERITIES, Problem
 from harness.tables import WIDTH, Table, plain
-from harness.types import Clip
+from harness.types import FAKE, REAL, Clip
+from harness.video.face_tracks import faces_missing, located
 
 SHOWN = 8
 """Names of a finding that the terminal shows; the page has them all."""
+SOUGHT = 200
+"""Clips of a class, evenly spread over the listing, in which a face is looked for."""
+EXAMPLES = 6
+"""Clips of each class that the page shows as they are."""
+ODD, ODD_SHARE = 3, 0.02
+"""Clips, and share of all, up to which a resolution, a frame rate or a codec is odd."""
+Counts = tuple[int, int]
+"""Real and fake clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many clips of each class are what."""
+
+    listed: Counts = (0, 0)
+    present: Counts = (0, 0)
+    unreadable: Counts = (0, 0)
+    blank: Counts = (0, 0)
+    sought: Counts = (0, 0)
+    """Clips in which a face was looked for."""
+    faceless: Counts = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +56,15 @@ class Inspection:
     findings: tuple[Problem, ...]
     """Errors first, then warnings, then notes."""
     tables: tuple[Table, ...] = ()
+    tally: Tally = Tally()
+    telling: tuple[str, ...] = ()
+    """Facts of the headers that tell fakes from reals, worst first."""
+    content_sha256: str = ""
+    """Digest of the clips and their files (`clips.content_of`)."""
+    clips_sha256: str = ""
+    """Digest of the clips alone (`clips.identity_of`)."""
+    pictures: tuple[Group, ...] = ()
+    """What the page shows: clips of the findings, odd ones, and some of each class as they are."""
 
     def of(self, severity: str) -> list[Problem]:
         """The findings of one severity."""
@@ -62,22 +98,93 @@ def inspect(
         around = [clip for clip in elsewhere if clip.split != "test" and clip.path.exists()]
         prints |= fingerprints.read(around, f"datasets beside {entry.name}")
     own = {clip.id: prints[clip.id] for clip in there}
-    tables, telling = composition.facts(there, own)
+    sound = [clip for clip in there if not own[clip.id].error]
+    broken, blank = [clip.id for clip in there if own[clip.id].error], problems.blank(own)
+    sought, faceless, unsought = _faces(entry, sound)
+    facts, alone = composition.facts(there, own)
+    headers, told, telling = composition.headers(there, own)
     found += [
         *gone,
         *composition.counts(clips, entry.official),
         *problems.unreadable(own),
+        *problems.by_class("unreadable clips", "cannot be read", broken, there, None),
+        *problems.by_class("blank clips", "show a single colour where they were looked at", blank, sound),
+        *problems.by_class("clips without a face", "have no face that was found", faceless, sought),
+        *unsought,
+        *composition.promises(there, own, entry.name),
         *leakage.doubles(there, own),
         *leakage.between_splits(clips, own),
         *leakage.between_datasets(clips, prints, others),
         *left_out.findings(entry, root),
         *(() if entry.left_out else problems.extra(clips, root, elsewhere)),
-        *telling,
+        *told,
+        *alone,
+        *composition.skewed(clips, entry.official),
     ]
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    if clips:
-        tables.insert(0, composition.balance(clips, entry.official))
-    return Inspection(entry.name, root, len(clips), tuple(found), tuple(tables))
+    tables = [composition.balance(clips, entry.official)] if clips else []
+    kinds = (clips, there, _named(broken, there), _named(blank, there), sought, _named(faceless, sought))
+    return Inspection(
+        *(entry.name, root, len(clips), tuple(found), (*tables, *headers, *facts)),
+        tally=Tally(*map(_counts, kinds)),
+        telling=tuple(map(str, telling)),
+        content_sha256=content_of(clips, entry),
+        clips_sha256=identity_of(clips, entry),
+        pictures=tuple(_pictures(found, (*there, *elsewhere), own)),
+    )
+
+
+def _faces(entry: DatasetEntry, clips: Sequence[Clip]) -> tuple[list[Clip], list[str], list[Problem]]:
+    """The clips in which a face was looked for, the ids of those without one, and why none was looked for."""
+    if entry.crop != "face" or not clips:
+        return [], [], []
+    why = faces_missing()
+    if why is not None:
+        return [], [], [Problem("note", "faces not looked for", why)]
+    chosen = [
+        clip for label in (REAL, FAKE) for clip in _spread([c for c in clips if c.label == label], SOUGHT)
+    ]
+    looked = [clip for clip in located(chosen, "face", entry.name) if "faces" in clip.attributes]
+    return looked, [clip.id for clip in looked if not any(clip.attributes["faces"].values())], []
+
+
+def _pictures(
+    found: Iterable[Problem], clips: Sequence[Clip], prints: Mapping[str, Fingerprint]
+) -> Iterator[Group]:
+    known = {clip.id: clip for clip in clips}
+    for each in found:
+        shown = tuple(known[name] for name in each.clips if name in known)
+        if shown:
+            yield Group(f"{each.severity}: {each.what}", shown)
+    own = [clip for clip in clips if clip.id in prints and not prints[clip.id].error]
+    odd: dict[str, Clip] = {}
+    for fact in composition.FACTS.values():
+        value = {clip.id: fact(prints[clip.id]) for clip in own}
+        counted = Counter(value.values())
+        rare = {word for word, n in counted.items() if n <= min(ODD, ODD_SHARE * len(own))}
+        odd |= {clip.id: clip for clip in own if value[clip.id] in rare}
+    if odd:
+        yield Group("odd: a resolution, frame rate or codec that hardly any other has", tuple(odd.values()))
+    for label, word in composition.CLASSES:
+        some = _spread([clip for clip in own if clip.label == label], EXAMPLES)
+        if some:
+            yield Group(f"{word}, as they are", tuple(some))
+
+
+def _spread(clips: Sequence[Clip], most: int) -> Sequence[Clip]:
+    """At most so many clips, evenly spread."""
+    number = min(most, len(clips))
+    return [clips[(2 * place + 1) * len(clips) // (2 * number)] for place in range(number)]
+
+
+def _named(names: Sequence[str], clips: Sequence[Clip]) -> list[Clip]:
+    wanted = set(names)
+    return [clip for clip in clips if clip.id in wanted]
+
+
+def _counts(clips: Sequence[Clip]) -> Counts:
+    fakes = sum(clip.label == FAKE for clip in clips)
+    return len(clips) - fakes, fakes
 
 
 def report(inspection: Inspection) -> str:
@@ -128,12 +235,14 @@ summary { cursor: pointer; color: var(--soft); }
 table { border-collapse: collapse; }
 th, td { padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line); text-align: right; }
 th { color: var(--soft); font-weight: 600; }
+.sheet { max-width: 100%; border: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 """
 
 
-def page(title: str, inspections: Sequence[Inspection]) -> str:
-    """A whole HTML document; names from disk are escaped."""
+def page(title: str, inspections: Sequence[Inspection], sheets: Mapping[str, bytes] | None = None) -> str:
+    """A whole HTML document; names from disk are escaped. `sheets`: dataset -> contact sheet, as PNG."""
+    sheets = sheets or {}
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -142,22 +251,30 @@ def page(title: str, inspections: Sequence[Inspection]) -> str:
         f"<h1>Data check: {_text(title)}</h1>",
         f'<p class="soft">GapBench {_text(__version__)}. An error would make a number wrong, a warning asks '
         "for a footnote, a note is for your information.</p>",
-        *map(_dataset, inspections),
+        *(_dataset(inspection, sheets.get(inspection.name)) for inspection in inspections),
         "</body></html>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _dataset(inspection: Inspection) -> str:
+def _dataset(inspection: Inspection, sheet: bytes | None) -> str:
     parts = [
         f"<section><h2>{_text(inspection.name)}: {_text(inspection.verdict)}</h2>",
         f'<p class="soft">{inspection.clips:,} clips in {_text(str(inspection.root))}</p>',
         *map(_finding, inspection.findings),
         '<div class="tables">',
         *map(_table, inspection.tables),
-        "</div></section>",
+        "</div>",
+        *([_sheet(inspection, sheet)] if sheet else []),
+        "</section>",
     ]
     return "\n".join(parts)
+
+
+def _sheet(inspection: Inspection, sheet: bytes) -> str:
+    what = "; ".join(f"{each.title}: {', '.join(c.id for c in each.shown)}" for each in inspection.pictures)
+    image = base64.b64encode(sheet).decode()
+    return f'<h3>Pictures</h3><img class="sheet" alt="{_text(what)}" src="data:image/png;base64,{image}">'
 
 
 def _finding(finding: Problem) -> str:

@@ -29,7 +29,8 @@ def doubles(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
     """Clips that begin with the same decoded frame: of both labels, in two splits, or merely twice."""
     groups: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        if clip.id in prints and prints[clip.id].content:
+        # What shows a single colour is told as that.
+        if clip.id in prints and prints[clip.id].content and prints[clip.id].perceptual:
             groups[prints[clip.id].content].append(clip)
     twice = [group for group in groups.values() if len(group) > 1]
     torn = [same for group in twice for same in _same_throughout(group, prints) if _of(same, "label") > 1]
@@ -37,13 +38,15 @@ def doubles(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
     merely = [group for group in twice if group not in torn and group not in leaked]
     if torn:
         said = f"the same frames are labelled both real and fake, {_times(torn)}"
-        yield Problem("error", "content with both labels", said, _lines(torn, _as_labelled))
+        yield Problem("error", "content with both labels", said, _lines(torn, _as_labelled), _ids(torn))
     if leaked:
         said = f"clips of several splits begin with the very same frame, {_times(leaked)}"
-        yield Problem("error", "content in two splits", said, _lines(leaked, lambda clip: clip.id))
+        yield Problem(
+            "error", "content in two splits", said, _lines(leaked, lambda clip: clip.id), _ids(leaked)
+        )
     if merely:
         said = f"clips of one split begin with the very same frame, {_times(merely)}"
-        yield Problem("warning", "content twice", said, _lines(merely, lambda clip: clip.id))
+        yield Problem("warning", "content twice", said, _lines(merely, lambda clip: clip.id), _ids(merely))
 
 
 def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
@@ -76,7 +79,8 @@ def _said(shared: Sequence[Shared], these: str, those: str, excuse: str) -> Iter
         if found:
             tail = f" ({excuse})" if excuse and how == "footage" else ""
             said = f"{len(found):,} of {these}: {SAID[how].format(those)}{tail}"
-            yield Problem(severity, f"{how} shared", said, tuple(map(_pair, found)))
+            pairs = [(each.test_clip, each.train_clip) for each in found]
+            yield Problem(severity, f"{how} shared", said, tuple(map(_pair, found)), _ids(pairs))
 
 
 def _people(
@@ -84,7 +88,8 @@ def _people(
 ) -> Iterator[Problem]:
     found = overlap.identities(those, these)
     if found:
-        said = f"{len(found):,} of {len(these):,} {split} clips: same people as in {whose}{excuse}"
+        number = overlap.counted_people(those, these)
+        said = f"{len(found):,} of {len(these):,} {split} clips: same people as in {whose} ({number}){excuse}"
         yield Problem("warning", "people shared", said, tuple(map(_pair, found)))
 
 
@@ -106,6 +111,10 @@ def _of(group: Sequence[Clip], what: str) -> int:
 
 def _lines(groups: Sequence[Sequence[Clip]], name: Callable[[Clip], str]) -> tuple[str, ...]:
     return tuple(" = ".join(map(name, group)) for group in groups)
+
+
+def _ids(groups: Sequence[Sequence[Clip]]) -> tuple[str, ...]:
+    return tuple(clip.id for group in groups for clip in group)
 
 
 def _as_labelled(clip: Clip) -> str:

@@ -14,7 +14,7 @@ from harness import registry
 from harness.files import expanded, home, write_whole
 from harness.types import HarnessError
 
-DATA_FILE = Path("data.toml")
+DATA_FILE = "data.toml"
 TRIED = 50
 """Folders of one depth below a root that are looked into for a dataset that does not lie in the root."""
 
@@ -23,10 +23,12 @@ def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None
     """The folder a dataset's files lie in, whether or not it exists; `HarnessError` when nobody named one.
 
     An embedded dataset lies in the home folder. Any other is named by the matrix (`[data]`), by the
-    environment variable `GAPBENCH_DATA_<NAME>`, or by a line in `data.toml`, in this order.
+    environment variable `GAPBENCH_DATA_<NAME>`, or by a line in `data.toml` (`data_file`), in this order.
     """
     if entry.embedded:
         return home() / "data" / f"{entry.name}-v{entry.version}"
+    if entry.root is not None:
+        return entry.root
     for name in filter(None, (entry.name, entry.shares)):
         named = (roots or {}).get(name) or os.environ.get(_variable(name)) or _data_file().get(name)
         if named:
@@ -40,20 +42,35 @@ def how_to_bring(entry: registry.DatasetEntry) -> str:
 
 
 def set_root(name: str, root: Path) -> Path:
-    """Write down in `data.toml` where a dataset lies, beside what is there; returns the file.
+    """Write down in `data.toml` (`data_file`) where a dataset lies, beside what is there; returns the file.
 
     A name nobody registered, an embedded dataset or a path that does not exist is a `HarnessError`.
     """
     entry = registry.datasets.get(name)
     if entry.embedded:
         raise HarnessError(f"{name} is made by GapBench and needs no folder")
+    if entry.root is not None:
+        raise HarnessError(f"{name} are clips of your own: gapbench eval or train on their folder")
     place = expanded(root).absolute()
     if not place.exists():
         raise HarnessError(f"{root} does not exist")
-    said = _data_file() | {name: str(place)}
+    file = data_file()
+    said = _stated(file) | {name: str(place)}
     lines = [f"{key} = {json.dumps(said[key], ensure_ascii=False)}" for key in sorted(said)]
-    write_whole(DATA_FILE, "# Where datasets lie on this machine.\n" + "\n".join(lines) + "\n")
-    return DATA_FILE
+    write_whole(file, "# Where datasets lie on this machine.\n" + "\n".join(lines) + "\n")
+    return file
+
+
+def data_file() -> Path:
+    """The nearest `data.toml`: in the working directory or a folder above it, else the user's own.
+
+    The user's own is in `gapbench` below `$XDG_CONFIG_HOME` or `~/.config`. Where there is none at all, it
+    is the one that the working directory would have. Folders in it are as seen from the file.
+    """
+    here = Path.cwd()
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    near = [folder / DATA_FILE for folder in (here, *here.parents, config / "gapbench")]
+    return next((file for file in near if file.is_file()), near[0])
 
 
 def why_no_folder(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:
@@ -64,6 +81,8 @@ def why_no_folder(entry: registry.DatasetEntry, roots: Mapping[str, str] | None 
         root = root_of(entry, roots)
     except HarnessError as error:
         return f"no folder is named for it: {error}"
+    if not root.exists() and entry.root is not None:
+        return f"its clips are not where they were ({root.name}): gapbench eval or train on their folder"
     if not root.exists():
         return f"{root} does not exist; {how_to_bring(entry)}"
     return None
@@ -115,13 +134,20 @@ def _variable(name: str) -> str:
 
 
 def _data_file() -> dict[str, str]:
-    if not DATA_FILE.is_file():
+    """Dataset -> folder, as the nearest `data.toml` says."""
+    file = data_file()
+    return {name: str(file.parent / Path(said).expanduser()) for name, said in _stated(file).items()}
+
+
+def _stated(file: Path) -> dict[str, str]:
+    """What a `data.toml` says, word for word; nothing where there is none."""
+    if not file.is_file():
         return {}
     try:
-        named = tomllib.loads(DATA_FILE.read_text())
+        named = tomllib.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise HarnessError(f"{DATA_FILE} cannot be read: {error}") from error
+        raise HarnessError(f"{file} cannot be read: {error}") from error
     wrong = [name for name, folder in named.items() if not isinstance(folder, str)]
     if wrong:
-        raise HarnessError(f'{DATA_FILE}: {wrong[0]} must be a folder in quotes, e.g. {wrong[0]} = "FOLDER"')
+        raise HarnessError(f'{file}: {wrong[0]} must be a folder in quotes, e.g. {wrong[0]} = "FOLDER"')
     return named

@@ -55,6 +55,37 @@ def identities(train: Sequence[Clip], test: Sequence[Clip]) -> list[Shared]:
     return [found[clip.id] for clip in test if clip.id in found]
 
 
+def strangers(train: Sequence[Clip], test: Sequence[Clip]) -> tuple[Clip, ...]:
+    """The test clips in which nobody is seen whom a training clip shows; who names nobody is among them."""
+    met = {each.test_clip.id for each in identities(train, test)}
+    return tuple(clip for clip in test if clip.id not in met)
+
+
+def people_met(train: Sequence[Clip], test: Sequence[Clip]) -> str:
+    """How many test clips show how many people of the training clips, in one line; "" where none does.
+
+    "31 of 518 test clips show people whom training clips show too (12 people), e.g. X and Y; 5 name nobody".
+    Only people that clips name, as `target` or `source`, can be found.
+    """
+    found = identities(train, test)
+    if not found:
+        return ""
+    nobody = sum(not _people(clip) for clip in test)
+    show = "shows" if len(found) == 1 else "show"
+    unnamed = f"; {nobody:,} name{'s' if nobody == 1 else ''} nobody" if nobody else ""
+    people = counted_people(train, test)
+    return (
+        f"{len(found):,} of {len(test):,} test clips {show} people whom training clips show too ({people}), "
+        f"e.g. {found[0].test_clip.id} and {found[0].train_clip.id}{unnamed}"
+    )
+
+
+def counted_people(train: Sequence[Clip], test: Sequence[Clip]) -> str:
+    """How many people both lists name, in words: `1 person`, `12 people`."""
+    both = {name for clip in train for name in _people(clip)} & {n for clip in test for n in _people(clip)}
+    return "1 person" if len(both) == 1 else f"{len(both):,} people"
+
+
 def copies(train: Sequence[Clip], test: Sequence[Clip], prints: Prints) -> dict[str, Shared]:
     """The test clips that look like a copy of a training clip, with the nearest one, by id."""
     hashes = [[_hash(prints, clip) for clip in clips] for clips in (test, train)]

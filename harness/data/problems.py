@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import DatasetEntry
+from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.location import near_miss
+from harness.data.telling import LEVEL, chance_of, in_words
 from harness.trees import files_below, is_image
-from harness.types import Clip, HarnessError
+from harness.types import FAKE, REAL, Clip, HarnessError
 
 SEVERITIES = ("error", "warning", "note")
 MOST_FOLDERS = 20
@@ -38,6 +40,8 @@ class Problem:
     """One sentence, with numbers."""
     names: tuple[str, ...] = ()
     """Whom it concerns, one line each, all of them."""
+    clips: tuple[str, ...] = ()
+    """Ids of clips whose pictures show it; copies stand side by side."""
 
 
 def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Problem]]:
@@ -48,7 +52,7 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
     try:
         if entry.prepare is not None:
             entry.prepare(root)
-        for clip in entry.clips(root):
+        for clip in arranged(entry, tuple(entry.clips(root))):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
         hint = "" if found else near_miss(entry, root)
@@ -73,7 +77,7 @@ def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Problem]
 
 
 def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Problem]:
-    """Empty, damaged and cut off files, clips of one frame, and clips that begin with a single colour."""
+    """Empty, damaged and cut off files, and clips of one frame."""
     empty = [each.clip_id for each in prints.values() if each.error == EMPTY]
     if empty:
         said = _counted(len(empty), "clip is an empty file", "clips are empty files")
@@ -86,12 +90,37 @@ def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Problem]:
     single = [each.clip_id for each in videos if each.frames == 1]
     if single:
         said = f"{_counted(len(single), 'video has', 'videos have')} a single frame"
-        yield Problem("warning", "one-frame clips", said, tuple(single))
-    blank = [each.clip_id for each in prints.values() if not each.error and not each.perceptual]
-    if blank:
-        shown = _counted(len(blank), "clip shows", "clips show")
-        said = f"{shown} a single colour where it was looked at; copies of them are not looked for"
-        yield Problem("note", "blank clips", said, tuple(blank))
+        yield Problem("warning", "one-frame clips", said, tuple(single), tuple(single))
+
+
+def blank(prints: Mapping[str, Fingerprint]) -> list[str]:
+    """The clips that can be read and show a single colour where they were looked at."""
+    return [name for name, each in prints.items() if not each.error and not each.perceptual]
+
+
+def by_class(
+    what: str, said: str, concerned: Sequence[str], clips: Sequence[Clip], mild: str | None = "warning"
+) -> Iterator[Problem]:
+    """Ids of clips of which something is said: an error where one class has more of them.
+
+    A detector may then be right about them without having seen a forgery. `clips` are all that were
+    looked at. `mild` is the severity where chance explains the shares (Fisher's exact test), if it
+    is to be said then.
+    """
+    names = set(concerned)
+    some, all_ = _of_classes(clip for clip in clips if clip.id in names), _of_classes(clips)
+    counts = f"{some[0]:,} of {all_[0]:,} real and {some[1]:,} of {all_[1]:,} fake clips {said}"
+    chance = chance_of(some, all_)
+    if names and chance < LEVEL:
+        why = f"more in one class than chance explains ({in_words(chance)}): it gives the class away"
+        yield Problem("error", f"{what} of one class", f"{counts}; {why}", tuple(concerned), tuple(concerned))
+    elif names and mild is not None:
+        yield Problem(mild, what, counts, tuple(concerned), tuple(concerned))
+
+
+def _of_classes(clips: Iterable[Clip]) -> tuple[int, int]:
+    counted = Counter(clip.label for clip in clips)
+    return counted[REAL], counted[FAKE]
 
 
 def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Problem]:

@@ -9,12 +9,23 @@ from typing import Any
 
 from harness import registry
 from harness.environment import Made
+from harness.evaluation.matrix import default_recipe
 from harness.files import digest, file_digest, home
+from harness.progress import say
 from harness.records import Weights
 from harness.runtime.device import on_device, place
 from harness.training.job import made_now
 from harness.training.train import load_detector
-from harness.types import HarnessError, Recipe, Runtime, unknown
+from harness.types import (
+    BY,
+    Cell,
+    HarnessError,
+    Recipe,
+    Runtime,
+    entry_parts,
+    set_and_recipe,
+    unknown,
+)
 from harness.weights import imported_names, stored_weights
 
 
@@ -76,7 +87,7 @@ class Contestant:
 
 
 def contestant_of(name: str, device: str) -> Contestant:
-    """The detector of `DETECTOR@TRAINED_ON`, `DETECTOR@TRAINED_ON#SEED` or `FIXED`, with its weights.
+    """The detector of `DETECTOR@TRAINED_ON[~RECIPE][#SEED]` or `FIXED`, with its weights (`weights_named`).
 
     Fixed are those that are not trained, imported weights (`DETECTOR:NAME`) among them.
     """
@@ -89,14 +100,59 @@ def contestant_of(name: str, device: str) -> Contestant:
         return Contestant(entry, runtime)
     if not trained_on:
         raise HarnessError(f"say what {detector} was trained on: {detector}@DATASET{_imported(detector)}")
-    known: dict[str, Weights] = {}
-    for weights in stored_weights(home() / "weights"):  # newest first
-        seed = f"#{weights.seed}" if weights.seed else ""
-        known.setdefault(f"{weights.detector}@{weights.trained_on}{seed}", weights)
-    if name not in known:
-        hint = unknown("weights", name, known)
-        raise HarnessError(f"{hint}; train them with: gapbench train {detector} --on {trained_on}")
-    return Contestant(entry, runtime, known[name].recipe, known[name])
+    weights = weights_named(name)
+    return Contestant(entry, runtime, weights.recipe, weights)
+
+
+def weights_named(name: str) -> Weights:
+    """The newest stored weights called `DETECTOR@TRAINED_ON[~RECIPE][#SEED]`.
+
+    A name without a recipe means the default one; where only weights of one other recipe are there, it means
+    those, which is said. None, or several that may be meant, are a `HarnessError` with the way out.
+    """
+    detector, trained_on, seed = entry_parts(name)
+    wanted, recipe = set_and_recipe(trained_on or "")
+    stored = stored_weights(home() / "weights")  # newest first
+    named: dict[str, Weights] = {}
+    for weights in stored:
+        if (weights.detector, weights.trained_on, weights.seed) == (detector, wanted, seed):
+            named.setdefault(recipe_name_of(weights), weights)
+    asked = recipe or default_recipe(wanted)
+    if asked in named:
+        return named[asked]
+    others = [full_name(weights) for weights in named.values()]
+    if not recipe and len(named) == 1:
+        say(f"{name}: trained here by the recipe {next(iter(named))} alone, so {others[0]} is meant")
+        return next(iter(named.values()))
+    if others:
+        raise HarnessError(
+            f"{name} is not trained here by the recipe {asked}, but {' and '.join(others)}: name one"
+        )
+    known = unknown("weights", name, dict.fromkeys(map(full_name, stored)))
+    raise HarnessError(f"{known}; train them with: {training_command(detector, wanted, recipe, seed)}")
+
+
+def training_command(detector: str, trained_on: str, recipe: str = "", seed: int = 0) -> str:
+    """The command that trains such weights."""
+    more = f" --recipe {recipe}" * bool(recipe) + f" --seed {seed}" * bool(seed)
+    return f"gapbench train {detector} --on {trained_on}{more}"
+
+
+def recipe_name_of(weights: Weights) -> str:
+    """The name of the recipe that weights were trained by; `unknown` where no recipe of today is that one."""
+    stated = weights.provenance.get("recipe_name")
+    if stated:
+        return str(stated)
+    absent = registry.detectors.why_absent(weights.detector)
+    known = {} if absent else registry.detectors.get(weights.detector).recipes
+    return next((name for name, recipe in known.items() if recipe == weights.recipe), "unknown")
+
+
+def full_name(weights: Weights) -> str:
+    """What weights are called: `detector@trained_on`, the recipe and the seed where not the default."""
+    recipe = recipe_name_of(weights)
+    by = f"{BY}{recipe}" if recipe != default_recipe(weights.trained_on) else ""
+    return Cell(weights.detector, f"{weights.trained_on}{by}", "", seed=weights.seed).entry
 
 
 def _imported(detector: str) -> str:

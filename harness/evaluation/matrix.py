@@ -26,6 +26,9 @@ from harness.types import (
     Cell,
     HarnessError,
     Runtime,
+    entry_parts,
+    parts_of,
+    set_and_recipe,
     unknown,
 )
 
@@ -46,6 +49,8 @@ class Matrix:
     about: str
     """What is measured and what the numbers do not say; heads every table."""
     detectors: tuple[str, ...]
+    """Names; one that says what it was trained on (`Cell.entry`) means weights that are there, and is no
+    matter of `train`, `recipe` and `seeds`."""
     train: tuple[str, ...]
     """Training sets: `dataset`, or `dataset-manipulation` to leave one out."""
     test: tuple[str, ...]
@@ -72,6 +77,10 @@ class Matrix:
     """What is said of a clip without a face: `exclude`, `as-real`, `as-fake` or `as-chance`."""
     faces: str = FACE_POLICY
     """Who of several people is judged: `largest`, `each` or `max`."""
+    present: bool = False
+    """Whether listed test clips that have no file are left out, where they would count as failed."""
+    limit: int | None = None
+    """Test clips of a set used at most (balanced, evenly spread over the listing); None uses all."""
     gate: Mapping[str, float] = field(default_factory=dict)
     """Margins and budgets of the regression gate, by rule."""
     prevalence: float = PREVALENCE
@@ -84,15 +93,25 @@ class Matrix:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
         shown = (self.precision, self.batch, self.crop, self.no_face)
-        stated = [
-            *(["compile"] if self.compile else []),
-            *([self.faces] if self.faces != FACE_POLICY else []),
-        ]
-        return digest([self.name, *parts, self.recipes, *shown, *stated])
+        stated = ["compile"] if self.compile else []
+        stated += [self.faces] if self.faces != FACE_POLICY else []
+        partly = [*(["present"] if self.present else []), *([["limit", self.limit]] if self.limit else [])]
+        return digest([self.name, *parts, self.recipes, *shown, *stated, *partly])
 
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
-        return self.recipes.get(trained_on, self.recipe)
+        named = set_and_recipe(trained_on)[1] or self.recipes.get(trained_on)
+        return named or (self.recipe if trained_on in self.train else default_recipe(trained_on))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Those of the detectors that are weights which are there."""
+        return tuple(name for name in self.detectors if "@" in name)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """All that is trained on, or was."""
+        return tuple(dict.fromkeys([*self.train, *(str(entry_parts(name)[1]) for name in self.named)]))
 
     def conditions(self) -> list[tuple[str, int]]:
         """(perturbation, severity) pairs, clean first; a bad name or severity is a `HarnessError`."""
@@ -105,15 +124,20 @@ class Matrix:
         """Every cell of the matrix, test set by test set; unknown names are a `HarnessError`."""
         conditions = self.conditions()
         trained: list[tuple[str, str | None, int]] = []
-        broken = registry.detectors.broken()
         for name in self.detectors:
-            if name not in broken and not registry.detectors.get(name).trainable:
-                trained.append((name, registry.detectors.get(name).trained_on, 0))
+            if name in self.named:
+                trained.append(entry_parts(name))
+                continue
+            entry = None if registry.detectors.why_absent(name) else registry.detectors.get(name)
+            if entry is not None and not entry.trainable:
+                trained.append((name, entry.trained_on, 0))
+            elif entry is None and not self.train:
+                trained.append((name, None, 0))
             elif self.train:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        for text in (*self.train, *self.test):
+        for text in (*self.learnt, *self.test):
             known_dataset(Subset.parse(text).dataset)
         for text in (*self.data, *self.crop):
             known_dataset(text)
@@ -123,6 +147,13 @@ class Matrix:
             for perturbation, severity in conditions
             for detector, on, seed in trained
         ]
+
+
+def default_recipe(trained_on: str) -> str:
+    """The recipe that is meant where none is named: a small one for the sets that are made here."""
+    name = parts_of(trained_on)[0]
+    known = name in registry.datasets.names()
+    return "procedural" if known and registry.datasets.get(name).embedded else "published"
 
 
 def known_dataset(name: str) -> None:
@@ -221,10 +252,10 @@ def parse_matrix(text: str, name: str) -> Matrix:
 def _checked(where: str, key: str, value: Any) -> Any:
     if key in ("about", "recipe", "precision", "no_face", "faces"):
         return _expect(where, key, value, isinstance(value, str) and bool(value), "a text")
-    if key == "batch":
+    if key in ("batch", "limit"):
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
         return _expect(where, key, value, good, "a whole number above 0")
-    if key == "compile":
+    if key in ("compile", "present"):
         return _expect(where, key, value, isinstance(value, bool), "true or false")
     if key == "prevalence":
         good = isinstance(value, float) and 0 < value < 1

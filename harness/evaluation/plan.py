@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.contracts import clips_of_recipe
 from harness.data import left_out
 from harness.data.clips import Subset, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
-from harness.evaluation.contestants import Trained
+from harness.evaluation.clip_views import named_failure
+from harness.evaluation.contestants import Contestant, Trained, full_name, weights_named
 from harness.evaluation.matrix import Matrix
+from harness.evaluation.training_request import training_part
 from harness.progress import say
+from harness.records import Weights
 from harness.runtime.device import resolve_precision
-from harness.types import Cell, Clip, HarnessError, Runtime
+from harness.training.batches import chosen_clips
+from harness.types import Cell, Clip, HarnessError, Runtime, entry_parts
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import faces_missing
 
@@ -49,13 +54,24 @@ class Plan:
     """Whether predictions that are there are made anew."""
     listing: dict[str, str] = field(default_factory=dict)
     """Dataset -> which files under its root are no clips, and what was taken for frames, if any."""
+    lost: list[str] = field(default_factory=list)
+    """Detectors that cannot be had here; why is in `absent`."""
+    weights: dict[Trained, Weights] = field(default_factory=dict)
+    """Weights that the matrix names, as they are stored."""
+    fixed: dict[str, Contestant] = field(default_factory=dict)
+    """Fixed detectors, built once."""
     differs: str = ""
     """What of the results was made with something else than there is now, once that is known."""
 
     @property
+    def reasons(self) -> str:
+        """Why what is absent is absent, in one line."""
+        return "; ".join(dict.fromkeys(self.absent.values()))
+
+    @property
     def datasets(self) -> list[str]:
         """Datasets the cells need, in order; imported weights do not need what they were trained on."""
-        named = [on for detector, on, _ in self.trained if on and trains(detector)]
+        named = [str(trained[1]) for trained in self.trained if self.trains(trained)]
         named += dict.fromkeys(cell.tested_on for cell in self.cells)
         return list(dict.fromkeys(self.subset(text).dataset for text in named))
 
@@ -64,6 +80,10 @@ class Plan:
         """Datasets worth listing where they are here: also those that imported weights were trained on."""
         claimed = [self.subset(on).dataset for _, on, _ in self.trained if on]
         return list(dict.fromkeys([*self.datasets, *claimed]))
+
+    def trains(self, trained: Trained) -> bool:
+        """Whether a detector needs what it is trained on; fixed ones and weights that are named do not."""
+        return trained[1] is not None and trained not in self.weights and trains(trained[0])
 
     def crop(self, dataset: str) -> str:
         """How the clips of a dataset are cut: as the matrix says, else as the dataset does."""
@@ -85,43 +105,94 @@ class Plan:
         return self.subset(name).dataset in self.clips
 
     def training(self, name: str) -> tuple[Clip, ...]:
-        """The clips of the splits train and val of what a cell names as trained on."""
-        return self.subset(name).for_training(self.clips[self.subset(name).dataset])
+        """The clips of the splits train and val of what a cell names as trained on, as recipes takes them."""
+        clips = self.subset(name).for_training(self.clips[self.subset(name).dataset])
+        asked = clips_of_recipe(self.matrix.recipe_for(name))
+        return training_part(clips, self.subset(name).dataset, *asked).clips
 
     def testing(self, name: str) -> tuple[Clip, ...]:
-        """The clips of the split test of what a cell names as tested on."""
-        return self.subset(name).for_testing(self.clips[self.subset(name).dataset])
+        """The clips of the split test of what a cell names as tested on, as the matrix takes them."""
+        clips = self.subset(name).for_testing(self.clips[self.subset(name).dataset])
+        return chosen_clips(clips, self.matrix.present, self.matrix.limit)
 
     def root(self, dataset: str) -> Path:
         """The folder of a dataset."""
         return root_of(registry.datasets.get(dataset), self.matrix.data)
 
 
-def plan_matrix(matrix: Matrix, device: str, retrain: bool = False, rescore: bool = False) -> Plan:
-    """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`."""
+def plan_matrix(
+    matrix: Matrix, device: str, retrain: bool = False, rescore: bool = False, train: bool = False
+) -> Plan:
+    """Find out what can be run here; makes, trains and scores nothing. Unknown names are a `HarnessError`.
+
+    So are weights that the matrix names and that are not here, unless they may be trained: `train`.
+    """
     reader_named()
     runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch, matrix.compile)
     plan = Plan(matrix, runtime, matrix.cells(runtime), {}, retrain=retrain, rescore=rescore)
     for kind, names in _needed(plan):
-        plan.absent |= {
-            name: f"its file cannot be imported: {kind.broken()[name]}"
-            for name in names
-            if name in kind.broken()
-        }
+        plan.absent |= {name: why for name in names if (why := kind.why_absent(name))}
+    _find_named(plan, train)
     for name in [name for name in plan.datasets if name not in plan.absent]:
         _look_for(plan, registry.datasets.get(name))
     for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
         _list_claimed(plan, name)
-    trainable = {name for name in dict.fromkeys(cell.detector for cell in plan.cells) if trains(name)}
-    plan.cells = [cell for cell in plan.cells if not _names(plan, cell, trainable) & plan.absent.keys()]
-    for detector, trained_on, _ in plan.trained:
-        if trained_on and registry.detectors.get(detector).trainable:
-            registry.detectors.get(detector).recipe(matrix.recipe_for(trained_on))
+    detectors = list(dict.fromkeys(cell.detector for cell in plan.cells))
+    plan.lost = [name for name in detectors if name in plan.absent]
+    plan.cells = [cell for cell in plan.cells if not _names(plan, cell) & plan.absent.keys()]
+    _build_fixed(plan)
+    for trained in filter(plan.trains, plan.trained):
+        registry.detectors.get(trained[0]).recipe(matrix.recipe_for(str(trained[1])))
     check_subsets(plan)
     for name in dict.fromkeys(cell.detector for cell in plan.cells):
         if not trains(name):
             registry.detectors.get(name).make()  # so that bad weights are an error before anything long
     return plan
+
+
+def _find_named(plan: Plan, train: bool) -> None:
+    """The weights that the matrix names; where `train` is said those that are lacking are trained."""
+    lacking = []
+    for name in plan.matrix.named:
+        detector = entry_parts(name)[0]
+        if detector in plan.absent or not registry.detectors.get(detector).trainable:
+            continue
+        try:
+            weights = weights_named(name)
+        except HarnessError as error:
+            lacking.append(str(error))
+            continue
+        meant = entry_parts(full_name(weights))
+        plan.cells = [
+            replace(cell, trained_on=meant[1]) if cell.entry == name else cell for cell in plan.cells
+        ]
+        if not plan.retrain:
+            plan.weights[meant] = weights
+    if lacking and not train:
+        raise HarnessError(f"{'; '.join(lacking)}; or give --train")
+
+
+def _build_fixed(plan: Plan) -> None:
+    """Build the detectors that are not trained here, so that a lost file is known before clips are read."""
+    for trained in plan.trained:
+        if not registry.detectors.get(trained[0]).trainable:
+            with or_left_out(plan, trained), named_failure(trained[0]):
+                plan.fixed[trained[0]] = Contestant(registry.detectors.get(trained[0]), plan.runtime)
+                plan.fixed[trained[0]].detector  # noqa: B018 - built
+
+
+@contextlib.contextmanager
+def or_left_out(plan: Plan, trained: Trained) -> Iterator[None]:
+    """Where a detector cannot be had, its cells are absent with the reason, and the others go on."""
+    detector, trained_on, seed = trained
+    name = Cell(detector, trained_on, "", seed=seed).entry
+    try:
+        yield
+    except HarnessError as error:
+        say(f"{name} is left out: {error}")
+        plan.absent[name] = str(error)
+        plan.lost.append(name)
+        plan.cells = [c for c in plan.cells if (c.detector, c.trained_on, c.seed) != trained]
 
 
 def _needed(plan: Plan) -> list[tuple[registry.Registry[Any], list[str]]]:
@@ -141,17 +212,20 @@ def trains(detector: str) -> bool:
 
 def _list_claimed(plan: Plan, name: str) -> None:
     """List what imported weights were trained on, if it is here, to find footage shared with test clips."""
-    if name not in registry.datasets.names():
+    if not registry.datasets.knows(name):
         return
     entry = registry.datasets.get(name)
     if why_no_folder(entry, plan.matrix.data) is None and plan.root(name).exists():
         with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
-            plan.clips[name] = tuple(entry.clips(plan.root(name)))
+            root = plan.root(name)
+            plan.clips[name] = tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root)
 
 
-def _names(plan: Plan, cell: Cell, trainable: Collection[str]) -> set[str]:
+def _names(plan: Plan, cell: Cell) -> set[str]:
     """The plug-ins without which a cell cannot be run."""
-    sets = [cell.tested_on, *([cell.trained_on] if cell.trained_on and cell.detector in trainable else [])]
+    sets = [cell.tested_on]
+    if cell.detector not in plan.absent and plan.trains((cell.detector, cell.trained_on, cell.seed)):
+        sets.append(str(cell.trained_on))
     return {cell.detector, cell.perturbation, *(plan.subset(text).dataset for text in sets)}
 
 
@@ -178,13 +252,12 @@ def check_subsets(plan: Plan) -> None:
     for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
         if plan.listed(name):
             test_set(plan, name)
-    trained = [(detector, on) for detector, on, _ in plan.trained if on]
-    for name in dict.fromkeys(on for detector, on in trained if trains(detector)):
+    for name in dict.fromkeys(str(trained[1]) for trained in plan.trained if plan.trains(trained)):
         if plan.listed(name) and {clip.split for clip in plan.training(name)} != {"train", "val"}:
             raise HarnessError(f"{name} cannot be trained on: it needs clips in both splits, train and val")
-    for detector, name in trained:
-        if not trains(detector) and plan.listed(name):
-            _check_claim(plan, detector, name)
+    for trained in plan.trained:
+        if trained[1] and not plan.trains(trained) and plan.listed(trained[1]):
+            _check_claim(plan, trained[0], trained[1])
 
 
 def _check_claim(plan: Plan, detector: str, claimed: str) -> None:

@@ -23,7 +23,8 @@ class Finished:
     """What a run leaves."""
 
     contestants: Mapping[Trained, Contestant]
-    costs: Mapping[Trained, Cost]
+    costs: Mapping[Trained, Cost | None]
+    """None where it could not be measured."""
     jobs: Sequence[Job]
     """The cells."""
     validations: Mapping[Trained, Job]
@@ -42,7 +43,7 @@ def keep_record(
             "trained_on": trained[1],
             "seed": trained[2],
             "weights": plain(found.weights),
-            "cost": asdict(done.costs[trained]),
+            "cost": asdict(cost) if (cost := done.costs[trained]) else None,
             "cells": [_kept(job) for job in done.jobs if _of(job) == trained],
             "validation": _kept(done.validations[trained]) if trained in done.validations else None,
         }

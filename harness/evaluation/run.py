@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,23 +16,34 @@ from harness.contracts import stated_selection
 from harness.data.clips import Subset, content_of, identity_of, list_clips, partial
 from harness.environment import differences, revision, versions
 from harness.evaluation.cell_keys import Job, TestSet, cell_file, shown_how
-from harness.evaluation.contestants import Contestant, Trained
+from harness.evaluation.clip_views import named_failure
+from harness.evaluation.contestants import Contestant, Trained, full_name
 from harness.evaluation.engine import score_dataset
-from harness.evaluation.plan import Plan, check_subsets, find_shared, shown_as, test_set
+from harness.evaluation.plan import (
+    Plan,
+    check_subsets,
+    find_shared,
+    or_left_out,
+    shown_as,
+    test_set,
+)
 from harness.evaluation.record import Finished, earlier_timing, keep_record
-from harness.files import digest, home, plain
+from harness.evaluation.training_request import training_part
+from harness.files import digest, home, plain, shown_place
 from harness.progress import say
-from harness.records import Weights
+from harness.records import Cost, Weights
 from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
-from harness.training.job import TrainingJob
+from harness.training.job import TrainingJob, stated
 from harness.training.train import build, find_weights, frames_of, train
-from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError
+from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
+LATER = ("passes", "present", "limit", "start")
+"""Fields of a recipe that are part of what is compared only where they are stated."""
 MOST_SAID = 6
 """Differences to what results were made with that are named."""
 
@@ -47,7 +59,7 @@ def run_plan(plan: Plan) -> Path:
     check_subsets(plan)
     plan.shared = find_shared(plan)
     made = time.monotonic()
-    contestants = {trained: contestant(plan, trained) for trained in plan.trained}
+    contestants = _contestants(plan)
     ready = time.monotonic()  # scoring starts
     scored, jobs = _score(plan, contestants)
     checked, validations = _score_validation(plan, contestants)
@@ -61,10 +73,7 @@ def run_plan(plan: Plan) -> Path:
     if plan.runtime.device != "cpu":
         torch.cuda.empty_cache()
     with spent("cost"):
-        costs = {
-            trained: cost_of(found.entry, found.recipe, found.runtime)
-            for trained, found in contestants.items()
-        }
+        costs = {trained: _cost(found) for trained, found in contestants.items()}
     timing: dict[str, Any] = dict(earlier_timing(plan.matrix))
     if to_make:
         timing["made_s"] = made - started
@@ -74,7 +83,45 @@ def run_plan(plan: Plan) -> Path:
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
-    return keep_record(plan.matrix, plan.absent, done, timing)
+    return keep_record(plan.matrix, _without_places(plan), done, timing)
+
+
+def _without_places(plan: Plan) -> dict[str, str]:
+    """Why what is absent is absent, as it may be published: folders of this machine are but their names."""
+    found = dict(plan.absent)
+    for name in filter(registry.datasets.knows, plan.absent):
+        with contextlib.suppress(HarnessError):  # nobody says where it lies
+            root = plan.root(name)
+            found[name] = found[name].replace(str(root), shown_place(root))
+    return found
+
+
+def _contestants(plan: Plan) -> dict[Trained, Contestant]:
+    """The detectors, trained first where weights are missing; one that cannot be had is left out."""
+    found: dict[Trained, Contestant] = {}
+    for trained in plan.trained:
+        with or_left_out(plan, trained):
+            found[trained] = contestant(plan, trained)
+    for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
+        for job in cell_jobs(plan, found, name)[1]:
+            trained = (job.cell.detector, job.cell.trained_on, job.cell.seed)
+            if job.due and trained in found:
+                with or_left_out(plan, trained), named_failure(job.cell.entry):
+                    job.contestant.detector  # noqa: B018 - built now: its file may be lost or damaged
+                if trained not in plan.trained:
+                    del found[trained]
+    if not found:
+        raise HarnessError(f"matrix {plan.matrix.name}: every cell is absent: {plan.reasons}")
+    return found
+
+
+def _cost(found: Contestant) -> Cost | None:
+    """What a detector costs, None where that cannot be measured: its scores are not lost with it."""
+    try:
+        return cost_of(found.entry, found.recipe, found.runtime)
+    except HarnessError as error:
+        say(f"the cost of {found.entry.name} is not known: {error}")
+        return None
 
 
 def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
@@ -106,10 +153,20 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
-            "partial": partial(entry, plan.clips[name]),
+            "partial": partial(entry, plan.clips[name]) or _chosen(plan, name),
             "listing": plan.listing.get(name, ""),
         }
     return found
+
+
+def _chosen(plan: Plan, dataset: str) -> str:
+    """How many of the listed test clips were asked for, where the matrix takes not all; else empty."""
+    asked = ["those that are there"] * plan.matrix.present
+    asked += [f"at most {plan.matrix.limit}"] * (plan.matrix.limit is not None)
+    named = [name for name in plan.tests if plan.subset(name).dataset == dataset]
+    used = {clip.id for name in named for clip in plan.tests[name].clips}
+    listed = {clip.id for name in named for clip in plan.subset(name).for_testing(plan.clips[dataset])}
+    return f"{len(used):,} of {len(listed):,} test clips ({', '.join(asked)})" if asked else ""
 
 
 def training_job(plan: Plan, trained: Trained) -> TrainingJob:
@@ -132,11 +189,12 @@ def make_job(
     device: str,
 ) -> TrainingJob:
     """A training of one detector on a dataset or on a part of it."""
-    subset = Subset.parse(trained_on)
-    data = subset.entry
-    chosen = subset.for_training(clips[subset.dataset])
-    version = content_of(chosen, data)
-    return TrainingJob(entry, entry.recipe(recipe), trained_on, chosen, data.crop, version, seed, device)
+    subset, chosen = Subset.parse(trained_on), entry.recipe(recipe)
+    data, (trained_on, _) = subset.entry, set_and_recipe(trained_on)
+    part = subset.for_training(clips[subset.dataset])
+    used = training_part(part, data.name, chosen.present, chosen.limit).clips
+    facts = (used, data.crop, content_of(used, data), seed, device)
+    return TrainingJob(entry, chosen, trained_on, *facts, recipe_name=recipe)
 
 
 def cut_as(job: TrainingJob, crop: str) -> TrainingJob:
@@ -159,8 +217,10 @@ def weights_for(job: TrainingJob, again: bool = False) -> Weights:
 def contestant(plan: Plan, trained: Trained) -> Contestant:
     """The detector of a row, trained first if its weights are missing."""
     entry = registry.detectors.get(trained[0])
+    if weights := plan.weights.get(trained):
+        return Contestant(entry, plan.runtime, weights.recipe, weights)
     if not entry.trainable:
-        return Contestant(entry, plan.runtime)
+        return plan.fixed.get(entry.name) or Contestant(entry, plan.runtime)
     job = training_job(plan, trained)
     return Contestant(entry, plan.runtime, job.recipe, weights_for(job, plan.retrain))
 
@@ -198,16 +258,33 @@ def _score_validation(
     scored = 0
     done: dict[Trained, Job] = {}
     for name in dict.fromkeys(str(trained[1]) for trained, found in contestants.items() if found.weights):
+        if not plan.listed(name):  # weights that are named, of a set that is not here
+            continue
         clips = tuple(clip for clip in plan.training(name) if clip.split == "val")
         test = shown_as(plan, f"{name} (validation)", plan.subset(name).entry, clips)
         jobs = []
         for trained, found in contestants.items():
-            if trained[1] == name and found.weights:
-                cell = Cell(trained[0], name, name, seed=trained[2], runtime=plan.runtime)
+            if trained[1] == name and found.weights and _on_these_clips(plan, trained):
+                cell = Cell(trained[0], name, set_and_recipe(name)[0], seed=trained[2], runtime=plan.runtime)
                 jobs.append(_job(plan, cell, found, test, "validation"))
                 done[trained] = jobs[-1]
         scored += score_dataset(test, jobs)
     return scored, done
+
+
+def _on_these_clips(plan: Plan, trained: Trained) -> bool:
+    """Whether weights that are named learnt the clips that their set lists now; all others did."""
+    weights = plan.weights.get(trained)
+    if weights is None:
+        return True
+    try:
+        now = training_job(plan, trained).clips_sha256
+    except HarnessError:  # its recipe is no more
+        return False
+    if now != weights.provenance.get("clips_sha256", now):
+        say(f"{full_name(weights)} learnt other clips than are listed now, so no operating points are known")
+        return False
+    return True
 
 
 def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str, Any]:
@@ -247,8 +324,8 @@ def _training_of(plan: Plan, cell: Cell, found: Contestant) -> list[Any]:
     if found.entry.identity:
         return [found.entry.name, found.entry.identity, cell.trained_on]
     recipe = plain(found.recipe)
-    if recipe and recipe["passes"] == 1:  # as before recipes could say so
-        del recipe["passes"]
+    for name in set(LATER) - set(stated(found.recipe)) if found.recipe else ():  # as before recipes had them
+        del recipe[name]
     changed = [found.entry.version] if found.entry.version != "1" else []
     return [found.entry.name, *changed, recipe, _trained_identity(plan, cell)]
 

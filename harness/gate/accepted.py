@@ -28,7 +28,11 @@ KEPT_PROVENANCE = (
     *("shared_footage", "threshold", "threshold_source", "checkpoint_source"),
     *("recipe_sha256", "clips_sha256", "preprocessing_sha256", "protocol"),
 )
-LATER = ("fp32_difference",)
+LATER = (
+    *("fp32_difference", "unjudged", "base_rate", "auc_with_face", "auc_with_face_lo", "auc_with_face_hi"),
+    *("ppv_lo", "ppv_hi", "reals", "fakes"),
+    *("failed_reals", "failed_fakes", "faceless_reals", "faceless_fakes"),
+)
 """Columns that rows accepted by an earlier version lack, and that are not compared."""
 COUNTS = ("severity", "seed", "clips", "failed")
 NUMERIC = (*COUNTS, "threshold", "auc", "gap", "accuracy", "auc_lo", "auc_hi")
@@ -108,7 +112,7 @@ def read_accepted(results: Path, matrix: str) -> AcceptedRun:
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Rows from a CSV that `rows_table` made; a missing file, column or number is a `HarnessError`."""
-    table = _read_csv(path, "rows", [name for name in FIXED_COLUMNS if name not in LATER])
+    table = read_table(path, "rows", [name for name in FIXED_COLUMNS if name not in LATER])
     for name in LATER:
         table[name] = table.get(name, "")
     for name in NUMERIC:
@@ -118,7 +122,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 def read_costs(path: Path) -> pd.DataFrame:
     """A cost table as `accept` writes it; a missing file, column or number is a `HarnessError`."""
-    table = _read_csv(path, "costs", (*COST_KEY, *COST_NUMBERS))
+    table = read_table(path, "costs", (*COST_KEY, *COST_NUMBERS))
     for name in COST_NUMBERS:
         table[name] = _numbers(path, table[name], may_lack=True)
     return table
@@ -134,7 +138,8 @@ def _numbers(path: Path, column: pd.Series, may_lack: bool) -> pd.Series:
     return found
 
 
-def _read_csv(path: Path, what: str, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, what: str, columns: Sequence[str]) -> pd.DataFrame:
+    """The text of a CSV, empty where a field is; a file without these columns is a `HarnessError`."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness.metrics.bootstrap import DRAWS, IdentityGraph, graph_of
+from harness.metrics.classification import auc
+from harness.metrics.extremes import exact_bounds, units_of, unsure
 from harness.metrics.weighted import Statistic, auc_statistic
 from harness.types import FAKE, REAL, HarnessError
 
@@ -47,7 +49,7 @@ def auc_interval(
 
     `labels` [N] 0 or 1, `scores` [N] finite, `target` and `source` [N] names, None where unknown. A
     clip that names no identity is weighted alone. The same `world` gives the same bounds. An AUC of
-    exactly 0 or 1 has an interval of no width: no weighting can show what was never observed.
+    exactly 0 or 1, which no weighting moves, has `extremes.exact_bounds`.
     `HarnessError` when lengths differ, a score is not finite, or a class is missing.
     """
     label, score = np.asarray(labels), np.asarray(scores, dtype=np.float64)
@@ -58,7 +60,11 @@ def auc_interval(
     if draws < 1 or not (label == REAL).any() or not (label == FAKE).any():
         raise HarnessError("an interval of the AUC needs real clips, fake clips and at least one draw")
     graph = graph_of(label, target, source, world=world)
-    low, high = bounds(resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"])
+    units = units_of(graph, [label == REAL, label == FAKE])
+    if unsure(value := auc(label, score), units):
+        low, high = exact_bounds(value, units)
+    else:
+        low, high = bounds(resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"])
     return Interval(max(0.0, low), min(1.0, high), graph.method, graph.identities)
 
 

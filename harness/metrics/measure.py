@@ -5,59 +5,39 @@ A number that is not defined is None, and `reasons` says why; it is never 0, 0.5
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from harness.metrics.bootstrap import DRAWS, graph_of_clips
+from harness.metrics.bootstrap import graph_of_clips
 from harness.metrics.classification import (
-    accuracy,
     auc,
     average_precision,
-    balanced_accuracy,
     brier,
     equal_error_rate,
     expected_calibration_error,
 )
-from harness.metrics.intervals import LEVEL, bounds, delong, resampled
+from harness.metrics.intervals import DRAWS, delong
+from harness.metrics.missing import FEW, Counts, by_class, faceless, lopsided
+from harness.metrics.numbers import Drawn, Numbers
+from harness.metrics.scored import scored_lines
 from harness.metrics.thresholds import DRIFT_RATES, RATES, positive_predictive_value, tpr_at_fpr, why_no_tpr
-from harness.metrics.weighted import (
-    OUTSIDE,
-    Curve,
-    Statistic,
-    auc_statistic,
-    balanced_accuracy_statistic,
-    mean_statistic,
-)
-from harness.types import FAKE, PREVALENCE, REAL, HarnessError
-
-COLUMNS = (
-    "clip_id",
-    "label",
-    "manipulation",
-    "target",
-    "source",
-    "score",
-    "frame_scores",
-    "frame_indices",
-    "error",
-)
-"""Columns of stored predictions that numbers are made from; one line a clip."""
+from harness.metrics.weighted import OUTSIDE, Curve, auc_statistic, mean_statistic
+from harness.types import FAKE, NO_FACE_POLICIES, PREVALENCE, REAL
 
 METRICS = (
-    *("auc", "ap", "eer", "accuracy", "balanced_accuracy", "accuracy_at_half", "tpr", "fpr", "ppv"),
+    *("auc", "auc_with_face", "ap", "eer", "accuracy", "balanced_accuracy", "base_rate", "accuracy_at_half"),
+    *("tpr", "fpr", "ppv"),
     *(f"tpr_at_fpr_{rate}" for rate in RATES),
     *(f"fpr_at_val_{rate}" for rate in DRIFT_RATES),
     *("brier", "ece", "frame_auc", "auc_failed_worst", "auc_failed_best"),
 )
 """Names of the metrics of every cell."""
 
-KEPT_DRAWS = ("auc", "accuracy")
-FEW_FAILED = 0.01
-"""Share of failed clips above which the AUC is also given with them at their worst and best."""
+KEPT_DRAWS = ("auc", "accuracy", "balanced_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,53 +77,10 @@ class Measured:
     identities: int = 0
     """Things weighted independently: identities, and clips that name none."""
     draws: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
-    """`auc` and `accuracy` under each draw, by weights that any other detector meets too."""
-
-
-class _Numbers:
-    """Metrics as they are found, why some are not, and how each is found under other weights."""
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, float | None] = {}
-        self.reasons: dict[str, str] = {}
-        self.statistics: dict[str, Statistic] = {}
-        self.among: dict[str, int] = {}
-
-    def add(
-        self,
-        name: str,
-        reason: str,
-        value: Callable[[], float | None],
-        statistic: Callable[[], Statistic] | None = None,
-    ) -> None:
-        """A number, or None and the reason; a number may be None of itself, without a reason."""
-        self.metrics[name] = None if reason else value()
-        if reason:
-            self.reasons[name] = reason
-        elif statistic is not None:
-            self.statistics[name] = statistic()
-
-    def share(self, name: str, reason: str, hits: np.ndarray, part: np.ndarray) -> None:
-        """The share of the clips of `part` that are `hits` (bool `[N]` both)."""
-        self.add(name, reason, lambda: float(hits[part].mean()), lambda: mean_statistic(hits, part))
-        if not reason:
-            self.among[name] = int(part.sum())
-
-    def bounds(self, drawn: Mapping[str, np.ndarray], identities: int) -> dict[str, tuple[float, float]]:
-        """The interval of each number that has draws.
-
-        A share that is 0 or 1 does not vary with the weights; it gets the exact bound of as many
-        independent clips as there are identities (Clopper and Pearson 1934).
-        """
-        found = {}
-        for name, values in drawn.items():
-            low, high = bounds(values)
-            if name in self.among and self.metrics[name] in (0.0, 1.0):
-                far = (1 - LEVEL) / 2
-                reach = far ** (1 / min(self.among[name], identities))
-                low, high = (0.0, 1 - reach) if self.metrics[name] == 0.0 else (reach, 1.0)
-            found[name] = (max(0.0, low), min(1.0, high))
-        return found
+    """`KEPT_DRAWS` under each draw, by weights that any other detector meets too."""
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    """(real, fake) `clips`, those that `failed`, those that are `faceless` (scored by a policy, because no
+    face was found), and scored clips that `auc` and each `auc:<manipulation>` are over."""
 
 
 def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | None = None) -> Measured:
@@ -155,100 +92,154 @@ def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | N
     missing, a clip appears twice, has neither score nor error, or a score is NaN or outside [0, 1].
     """
     terms = terms or Terms()
-    scored = _scored(predictions)
+    scored = scored_lines(predictions)
     label = scored["label"].to_numpy(dtype=np.int64)
     score = scored["score"].to_numpy(dtype=np.float64)
+    own = ~faceless(scored)
     parts = {name: _against_reals(scored, label, name) for name in sorted(_manipulations(predictions))}
-    found = _Numbers()
+    counts = _counts(predictions, label, parts)
+    found = Numbers()
     _add_ranking(found, label, score, parts)
-    _add_decisions(found, label, score, threshold, terms)
-    _add_drift(found, label, score, parts, terms)
+    _add_with_face(found, label, score, own)
+    _add_decisions(found, label, _called_fake(score, threshold, own), terms, threshold is None)
+    at_half = terms.no_decisions or ("" if len(label) else "no scored clip")
+    found.add("accuracy_at_half", at_half, lambda: float(_right(_called_fake(score, 0.5, own), label).mean()))
+    _add_drift(found, label, score, parts, terms, own)
     no_clips = "" if len(label) else "no scored clip"
     found.add("brier", no_clips, lambda: brier(label, score), lambda: mean_statistic((score - label) ** 2))
     found.add("ece", no_clips, lambda: expected_calibration_error(label, score))
-    _add_frames(found, scored, label)
-    _add_coverage(found, predictions)
+    _add_frames(found, scored[own], label[own])
+    _add_coverage(found, predictions, counts)
     if not len(label):
-        return Measured(len(predictions), len(predictions), found.metrics, {}, found.reasons)
+        nothing: dict[str, tuple[float, float]] = {}
+        return Measured(
+            len(predictions), len(predictions), found.metrics, nothing, found.reasons, counts=counts
+        )
     graph = graph_of_clips(scored, terms.world)
-    drawn = resampled(graph, found.statistics, terms.draws)
-    intervals = found.bounds(drawn, graph.identities)
-    if min((label == REAL).sum(), (label == FAKE).sum()) > 1:
+    drawn, intervals = found.drawn(graph, terms.draws, terms.world)
+    if min(counts["auc"]) > 1 and found.metrics["auc"] not in (0.0, 1.0):
         intervals["auc_delong"] = delong(label, score).interval()
     kept = {name: drawn[name] for name in KEPT_DRAWS if name in drawn}
     failed = len(predictions) - len(scored)
-    facts = (found.metrics, intervals, found.reasons, graph.method, graph.identities, kept)
+    facts = (found.metrics, intervals, found.reasons, graph.method, graph.identities, kept, counts)
     return Measured(len(predictions), failed, *facts)
 
 
+def _counts(
+    predictions: pd.DataFrame, scored: np.ndarray, parts: Mapping[str, np.ndarray]
+) -> dict[str, Counts]:
+    label = predictions["label"].to_numpy(dtype=np.int64)
+    failed = predictions["error"].notna().to_numpy(dtype=bool)
+    found = {"clips": by_class(label), "failed": by_class(label, failed)}
+    found |= {"faceless": by_class(label, faceless(predictions)), "auc": by_class(scored)}
+    return found | {f"auc:{name}": by_class(scored, part) for name, part in parts.items()}
+
+
+def _called_fake(score: np.ndarray, threshold: float | None, own: np.ndarray) -> np.ndarray:
+    """How much of each clip is called fake, 0 or 1 `[N]`; half of one that is scored as chance has it.
+
+    That score lies where many a threshold does, and would count such a clip as caught, or as accused.
+    """
+    called = (score >= (0.5 if threshold is None else threshold)).astype(np.float64)
+    called[~own & (score == NO_FACE_POLICIES["as-chance"])] = 0.5
+    return called
+
+
+def _right(called: np.ndarray, label: np.ndarray) -> np.ndarray:
+    return np.asarray(np.where(label == FAKE, called, 1 - called))
+
+
 def _add_ranking(
-    found: _Numbers, label: np.ndarray, score: np.ndarray, parts: Mapping[str, np.ndarray]
+    found: Numbers, label: np.ndarray, score: np.ndarray, parts: Mapping[str, np.ndarray]
 ) -> None:
     """What the order of the scores alone decides."""
     reason, curve = _why_undefined(label), Curve(label, score)
-    found.add("auc", reason, lambda: auc(label, score), lambda: auc_statistic(label, score))
+    _add_auc(found, "auc", label, score, np.ones(len(label), dtype=bool))
     found.add("ap", reason, lambda: average_precision(label, score), lambda: curve.average_precision)
     found.add("eer", reason, lambda: equal_error_rate(label, score), lambda: curve.equal_error_rate)
     for name, fpr in RATES.items():
         why = reason or why_no_tpr(int((label == REAL).sum()), fpr)
-        found.add(
-            f"tpr_at_fpr_{name}", why, partial(tpr_at_fpr, label, score, fpr), partial(curve.tpr_at, fpr)
-        )
+        caught = partial(tpr_at_fpr, label, score, fpr), partial(curve.tpr_at, fpr), [label == FAKE]
+        found.add(f"tpr_at_fpr_{name}", why, *caught)
     for name, part in parts.items():
-        only = np.where(part, label, OUTSIDE)
-        found.add(
-            f"auc:{name}",
-            _why_undefined(label[part]),
-            partial(auc, label[part], score[part]),
-            partial(auc_statistic, only, score),
-        )
+        _add_auc(found, f"auc:{name}", label, score, part)
 
 
-def _add_decisions(
-    found: _Numbers, label: np.ndarray, score: np.ndarray, threshold: float | None, terms: Terms
-) -> None:
-    """What is right and wrong at the decision threshold."""
-    why = terms.no_decisions or ("" if threshold is not None else "no decision threshold")
-    limit = 0.5 if threshold is None else threshold  # not used where there is none
-    fake = score >= limit
+def _add_auc(found: Numbers, name: str, label: np.ndarray, score: np.ndarray, part: np.ndarray) -> None:
+    """The AUC over some of the clips; where all have one score, it is 0.5 on any clips."""
+    only = np.where(part, label, OUTSIDE)
+    classes = [only == REAL, only == FAKE] if part.any() and np.ptp(score[part]) > 0 else []
+    value, statistic = partial(auc, label[part], score[part]), partial(auc_statistic, only, score)
+    found.add(name, _why_undefined(label[part]), value, statistic, classes)
+
+
+def _add_with_face(found: Numbers, label: np.ndarray, score: np.ndarray, own: np.ndarray) -> None:
+    """The AUC over the clips that the detector was shown, where others were scored by a policy."""
+    if own.all():
+        nothing = "no clip was scored without a face" if len(label) else "no scored clip"
+        found.add("auc_with_face", nothing, lambda: None)
+    else:
+        _add_auc(found, "auc_with_face", label, score, own)
+
+
+def _add_decisions(found: Numbers, label: np.ndarray, called: np.ndarray, terms: Terms, unset: bool) -> None:
+    """What is right and wrong at the decision threshold; `called`: how much of each clip is called fake."""
+    why = terms.no_decisions or ("no decision threshold" if unset else "")
     real, forged = label == REAL, label == FAKE
-    both, no_clips = why or _why_undefined(label), "" if len(label) else "no scored clip"
-    found.share("accuracy", why or no_clips, fake == forged, real | forged)
-    found.share("tpr", both, fake, forged)
-    found.share("fpr", both, fake, real)
-    balanced = partial(balanced_accuracy, label, score, limit)
-    found.add("balanced_accuracy", both, balanced, partial(balanced_accuracy_statistic, label, fake))
+    no_clips = "" if len(label) else "no scored clip"
+    found.share("accuracy", why or no_clips, _right(called, label), real | forged)
+    found.share("tpr", why or ("" if forged.any() else no_clips or "no scored fake clip"), called, forged)
+    found.share("fpr", why or ("" if real.any() else no_clips or "no scored real clip"), called, real)
+    both = why or _why_undefined(label)
+    spared = 1 - called
+    found.add("balanced_accuracy", both, lambda: float((called[forged].mean() + spared[real].mean()) / 2))
+    found.add("base_rate", no_clips, lambda: max(by_class(label)) / len(label))
+    if not both:
+        found.derived["balanced_accuracy"] = lambda drawn: (drawn["tpr"] + (1 - drawn["fpr"])) / 2
+    _add_ppv(found, both, int(real.sum()), terms.prevalence)
+
+
+def _add_ppv(found: Numbers, reason: str, reals: int, prevalence: float) -> None:
+    """The share of fakes in what is called fake; from no false alarm at all it has bounds and no value."""
     tpr, fpr = found.metrics["tpr"] or 0.0, found.metrics["fpr"] or 0.0  # not used where undefined
-    ppv = positive_predictive_value(tpr, fpr, terms.prevalence)
-    found.add("ppv", both or ("nothing is called fake" if ppv is None else ""), lambda: ppv)
-    at_half = terms.no_decisions or no_clips
-    found.add("accuracy_at_half", at_half, lambda: accuracy(label, score, 0.5))
+    ppv = positive_predictive_value(tpr, fpr, prevalence)
+    why = reason or ("nothing is called fake" if ppv is None else "")
+    if not why:
+        found.derived["ppv"] = partial(_drawn_ppv, prevalence)
+        if fpr == 0:
+            why = f"none of {reals} scored reals is called fake"
+    found.add("ppv", why, lambda: ppv)
+
+
+def _drawn_ppv(prevalence: float, drawn: Drawn) -> np.ndarray:
+    caught, accused = drawn["tpr"] * prevalence, drawn["fpr"] * (1 - prevalence)
+    called = caught + accused
+    return np.asarray(np.divide(caught, called, out=np.zeros_like(called), where=called > 0))
 
 
 def _add_drift(
-    found: _Numbers,
+    found: Numbers,
     label: np.ndarray,
     score: np.ndarray,
     parts: Mapping[str, np.ndarray],
     terms: Terms,
+    own: np.ndarray,
 ) -> None:
     """What the thresholds set on the validation split for an FPR really give on these clips."""
     no_real = "" if (label == REAL).any() else "no scored real clip"
     for rate in DRIFT_RATES:
         unset = "" if rate in terms.limits else terms.no_limits.get(rate, "no validation predictions")
         why = terms.no_decisions or unset
-        fake = score >= terms.limits.get(rate, 0.5)
-        found.share(f"fpr_at_val_{rate}", why or no_real, fake, label == REAL)
+        called = _called_fake(score, terms.limits.get(rate), own)
+        found.share(f"fpr_at_val_{rate}", why or no_real, called, label == REAL)
         for name, part in parts.items():
             these = part & (label == FAKE)
             no_fake = "" if these.any() else "no scored fake clip"
-            found.share(f"miss_at_val_{rate}:{name}", why or no_fake, ~fake, these)
+            found.share(f"miss_at_val_{rate}:{name}", why or no_fake, 1 - called, these)
 
 
-def _add_frames(found: _Numbers, scored: pd.DataFrame, label: np.ndarray) -> None:
-    if "note" in scored:  # what a policy said of a clip without a face has no frames
-        own = scored["note"].isna().to_numpy()
-        scored, label = scored[own], label[own]
+def _add_frames(found: Numbers, scored: pd.DataFrame, label: np.ndarray) -> None:
+    """The AUC over frames; a clip scored by a policy has none."""
 
     def frame_auc() -> float:
         frames = [np.asarray(values, dtype=np.float64) for values in scored["frame_scores"]]
@@ -257,14 +248,14 @@ def _add_frames(found: _Numbers, scored: pd.DataFrame, label: np.ndarray) -> Non
     found.add("frame_auc", _why_no_frames(scored) or _why_undefined(label), frame_auc)
 
 
-def _add_coverage(found: _Numbers, predictions: pd.DataFrame) -> None:
+def _add_coverage(found: Numbers, predictions: pd.DataFrame, counts: Mapping[str, Counts]) -> None:
     """The AUC if every failed clip had been judged wrong, and right: how much the failures could hide."""
     label = predictions["label"].to_numpy(dtype=np.int64)
     given = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(dtype=np.float64)
     failed = np.isnan(given)
     reason = _why_undefined(label)
-    if not reason and failed.mean() <= FEW_FAILED:
-        reason = f"no more than {100 * FEW_FAILED:g} % of the clips failed"
+    if not reason and failed.mean() <= FEW and not lopsided(counts["failed"], counts["clips"]):
+        reason = f"no more than {100 * FEW:g} % of the clips failed"
     for name, guess in (("worst", label == REAL), ("best", label == FAKE)):
         filled = np.where(failed, guess.astype(np.float64), given)
         found.add(f"auc_failed_{name}", reason, partial(auc, label, filled))
@@ -295,35 +286,3 @@ def _why_no_frames(scored: pd.DataFrame) -> str:
 def _manipulations(predictions: pd.DataFrame) -> set[str]:
     named = predictions.loc[predictions["label"] == FAKE, "manipulation"]
     return {str(name) for name in named.dropna().unique()}
-
-
-def _scored(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The lines that carry a score, after refusing what no number may be made from."""
-    missing = [name for name in COLUMNS if name not in predictions.columns]
-    if missing:
-        found = ", ".join(map(str, predictions.columns))
-        raise HarnessError(f"predictions lack the column {missing[0]!r} (they have: {found or 'none'})")
-    clip = predictions["clip_id"]
-    _refuse(clip, clip.duplicated(), "appears twice in the predictions")
-    _refuse(clip, ~predictions["label"].isin((REAL, FAKE)), "has a label that is neither 0 nor 1")
-    score = pd.to_numeric(predictions["score"], errors="coerce")
-    failed = predictions["error"].notna()
-    _refuse(clip, score.isna() & ~failed, "has neither a score nor an error (a score must be a number)")
-    _refuse(clip, score.notna() & failed, "has a score and an error")
-    _refuse(clip, score.notna() & ~score.between(0, 1), "has a score outside [0, 1]")
-    scored = predictions.assign(score=score)[~failed]
-    bad = [not _in_range(values) for values in scored["frame_scores"]]
-    _refuse(
-        scored["clip_id"], pd.Series(bad, index=scored.index, dtype=bool), "has a frame score outside [0, 1]"
-    )
-    return scored
-
-
-def _in_range(values: object) -> bool:
-    frames = np.asarray(values, dtype=np.float64)
-    return bool(((frames >= 0) & (frames <= 1)).all())
-
-
-def _refuse(clip: pd.Series, wrong: pd.Series, what: str) -> None:
-    if wrong.any():
-        raise HarnessError(f"clip {clip[wrong].iloc[0]!r} {what} ({int(wrong.sum())} such)")

@@ -86,4 +86,4 @@ def _comparison_table(
         )
         for each in shown
     )
-    return Table(title, ("detector", "against", "difference [95 %]", "p", "verdict"), body, note)
+    return Table(title, ("detector", "against", "difference [95 %]", "p", "verdict"), body, note, keep=2)

@@ -26,7 +26,7 @@ def cost_tables(costs: Sequence[Cost]) -> Iterator[Table]:
             f" (clips); latency of one clip in ms; peak memory {whose} in MiB; parameters in millions."
         )
         lines = tuple(_cost_line(cost, memory) for cost in here)
-        yield Table(f"Cost on {device}", header, lines, note + invalid_note(here))
+        yield Table(f"Cost on {device}", header, lines, note + invalid_note(here), keep=2)
 
 
 def _cost_line(cost: Cost, memory: str) -> tuple[str, ...]:

@@ -58,13 +58,17 @@ def cost_table(board: Board) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=names, dtype=object)
 
 
-def write_board(board: Board, folder: Path) -> list[Path]:
-    """Write `<matrix>.md`, the CSV files and the plots there are numbers for; each file whole."""
+def write_board(board: Board, folder: Path, published: Sequence[Figure] | None = None) -> list[Path]:
+    """Write `<matrix>.md`, the CSV files and the plots there are numbers for; each file whole.
+
+    Figures that others published are those of the folder's ledger, unless they are given.
+    """
+    figures = figures_in(folder) if published is None else published
     frames = {".csv": rows_table(board.rows), "-cost.csv": cost_table(board).round(3)}
     domains = domains_of(board)
     frames["-domains.csv"] = domains.infer_objects().round(4)
     written = [folder / f"{board.matrix}.md"]
-    write_whole(written[0], _markdown(board, _tables(board, domains, figures_in(folder))))
+    write_whole(written[0], _markdown(board, _tables(board, domains, figures)))
     for kind, frame in frames.items():
         if kind == ".csv" or not frame.empty:
             written.append(folder / f"{board.matrix}{kind}")
@@ -87,6 +91,7 @@ def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) ->
     yield from test_sets.cross_domain_table(standings, domains)
     yield from beside(board, published)
     yield from provenance.shared_footage(standings)
+    yield from provenance.without_a_face(standings)
     yield from provenance.failed(standings)
     yield from provenance.made_in_parts(standings)
     yield from provenance.cost(board)

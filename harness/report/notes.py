@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from harness.records import BADGE, DOUBT, Board
+from harness.files import shown_place
+from harness.records import BADGE, DOUBT, Board, Row
 from harness.results.ranking import LineOnTestSet
 from harness.types import parts_of
 
@@ -16,13 +18,33 @@ Body = list[tuple[str, ...]]
 """Lines of a table."""
 
 
+def over(rows: Iterable[Row], metric: str = "auc") -> str:
+    """How many scored clips a number is over: `120+40` real and fake ones, or `40` of the class it is of.
+
+    Where rows differ, the fewest and the most: `118+40 to 120+40`; a dash where nobody counted.
+    """
+    part = metric.partition(":")[2]
+    known = sorted(
+        {row.counts[key] for row in rows if (key := f"auc:{part}" if part else "auc") in row.counts}
+    )
+    told = [_over(counts, metric) for counts in (known[:1] + known[-1:])]
+    return " to ".join(dict.fromkeys(told)) or "-"
+
+
+def _over(counts: tuple[int, int], metric: str) -> str:
+    name = metric.partition(":")[0]
+    if name == "tpr" or name.startswith("miss_at_val"):
+        return str(counts[1])
+    return str(counts[0]) if name.startswith("fpr") else f"{counts[0]}+{counts[1]}"
+
+
 def shortcut_note(board: Board, on: str) -> str:
     """What the audit of a test set warns of, or that there was none; empty where nothing is to be said."""
     dataset = parts_of(on)[0]
     said = board.shortcuts.get(dataset, "")
     if said is None:
         root = board.folders.get(dataset)
-        place = f" --root {shlex.quote(root)}" if root else ""
+        place = f" --root {shlex.quote(shown_place(Path(root)))}" if root else ""
         return f"Not audited for shortcuts: gapbench data audit {dataset}{place}."
     if said.startswith(DOUBT):
         return f"An audit could not rule out a shortcut ({said.removeprefix(DOUBT)})."

@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.metrics.thresholds import DRIFT_RATES
-from harness.report.notes import by_test_set, why_undefined
+from harness.report.notes import by_test_set, over, why_undefined
 from harness.results.ranking import LineOnTestSet, Standings
-from harness.tables import Table, number, with_interval, without_empty
+from harness.tables import Table, first_that_fits, with_interval, without
 
 
 def operating_points(standings: Standings) -> Iterator[Table]:
     """What each line catches and wrongly accuses at its threshold, and whether P(fake) is a probability."""
-    columns = {
-        "TPR@1%": "tpr_at_fpr_1pct",
-        "TPR@.1%": "tpr_at_fpr_0.1pct",
-        **{"TPR": "tpr", "FPR": "fpr", "PPV": "ppv", "Brier [95 %]": "brier", "ECE": "ece"},
-    }
-    shown = {on: standings.tested(on) for on in standings.tests}
-    bodies = {on: [_points(standings, t, columns) for t in tested] for on, tested in shown.items() if tested}
-    body = by_test_set(bodies, standings.board)
-    if not body:
+    listed = [tested for on in standings.tests for tested in standings.tested(on)]
+    if not listed:
         return
-    table = without_empty(Table("Operating points and calibration", ("detector", *columns), tuple(body)))
-    listed = [tested for those in shown.values() for tested in those]
+    points = {
+        **{"TPR [95 %]": "tpr", "FPR [95 %]": "fpr", "PPV [95 %]": "ppv"},
+        **{"TPR@1% [95 %]": "tpr_at_fpr_1pct", "TPR@.1% [95 %]": "tpr_at_fpr_0.1pct"},
+    }
     note = (
         "At the decision threshold: `TPR`, fakes caught; `FPR`, reals called fake; `PPV`, share of fakes in"
         f" what is called fake where {100 * standings.prevalence:g} % of clips are fake. `TPR@1%`: fakes"
-        " caught where 1 % of these very reals are called fake. Brier: squared distance of P(fake) from the"
-        " truth (always 0.5 gives 0.25). ECE: distance of P(fake) from the share of fakes, in 10 bins of"
-        " equal size. Both hold for these clips and their share of fakes."
-        + why_undefined(columns, listed)
+        " caught where 1 % of these very reals are called fake. `clips`: how many each is over."
+        + why_undefined(points, listed)
         + _why_no_drift(listed)
     )
-    yield Table(table.title, table.header, table.lines, note)
+    yield dataclasses.replace(_by_metric(standings, "Operating points", points), note=note)
+    calibration = {"Brier [95 %]": "brier", "ECE": "ece"}
+    note = (
+        "Brier: squared distance of P(fake) from the truth (always 0.5 gives 0.25). ECE: distance of P(fake)"
+        " from the share of fakes, in 10 bins of equal size. Both hold for these clips and their share of"
+        f" fakes.{why_undefined(calibration, listed)}"
+    )
+    yield dataclasses.replace(_by_metric(standings, "Calibration", calibration), note=note)
+
+
+def _by_metric(standings: Standings, title: str, columns: Mapping[str, str]) -> Table:
+    """A column a metric, under each test set how many clips each is over, and then a line a detector."""
+    bodies = {}
+    for on in standings.tests:
+        if tested := standings.tested(on):
+            rows = [row for each in tested for row in each.rows]
+            bodies[on] = [("clips", *(over(rows, metric) for metric in columns.values()))]
+            bodies[on] += [_points(standings, each, columns) for each in tested]
+    table = Table(title, ("detector", *columns), tuple(by_test_set(bodies, standings.board)))
+    undefined = [name for name, metric in columns.items() if not _anywhere(standings, metric)]
+    return without(table, *undefined)
+
+
+def _anywhere(standings: Standings, metric: str) -> bool:
+    listed = [tested for on in standings.tests for tested in standings.tested(on)]
+    return any(each.value(metric) is not None or each.interval(metric) for each in listed)
 
 
 def _points(standings: Standings, tested: LineOnTestSet, columns: Mapping[str, str]) -> tuple[str, ...]:
-    cells = [
-        with_interval(tested.value(metric), tested.interval(metric) if "[" in title else None)
-        for title, metric in columns.items()
-    ]
+    cells = [with_interval(tested.value(metric), tested.interval(metric)) for metric in columns.values()]
     return (standings.name(tested.line), *cells)
 
 
@@ -71,18 +87,24 @@ def drift(standings: Standings) -> Iterator[Table]:
             continue
         metrics = {name for tested in shown for row in tested.rows for name in row.metrics}
         parts = sorted(name for name in metrics if name.startswith(missed))
-        body = tuple(
-            (
-                standings.name(tested.line),
-                *(with_interval(tested.value(name), tested.interval(name)) for name in columns.values()),
-                *(number(tested.value(name)) for name in parts),
-            )
-            for tested in shown
-        )
-        header = ("detector", *columns, *(name.removeprefix(missed) for name in parts))
-        yield without_empty(
-            Table(f"False-positive drift on {standings.board.marked(on)}", header, body, note)
-        )
+        rows = [row for tested in shown for row in tested.rows]
+        title = f"False-positive drift on {standings.board.marked(on)}"
+        known = {
+            name: metric
+            for name, metric in columns.items()
+            if any(t.value(metric) is not None for t in shown)
+        }
+        header = ("detector", *known, *(name.removeprefix(missed) for name in parts))
+        forms = []
+        for bounded in (True, False):
+            body = [("clips", *(over(rows, name) for name in (*known.values(), *parts)))]
+            for tested in shown:
+                sure = [with_interval(tested.value(name), tested.interval(name)) for name in known.values()]
+                told = [tested.interval(name) if bounded else None for name in parts]
+                sure += [with_interval(tested.value(name), b) for name, b in zip(parts, told, strict=True)]
+                body.append((standings.name(tested.line), *sure))
+            forms.append(Table(title, header, tuple(body), note))
+        yield first_that_fits(*forms)
         note = ""
 
 
@@ -93,6 +115,6 @@ def _drift_note(standings: Standings) -> str:
     return (
         "Thresholds set for 5 % and 1 % false positives on the validation split of what was trained on: the"
         " share of these reals they call fake [95 %], and under each manipulation the share of its fakes that"
-        f" the first of them misses.{why_undefined(_drift_columns(), shown)}"
+        f" the first of them misses. `clips`: how many each is over.{why_undefined(_drift_columns(), shown)}"
         + (f" Without such thresholds: {', '.join(without)}." if without else "")
     )

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.metrics.missing import faceless
 from harness.records import Board, Row
 from harness.report.notes import by_test_set, why_undefined
 from harness.results.lines import headline
 from harness.results.predictions import scored_of
 from harness.results.ranking import LineOnTestSet, Standings, standings_of
 from harness.tables import Table, number
-from harness.types import FAKE
+from harness.types import FAKE, NO_FACE_POLICIES
 
 TITLE = "Oracle: {} chosen on the test clips, never ranked"
 
@@ -47,11 +48,12 @@ def _thresholds(standings: Standings) -> Iterator[Table]:
         shown = [tested for on in standings.tests for tested in standings.tested(on)]
         note = (
             "`acc`: accuracy on clean clips at the threshold set before the test, as in the tables above;"
-            " `oracle`: at the threshold that is best for these very clips; `claimed`: the difference. Of the"
+            " `base`: of always saying the commoner class; `oracle`: at the threshold that is best for these"
+            " very clips; `claimed`: the difference. Of the"
             " weights only those of the epoch that was best on validation clips are kept, so what choosing"
             " the epoch on test clips would add is not in it." + why_undefined({"acc": "accuracy"}, shown)
         )
-        header = ("detector", "acc", "oracle", "claimed", "threshold", "oracle's")
+        header = ("detector", "acc", "base", "oracle", "claimed", "threshold", "oracle's")
         yield Table(TITLE.format("the threshold"), header, tuple(body), note)
 
 
@@ -64,7 +66,8 @@ def _threshold(standings: Standings, tested: LineOnTestSet) -> tuple[str, ...]:
     used = tested.rows[0].provenance.get("threshold") if len(found) == 1 and honest is not None else None
     claimed = None if honest is None or best is None else best - honest
     return (
-        *(standings.name(tested.line), number(honest), number(best), number(claimed)),
+        *(standings.name(tested.line), number(honest), number(tested.value("base_rate"))),
+        *(number(best), number(claimed)),
         *(number(used), number(own)),
     )
 
@@ -76,7 +79,12 @@ def _best_on(board: Board, row: Row) -> tuple[float, float] | None:
     scored = scored_of(board, row)
     if scored.empty:
         return None
-    return best_accuracy(scored["label"].to_numpy(), scored["score"].to_numpy(dtype=np.float64))
+    label, score = scored["label"].to_numpy(), scored["score"].to_numpy(dtype=np.float64)
+    own = ~(faceless(scored) & (score == NO_FACE_POLICIES["as-chance"]))
+    if not own.any():
+        return None
+    best, threshold = best_accuracy(label[own], score[own])
+    return best * own.mean() + 0.5 * (1 - own.mean()), threshold  # of the others half is right at any
 
 
 def _seeds(standings: Standings) -> Iterator[Table]:

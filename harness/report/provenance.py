@@ -9,15 +9,16 @@ from typing import Any
 
 from harness.environment import differences
 from harness.metrics.bootstrap import DRAWS
-from harness.metrics.measure import FEW_FAILED
+from harness.metrics.missing import FEW, LEVEL, lopsided
 from harness.records import Board, Cost, Entry, Row
 from harness.report.costs import cost_tables
 from harness.results.ranking import Standings
-from harness.tables import Table, number, without_empty
+from harness.tables import Table, with_interval, without_empty
 from harness.timing import network_share
 
 MOST_REASONS = 3
 """Failures that are told word for word; all are in the predictions."""
+FACES = ("auc", "auc_with_face")
 MOST_CELLS = 20
 """Cells with failed clips that are listed."""
 
@@ -32,21 +33,56 @@ def failed(standings: Standings) -> Iterator[Table]:
     body = tuple(
         (
             *(names[row.cell.entry], f"{row.cell.tested_on}/{row.cell.condition}"),
-            *(f"{row.failed} of {row.clips}", number(row.metrics.get("auc")), _band(row)),
+            *(f"{row.failed} of {row.clips}", *_of_classes(row, "failed")),
+            *(with_interval(row.metrics.get("auc"), row.intervals.get("auc")), _band(row)),
         )
         for row in rows[:MOST_CELLS]
     )
     note = (
         "Clips that could not be scored. They are in no other number. Where more than"
-        f" {100 * FEW_FAILED:g} % failed, the AUC if all of them had been judged wrong, and right."
+        f" {100 * FEW:g} % failed, or more of one class than chance explains (`*`: Fisher's exact test, p"
+        f" below {LEVEL:g}), the AUC if all of them had been judged wrong, and right."
     )
     reasons = dict.fromkeys(str(row.provenance["failure"]) for row in rows if row.provenance.get("failure"))
     if reasons:
         note += f" E.g. {'; '.join(list(reasons)[:MOST_REASONS])}."
     if len(rows) > MOST_CELLS:
         note += f" {len(rows) - MOST_CELLS} more cells with failed clips are in the CSV."
-    header = ("detector", "cell", "failed", "AUC", "wrong to right")
-    yield without_empty(Table("Failed clips", header, body, note))
+    header = ("detector", "cell", "failed", "real", "fake", "AUC [95 %]", "wrong to right")
+    yield without_empty(Table("Failed clips", header, body, note, keep=2))
+
+
+def without_a_face(standings: Standings) -> Iterator[Table]:
+    """Clips that a policy scored, because no face was found in them, and the AUC without them."""
+    rows = [
+        row for row in standings.board.rows if sum(row.counts.get("faceless", ())) and not row.cell.severity
+    ]
+    names = {entry.name: standings.entry_name(entry) for entry in standings.board.entries}
+    body = tuple(
+        (
+            *(names[row.cell.entry], row.cell.tested_on, *_of_classes(row, "faceless")),
+            *(with_interval(row.metrics.get(name), row.intervals.get(name)) for name in FACES),
+        )
+        for row in rows
+    )
+    if body:
+        policy = rows[0].provenance.get("no_face") or "a policy"
+        note = (
+            f"Clean clips in which no face was found: what was said of them is not the detector's ({policy})."
+            " `*`: more of one class than chance explains (Fisher's exact test, p below"
+            f" {LEVEL:g}), so that the AUC is made by missing faces; `with a face`: over the other clips."
+        )
+        header = ("detector", "tested on", "real", "fake", "AUC [95 %]", "with a face [95 %]")
+        yield Table("Clips without a face", header, body, note, keep=2)
+
+
+def _of_classes(row: Row, what: str) -> tuple[str, str]:
+    """Of how many real and fake clips that is so, marked where it is more of one than chance explains."""
+    if what not in row.counts:
+        return "-", "-"
+    lost, clips = row.counts[what], row.counts["clips"]
+    reals, fakes = (f"{lost[k]} of {clips[k]}" for k in (0, 1))
+    return reals, fakes + " *" * lopsided(lost, clips)
 
 
 def _band(row: Row) -> str:
@@ -72,7 +108,7 @@ def shared_footage(standings: Standings) -> Iterator[Table]:
             "Test clips that show recordings the weights were trained on. These cells are in no mean and no"
             " rank: an AUC on what was trained on says nothing of what was not."
         )
-        yield Table("Shared footage", ("detector", "tested on", "what they share"), body, note)
+        yield Table("Shared footage", ("detector", "tested on", "what they share"), body, note, keep=2)
     unknown = [entry for entry in standings.board.entries if _not_compared(entry)]
     if unknown:
         lines = tuple((names[entry.name], str(entry.trained_on)) for entry in unknown)
@@ -105,7 +141,8 @@ def made_in_parts(standings: Standings) -> Iterator[Table]:
             " differ in the last digits, across versions by what changed; `gapbench eval --rescore` makes"
             " them anew."
         )
-        yield Table("Made in parts", ("detector", "cell", "what changed on the way"), tuple(body), note)
+        header = ("detector", "cell", "what changed on the way")
+        yield Table("Made in parts", header, tuple(body), note, keep=2)
 
 
 def costs_of(board: Board) -> list[Cost]:
@@ -137,15 +174,15 @@ def recipes(board: Board) -> Iterator[Table]:
 
 
 def absent(board: Board) -> Iterator[Table]:
-    """Sets that the matrix names and this machine has not."""
+    """What the matrix names and this machine has not: sets, detectors, perturbations."""
     if board.absent:
         lines = tuple(
             (name if k == 0 else "", text)
             for name, how in board.absent.items()
             for k, text in enumerate(textwrap.wrap(how, 60) or [""])
         )
-        note = "Sets this matrix names that are not on this machine; their cells were left out."
-        yield Table("Absent", ("set", "what would make it present"), lines, note)
+        note = "What this matrix names and could not be had on this machine; its cells were left out."
+        yield Table("Absent", ("what", "why, or what would make it present"), lines, note)
 
 
 def footer(board: Board) -> str:

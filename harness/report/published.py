@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.records import Board, Row
 from harness.report.published_figures import Figure, figures_in, meets, metric_beside, read_ledger, why_not
-from harness.tables import WIDTH, Table, with_interval
-from harness.types import parts_of, world_of
+from harness.tables import WIDTH, Table, number, with_interval
+from harness.types import parts_of, set_and_recipe, world_of
 
 __all__ = ["Figure", "beside", "figures_in", "read_ledger", "why_not"]
 
@@ -50,9 +50,10 @@ def _side_by_side(board: Board, pairs: Sequence[Pair]) -> Table:
     reasons: dict[str, str] = {}
     sources = _numbered(figure.source for _, figure in pairs)
     body: dict[str, list[tuple[str, ...]]] = {}
+    bases: dict[str, str] = {}
     for row, figure in pairs:
         cell, metric = row.cell, metric_beside(row, figure)
-        recipe = recipes.get(cell.trained_on, other)
+        recipe = set_and_recipe(cell.trained_on or "")[1] or recipes.get(cell.trained_on, other)
         why = [reasons.setdefault(each, _letters(len(reasons))) for each in why_not(row, figure, recipe)]
         seed = f"#{cell.seed}" if cell.seed else ""
         name = cell.detector + seed if alone[cell.detector] == 1 else cell.entry
@@ -63,16 +64,21 @@ def _side_by_side(board: Board, pairs: Sequence[Pair]) -> Table:
             f"not comparable: {' '.join(why)}" if why else "comparable",
         )
         on = f"on {cell.tested_on}" + f", {cell.condition}" * bool(cell.severity)
-        body.setdefault(on, [(on, "", "", "")]).append(cells)
+        body.setdefault(on, []).append(cells)
+        base = row.metrics.get("base_rate")
+        if metric == "accuracy" and base is not None:
+            bases.setdefault(on, f" (base rate {number(base)})")
     note = (
         "AUC unless it says otherwise, over whole clips unless it says `frame` (and then without an"
         " interval); in brackets the 95 % interval of what was measured (`here`) and the source of what was"
-        " published (`it`). "
+        " published (`it`)."
+        + (" Base rate: the accuracy of always saying the commoner class. " if bases else " ")
         + (f"Not comparable, because {_legend(reasons)}. " if reasons else "")
         + _origins(sources)
     )
     header = ("detector", "measured [95 %]", "published", "verdict")
-    lines = _fitted([line for these in body.values() for line in these], header)
+    headed = {on: [(on + bases.get(on, ""), "", "", ""), *these] for on, these in body.items()}
+    lines = _fitted([line for these in headed.values() for line in these], header)
     return Table("Published beside measured", header, lines, note)
 
 

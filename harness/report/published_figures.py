@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from harness.metrics.measure import FEW_FAILED
+from harness.metrics.missing import FEW
 from harness.records import Row
 from harness.types import (
     BENCH,
@@ -153,7 +153,7 @@ def why_not(row: Row, figure: Figure, recipe: str = "published") -> list[str]:
         "" if row.selection in RANKED else f"here checkpoint or threshold: {row.selection}",
         "here test clips share footage with training clips" if row.shares_footage else "",
         f"here the recipe is {recipe}" if recipe != "published" and _trained_here(cell) else "",
-        "here over 1 % of the clips failed or show no face" if without > FEW_FAILED * row.clips else "",
+        "here over 1 % of the clips failed or show no face" if without > FEW * row.clips else "",
     ]
     said = [each for each in said if each]
     return [f"{said[0]} ({figure.note})", *said[1:]] if said and figure.note else said

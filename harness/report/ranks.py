@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
 from collections.abc import Iterator, Sequence
 
+from harness.metrics.missing import LEVEL, MOST
 from harness.metrics.significance import detectable
-from harness.records import BADGE
-from harness.report.notes import detectable_note
+from harness.records import BADGE, Row
+from harness.report.notes import detectable_note, over
 from harness.results.lines import Line
-from harness.results.ranking import Standings, counted, detector_means, unclaimed
-from harness.results.rows import BASELINE
-from harness.tables import Table, doubted, fits, number, rate, with_interval, without, without_empty
+from harness.results.ranking import Standings, detector_means, unclaimed
+from harness.results.rows import BASELINE, unseen_rows
+from harness.tables import (
+    Table,
+    doubted,
+    first_that_fits,
+    number,
+    rate,
+    with_interval,
+    without,
+    without_empty,
+)
 from harness.types import RANKED
 
 MEANT = {
+    "clips": "scored real and fake clips of each of its test sets",
     "unseen": "mean over the clean test sets of forgeries not trained on; it gives the order",
+    "tested": (
+        "mean over the clean test sets; whether they were seen in training is not known; it gives the order"
+    ),
     "worst": "the lowest of these",
     "seen": "clean forgeries trained on",
     "gap": "seen minus unseen",
@@ -29,38 +45,74 @@ EXPLAINED = (
 )
 """How to read an AUC and its interval."""
 
+WHY = 36
+"""Characters of a line of why something is not ranked."""
+
 
 def leaderboard(standings: Standings) -> Iterator[Table]:
     """The lines that can have a rank, and below them those that cannot."""
-    lines = [line for line in standings.lines if counted(line)]
+    lines = [line for line in standings.lines if line.counted]
     if lines:
-        body = tuple(_standing(standings, line) for line in lines)
-        header = ("#", "detector", "unseen [95 %]", "worst", "seen", "gap [95 %]", "robust", "fps")
-        table = without_empty(Table("Leaderboard", header, body, keep=2))
-        if not fits(table) and fits(short := without(table, "fps")):  # the table of costs has it too
-            table = short
-        yield Table(table.title, table.header, table.lines, _leaderboard_note(standings, table.header), 2)
-    below = [line for line in standings.lines if not counted(line)]
+        table = _that_fits(standings, lines)
+        yield dataclasses.replace(table, note=_leaderboard_note(standings, table.header))
+    below = [line for line in standings.lines if not line.counted]
     if below:
-        body = tuple(
-            (
-                *(
-                    standings.name(line),
-                    judged(line, "auc_unseen_mean"),
-                    number(line.numbers["auc_in_dataset"]),
-                ),
-                _why_not_ranked(line),
-            )
+        body = [
+            cells
             for line in below
-        )
-        note = ("" if lines else _explained(standings)) + (
-            "Not ranked, because nobody says on which clips checkpoint or threshold was chosen (`unknown`),"
-            " or because it was on the test clips (`oracle`). No number that needs a threshold is given."
-        )
-        yield Table("Not ranked", ("detector", "unseen [95 %]", "seen", "why"), body, note)
+            for cells in _told_why(
+                *(standings.name(line), over(_unseen(line)), judged(line, "auc_unseen_mean")),
+                *(judged(line, "auc_in_dataset"), _why_not_ranked(line)),
+            )
+        ]
+        header = ("detector", "clips", f"{standings.unseen} [95 %]", "seen [95 %]", "why")
+        note = ("" if lines else _explained(standings)) + _not_ranked_note(below)
+        yield without_empty(Table("Not ranked", header, tuple(body), note))
 
 
-def _standing(standings: Standings, line: Line) -> tuple[str, ...]:
+def _that_fits(standings: Standings, lines: Sequence[Line]) -> Table:
+    """The leaderboard with as much as fits in one piece: what is left out stands in other tables too."""
+    forms = []
+    for bounded in (True, False):
+        first = ("#", "detector", "clips", f"{standings.unseen} [95 %]", "worst")
+        header = (*first, "seen [95 %]" if bounded else "seen", "gap [95 %]", "robust", "fps")
+        body = tuple(_standing(standings, line, bounded) for line in lines)
+        table = without_empty(Table("Leaderboard", header, body, keep=2))
+        forms += [table, without(table, "fps")]
+    return first_that_fits(*forms, without(forms[-2], "clips"), without(forms[-1], "clips"))
+
+
+def _all_clips(standings: Standings) -> str:
+    return over([row for line in standings.lines if line.counted for row in _unseen(line)])
+
+
+def _unseen(line: Line) -> list[Row]:
+    return [row for entry in line.entries for row in unseen_rows(entry)]
+
+
+def _told_why(*cells: str) -> Iterator[tuple[str, ...]]:
+    """A line whose last cell is broken into as many lines as it takes."""
+    first, *rest = textwrap.wrap(cells[-1], WHY) or [""]
+    yield (*cells[:-1], first)
+    for text in rest:
+        yield (*[""] * (len(cells) - 1), text)
+
+
+def _not_ranked_note(lines: Sequence[Line]) -> str:
+    chosen = (
+        "nobody says on which clips checkpoint or threshold was chosen (`unknown`), or it was on the test"
+        " clips (`oracle`): no number that needs a threshold is given"
+    )
+    lost = (
+        "missing faces or failed clips make an AUC of their own: one class lost more of its clips than"
+        f" chance explains ({100 * LEVEL:g} % level), or more than {100 * MOST:g} % of all are lost"
+    )
+    said = [chosen] * any(line.selection not in RANKED for line in lines)
+    said += [lost] * any(line.unjudged for line in lines)
+    return f"Not ranked, because {'; or because '.join(said)}."
+
+
+def _standing(standings: Standings, line: Line, bounded: bool) -> tuple[str, ...]:
     said = line.numbers
     mark = " (to beat)" if line.entries[0].detector == BASELINE else ""
     robust = number(said["auc_robust_mean"])
@@ -69,9 +121,10 @@ def _standing(standings: Standings, line: Line) -> tuple[str, ...]:
     return (
         standings.ranks[line.name],
         standings.name(line) + mark,
+        over(_unseen(line)),
         judged(line, "auc_unseen_mean"),
         number(said["auc_unseen_worst"]) if _many_unseen(standings) else "-",
-        number(said["auc_in_dataset"]),
+        judged(line, "auc_in_dataset") if bounded else number(said["auc_in_dataset"]),
         judged(line, "auc_gap"),
         robust if said["auc_robust_mean"] is not None else "-",
         doubted(rate(said["fps"]), any(one.cost and one.cost.throughput_invalid for one in line.entries)),
@@ -101,11 +154,13 @@ def _leaderboard_note(standings: Standings, header: Sequence[str]) -> str:
     return (
         _explained(standings)
         + ("; ".join(meant) + ". " if meant else "")
+        + ("" if "clips" in names else f"Over {_all_clips(standings)} real and fake clips. ")
         + "Equal rank (#): not told apart from the best of the group. "
         + ("Not all met the same tests; those that did are compared below. " if _unlike(standings) else "")
         + detectable_note(least, "on these clips (one comparison, 5 % level).")
         + _warned(standings)
         + _unclaimed(standings)
+        + _undefined(standings)
     )
 
 
@@ -127,7 +182,16 @@ def _warned(standings: Standings) -> str:
 def _unclaimed(standings: Standings) -> str:
     """Whose weights were trained on nobody knows what: what is called unseen may have been seen."""
     names = [standings.name(line) for line in standings.lines if unclaimed(line)]
+    if standings.unseen != "unseen":  # its heading says so of all
+        return ""
     return f" Nobody says what {', '.join(names)} was trained on: `unseen` may be seen." if names else ""
+
+
+def _undefined(standings: Standings) -> str:
+    """Why a line that may have a rank has no mean AUC."""
+    lines = [line for line in standings.lines if line.counted and line.numbers["auc_unseen_mean"] is None]
+    reasons = {row.reasons["auc"]: None for line in lines for row in _unseen(line) if "auc" in row.reasons}
+    return f" No rank where an AUC is undefined: {'; '.join(reasons)}." if reasons else ""
 
 
 def _why_not_ranked(line: Line) -> str:
@@ -138,12 +202,16 @@ def _why_not_ranked(line: Line) -> str:
         for row in rows
         if row.provenance.get(f"{what}_source") not in RANKED
     ]
+    said += [line.unjudged] * bool(line.unjudged)
     return ", ".join(dict.fromkeys(said))
 
 
 FALLS = {
     "gap, relative": ("auc_gap_relative", "gap as a share of what the seen AUC has above guessing"),
-    "worst test set": ("auc_unseen_worst", "AUC on the worst unseen test set"),
+    "worst test set": (
+        "auc_unseen_worst",
+        "AUC on the worst of these test sets, and its real and fake clips",
+    ),
     "perturbed": ("auc_robust_mean", "AUC over all perturbed cells"),
     "worst perturbation": ("auc_robust_worst", "AUC over the cells of the worst perturbation"),
 }
@@ -154,13 +222,22 @@ def falls(standings: Standings) -> Iterator[Table]:
     """How far each line falls, beside the numbers of the leaderboard, with intervals."""
     alone = {"worst test set": _many_unseen(standings), "worst perturbation": _perturbations(standings) > 1}
     names = [name for name in FALLS if alone.get(name, True)]
-    lines = [line for line in standings.lines if counted(line) and line.entries[0].detector != BASELINE]
-    body = tuple((standings.name(line), *(judged(line, FALLS[name][0]) for name in names)) for line in lines)
+    lines = [line for line in standings.lines if line.counted and line.entries[0].detector != BASELINE]
+    body = tuple((standings.name(line), *(_fall(line, FALLS[name][0]) for name in names)) for line in lines)
     table = without_empty(Table("How far each falls", ("detector", *names), body))
     meant = [f"`{name}`: {FALLS[name][1]}" for name in names if name in table.header]
     if meant:
         note = f"In brackets 95 % intervals. {'; '.join(meant)}."
-        yield Table(table.title, table.header, table.lines, note)
+        yield dataclasses.replace(table, note=note)
+
+
+def _fall(line: Line, key: str) -> str:
+    """A number of a line with its interval; that of the worst test set with how many clips it is over."""
+    said = judged(line, key)
+    if key != "auc_unseen_worst" or said == "-":
+        return said
+    lowest = [min(unseen_rows(entry), key=lambda row: row.metrics["auc"] or 0.0) for entry in line.entries]
+    return f"{said} ({over(lowest)})"
 
 
 def seeds(standings: Standings) -> Iterator[Table]:
@@ -180,7 +257,8 @@ def seeds(standings: Standings) -> Iterator[Table]:
             " over the seeds. The intervals draw a seed, then identities, so they hold both chances. Over"
             " several seeds only AUC, gap and accuracy have them; each seed alone is in the CSV."
         )
-        header = ("detector", "seeds", "unseen [95 %]", "spread", "of seen", "gap [95 %]", "of gap")
+        unseen = f"{standings.unseen} [95 %]"
+        header = ("detector", "seeds", unseen, "spread", "of seen", "gap [95 %]", "of gap")
         yield Table("Seeds", header, body, note)
 
 
@@ -191,13 +269,13 @@ def by_detector(standings: Standings) -> Iterator[Table]:
         body = tuple(
             (
                 *(line.name, str(len({entry.trained_on for entry in line.entries}))),
-                *(judged(line, "auc_unseen_mean"), number(line.numbers["auc_in_dataset"])),
-                judged(line, "auc_gap"),
+                *(judged(line, key) for key in ("auc_unseen_mean", "auc_in_dataset", "auc_gap")),
             )
             for line in means
         )
         note = "Means over the lines above of each detector (`lines`: what it was trained on)."
-        yield Table("By detector", ("detector", "lines", "unseen [95 %]", "seen", "gap [95 %]"), body, note)
+        header = ("detector", "lines", f"{standings.unseen} [95 %]", "seen [95 %]", "gap [95 %]")
+        yield without_empty(Table("By detector", header, body, note))
 
 
 def judged(line: Line, key: str) -> str:

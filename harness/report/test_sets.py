@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from harness.metrics.missing import counted
 from harness.metrics.significance import detectable, errors_among
 from harness.records import Row
-from harness.report.notes import Body, by_test_set, detectable_note, shortcut_note
-from harness.results.ranking import LineOnTestSet, Standings, counted, unclaimed
+from harness.report.notes import Body, by_test_set, detectable_note, over, shortcut_note, why_undefined
+from harness.results.ranking import LineOnTestSet, Standings, unclaimed
 from harness.results.rows import BASELINE, CROSS, mean_of
-from harness.tables import Table, counts, first_that_fits, number, with_interval
+from harness.tables import Table, counts, first_that_fits, number, with_interval, without, without_empty
 from harness.types import parts_of
 
 ENOUGH = 20
@@ -22,6 +24,20 @@ METHODS = {
     "cluster": "drawing identities (cluster bootstrap)",
     "clip": "drawing clips (no identity is known)",
     "mixed": "drawing identities, and clips where none is known",
+}
+
+
+DECIDED = {"accuracy": "acc [95 %]", "balanced_accuracy": "bal acc [95 %]"}
+"""Headings of the share judged right at the decision threshold, and of its mean over both classes."""
+MEANT = {
+    "accuracy": (
+        " `acc`: share judged right at the decision threshold; as many are real as fake, so always saying"
+        " one of them gets 0.5."
+    ),
+    "balanced_accuracy": (
+        " `bal acc`: mean of the shares of reals and of fakes judged right at the decision threshold, because"
+        " there are more of one; guessing gets 0.5."
+    ),
 }
 
 
@@ -37,30 +53,25 @@ def on_test_sets(standings: Standings) -> Iterator[Table]:
 
 
 def _by_auc(tested: LineOnTestSet) -> tuple[bool, float]:
-    return counted(tested.line), tested.value("auc") or 0.0
+    return tested.line.counted, tested.value("auc") or 0.0
 
 
 def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], explained: bool) -> Table:
-    body = []
-    for tested in shown:
-        regime = tested.rows[0].cell.regime
-        value, interval = tested.gap(standings.board)
-        kind = "seen" if regime != "fixed" else "unknown" if unclaimed(tested.line) else "not trained"
-        leaked = any(row.shares_footage for row in tested.rows)
-        body.append(
-            (
-                standings.name(tested.line) + (" (not ranked)" if leaked or not counted(tested.line) else ""),
-                with_interval(tested.value("auc"), tested.interval("auc")),
-                "shared" if leaked else with_interval(value, interval) if regime in CROSS else kind,
-                number(tested.value("eer")),
-                with_interval(tested.value("accuracy"), tested.interval("accuracy")),
-            )
-        )
     rows = [row for tested in shown for row in tested.rows]
-    explanation = (
-        " Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on). EER: error rate"
-        " where as many reals as fakes are misjudged. `acc`: share judged right at the decision threshold."
-    )
+    decided = "accuracy" if all(map(_balanced, rows)) else "balanced_accuracy"
+    with_face = any(sum(row.counts.get("faceless", ())) for row in rows)
+    forms = []
+    columns = {"AUC": "auc", "EER": "eer"} | ({"with a face": "auc_with_face"} if with_face else {})
+    for bounded in (True, False):
+        first = ("detector", "AUC [95 %]", "with a face [95 %]", "gap [95 %]")
+        header = (*first, "EER [95 %]" if bounded else "EER", DECIDED[decided])
+        body = tuple(_tested(standings, tested, decided, bounded) for tested in shown)
+        table = without_empty(Table(f"Tested on {standings.board.marked(on)}", header, body))
+        forms.append(without(table, "gap [95 %]") if standings.unseen == "tested" else table)
+    explanation = " EER: error rate where as many reals as fakes are misjudged."
+    if standings.unseen != "tested":
+        gap = " Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on)."
+        explanation = gap + explanation
     note = (
         f"{clips_note(rows)} {detectable_note(detectable(errors_among(t.drawn() for t in shown)), 'here.')}"
     )
@@ -69,14 +80,41 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
     note += f" Not the whole set: {incomplete} clips." if incomplete else ""
     listing = standings.board.listing.get(parts_of(on)[0])
     note += f" Listing: {listing}." if listing else ""
-    note += ("" if explained else explanation) + (f" {warned}" if warned else "")
-    header = ("detector", "AUC [95 %]", "gap [95 %]", "EER", "acc [95 %]")
-    return Table(f"Tested on {standings.board.marked(on)}", header, tuple(body), note)
+    meant = MEANT[decided] if any(t.value(decided) is not None for t in shown) else ""
+    note += ("" if explained else explanation) + meant + why_undefined(columns, shown)
+    note += f" {warned}" if warned else ""
+    return dataclasses.replace(first_that_fits(*forms), note=note)
+
+
+def _balanced(row: Row) -> bool:
+    """Whether as many reals as fakes were scored, so that a base rate of 0.5 goes without saying."""
+    reals, fakes = row.counts.get("auc", (0, 0))
+    return reals == fakes
+
+
+def _tested(standings: Standings, tested: LineOnTestSet, decided: str, bounded: bool) -> tuple[str, ...]:
+    regime = tested.rows[0].cell.regime
+    value, interval = tested.gap(standings.board)
+    kind = "seen" if regime != "fixed" else "unknown" if unclaimed(tested.line) else "not trained"
+    leaked = any(row.shares_footage for row in tested.rows)
+    left_out = leaked or not tested.line.counted or any(row.unjudged for row in tested.rows)
+    return (
+        standings.name(tested.line) + " (not ranked)" * left_out,
+        _sure(tested, "auc"),
+        _sure(tested, "auc_with_face"),
+        "shared" if leaked else with_interval(value, interval) if regime in CROSS else kind,
+        _sure(tested, "eer") if bounded else number(tested.value("eer")),
+        _sure(tested, decided),
+    )
+
+
+def _sure(tested: LineOnTestSet, metric: str) -> str:
+    return with_interval(tested.value(metric), tested.interval(metric))
 
 
 def clips_note(rows: Sequence[Row]) -> str:
     """How many clips and identities rows are over, and how their intervals were found."""
-    said = f"{counts([row.clips - row.failed for row in rows])} clean clips"
+    said = f"{counts([row.clips - row.failed for row in rows])} clean clips{_classes(rows)}"
     identities = [row.provenance["identities"] for row in rows if row.provenance.get("identities")]
     methods = dict.fromkeys(row.provenance.get("interval_method") for row in rows)
     known = [METHODS[name] for name in methods if name in METHODS]
@@ -86,11 +124,24 @@ def clips_note(rows: Sequence[Row]) -> str:
     return found + (" With so few of them the intervals are too narrow." if few else "")
 
 
+def _classes(rows: Sequence[Row]) -> str:
+    """How many of them are real and fake."""
+    known = [row.counts["auc"] for row in rows if "auc" in row.counts]
+    if not known:
+        return ""
+    reals, fakes = (counts([each[k] for each in known]) for k in (0, 1))
+    return f" ({reals} real, {fakes} fake)"
+
+
 def _faces_note(rows: Sequence[Row]) -> str:
-    """What was said of clips in which no face was found; empty where that did not happen."""
-    faceless = max((row.provenance.get("faceless") or 0 for row in rows), default=0)
-    policy = rows[0].provenance.get("no_face")
-    return f" No face was found in {faceless} of them; scored {policy}." if faceless else ""
+    """What was said of clips in which no face was found, and in how many of each class; else empty."""
+    lost = max((row for row in rows), key=lambda row: sum(row.counts.get("faceless", ())))
+    faceless = lost.counts.get("faceless", (0, 0))
+    if not sum(faceless):
+        return ""
+    policy = lost.provenance.get("no_face") or "by a policy"
+    said = f" No face was found in {counted(faceless, lost.counts['clips'])}; scored {policy}."
+    return said + " `with a face`: AUC over the other clips alone."
 
 
 def _by_manipulation(standings: Standings, on: str, shown: Sequence[LineOnTestSet]) -> Iterator[Table]:
@@ -100,14 +151,17 @@ def _by_manipulation(standings: Standings, on: str, shown: Sequence[LineOnTestSe
     header = ("detector", *(name.removeprefix("auc:") for name in metrics))
     forms = []
     for bounded in (True, False):
-        body = tuple(
-            (
-                standings.name(t.line),
-                *(with_interval(t.value(name), t.interval(name) if bounded else None) for name in metrics),
-            )
-            for t in shown
+        body = (
+            ("clips", *(over([row for t in shown for row in t.rows], name) for name in metrics)),
+            *(
+                (
+                    standings.name(t.line),
+                    *(with_interval(t.value(k), t.interval(k) if bounded else None) for k in metrics),
+                )
+                for t in shown
+            ),
         )
-        note = "AUC of each against all reals" + (" [95 %]." if bounded else ".")
+        note = "AUC of each against all reals" + " [95 %]" * bounded + "; `clips`: scored reals + its fakes."
         forms.append(Table(f"Each manipulation of {on}", header, body, note))
     yield first_that_fits(*forms)
 
@@ -166,13 +220,18 @@ def cross_domain_table(standings: Standings, found: pd.DataFrame) -> Iterator[Ta
     forms = []
     for bounded in (True, False):
         body = []
+        body.append(
+            ("clips", "", *(counts([*found.loc[found["fakes_of"] == name, "fakes"]]) for name in fakes))
+        )
         for line in standings.lines:
             mine = found[found["entry"].isin([entry.name for entry in line.entries])]
             for k, (reals, these) in enumerate(mine.groupby("reals_of", sort=False)):
                 cells = [_domain(these[these["fakes_of"] == name], bounded) for name in fakes]
-                body.append((standings.name(line) if k == 0 else "", str(reals), *cells))
+                told = f"{reals} ({counts([*these['reals']])})"
+                body.append((standings.name(line) if k == 0 else "", told, *cells))
         note = (
-            f"AUC{' [95 %]' * bounded} of clean fakes of a dataset (across) against reals of another (down)."
+            f"AUC{' [95 %]' * bounded} of clean fakes of a dataset (across) against reals of another (down),"
+            " each with how many clips were scored."
             " A detector whose scores shift from dataset to dataset shows it here and nowhere else: it ranks"
             " well within each, and fails, or looks too good, between them."
             + " The row to beat has 0.5 always."

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.metrics.bootstrap import DRAWS, graph_of_clips
 from harness.metrics.classification import auc
+from harness.metrics.extremes import spread, units_of, unsure
 from harness.metrics.intervals import resampled
 from harness.metrics.significance import Difference, Pair, Values, _differences
 from harness.metrics.weighted import auc_statistic
@@ -17,7 +18,7 @@ from harness.records import Board, Row
 from harness.results.lines import Line, one_of
 from harness.results.predictions import scored_of
 from harness.results.rows import BASELINE, drawn_auc, mean_of, unseen_rows
-from harness.types import HarnessError, parts_of
+from harness.types import FAKE, REAL, HarnessError, parts_of
 
 
 def compared(board: Board, lines: Sequence[Line]) -> list[Difference]:
@@ -127,4 +128,7 @@ def auc_draws(predictions: pd.DataFrame, world: str, draws: int = DRAWS) -> tupl
     label = predictions["label"].to_numpy(dtype=np.int64)
     score = predictions["score"].to_numpy(dtype=np.float64)
     graph = graph_of_clips(predictions, world)
-    return auc(label, score), resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"]
+    value, units = auc(label, score), units_of(graph, [label == REAL, label == FAKE])
+    if unsure(value, units) and np.ptp(score) > 0:
+        return value, spread(value, units, draws, world, "auc")
+    return value, resampled(graph, {"auc": auc_statistic(label, score)}, draws)["auc"]

@@ -10,17 +10,18 @@ import pandas as pd
 
 from harness.metrics.bootstrap import IdentityGraph, graph_of_clips
 from harness.metrics.classification import auc
+from harness.metrics.extremes import exact_bounds, units_of, unsure
 from harness.metrics.intervals import bounds, resampled
+from harness.metrics.missing import by_class
 from harness.metrics.weighted import OUTSIDE, auc_statistic
 from harness.records import Board, Entry, Row
 from harness.results.predictions import scored_of
 from harness.types import FAKE, REAL, parts_of
 
-COLUMNS = ("entry", "reals_of", "fakes_of", "auc", "auc_lo", "auc_hi")
+COLUMNS = ("entry", "reals_of", "fakes_of", "reals", "fakes", "auc", "auc_lo", "auc_hi")
 
 Numbers = tuple[float | None, float | None, float | None]
 """An AUC and the bounds of its interval."""
-UNDEFINED: Numbers = (None, None, None)
 
 
 def domains_of(board: Board) -> pd.DataFrame:
@@ -30,10 +31,10 @@ def domains_of(board: Board) -> pd.DataFrame:
     all clips of one dataset higher than all of another pays nothing for it there; a user who keeps one
     threshold does. One line an entry and ordered pair: `entry`, `reals_of`, `fakes_of`, `auc` in [0, 1],
     and the bounds of its 95 % interval `auc_lo`, `auc_hi` (node bootstrap; the identities of the two
-    datasets are drawn independently); None where a class has no scored clip. The same dataset twice is
-    the row's own AUC and interval. `dataset:manipulation` has the reals of its dataset, so only whole
-    datasets take part, and of them only those with stored predictions; without two the table is empty.
-    `HarnessError` when a file of predictions is missing or damaged.
+    datasets are drawn independently); None where a class has no scored clip. `reals`, `fakes`: scored
+    clips. The same dataset twice is the row's own AUC and interval. `dataset:manipulation` has the reals of
+    its dataset, so only whole datasets take part, and of them only those with stored predictions; without
+    two the table is empty. `HarnessError` when a file of predictions is missing or damaged.
     """
     lines = [line for entry in board.entries for line in _lines(entry, board)]
     return pd.DataFrame(lines, columns=list(COLUMNS), dtype=object)
@@ -49,13 +50,15 @@ def whole_datasets(entry: Entry, board: Board) -> list[Row]:
 
 def _lines(entry: Entry, board: Board) -> list[tuple[object, ...]]:
     rows = whole_datasets(entry, board)
-    across = _across({row.cell.tested_on: scored_of(board, row) for row in rows})
+    scored = {row.cell.tested_on: scored_of(board, row) for row in rows}
+    across = _across(scored)
+    clips = {name: by_class(one["label"].to_numpy()) for name, one in scored.items()}
     found: list[tuple[object, ...]] = []
     for row in rows:
         for other in rows:
             pair = row.cell.tested_on, other.cell.tested_on
-            numbers = _own(row) if row is other else across.get(pair, UNDEFINED)
-            found.append((entry.name, *pair, *numbers))
+            numbers = _own(row) if row is other else across.get(pair, (None, None, None))
+            found.append((entry.name, *pair, clips[pair[0]][0], clips[pair[1]][1], *numbers))
     return found
 
 
@@ -81,8 +84,13 @@ def _across(sets: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], Numbers]:
     drawn = resampled(graph, {"\n".join(pair): auc_statistic(of, score) for pair, of in only.items()})
     found: dict[tuple[str, str], Numbers] = {}
     for pair, part in parts.items():
-        low, high = bounds(drawn["\n".join(pair)])
-        found[pair] = auc(label[part], score[part]), max(0.0, low), min(1.0, high)
+        value, units = (
+            auc(label[part], score[part]),
+            units_of(graph, [only[pair] == REAL, only[pair] == FAKE]),
+        )
+        sure = unsure(value, units)
+        low, high = exact_bounds(value, units) if sure else bounds(drawn["\n".join(pair)])
+        found[pair] = value, max(0.0, low), min(1.0, high)
     return found
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from harness import __version__
 from harness.files import digest, home, plain
-from harness.metrics.measure import COLUMNS
+from harness.metrics.scored import COLUMNS
 from harness.metrics.thresholds import best_threshold
 from harness.records import Board, Entry, Row
 from harness.results.frame_rows import KEPT

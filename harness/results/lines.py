@@ -46,9 +46,25 @@ class Line:
         return max(said, key=SELECTIONS.index)
 
     @property
+    def unjudged(self) -> str:
+        """Why missing faces or failed clips keep it from a rank, on the first such clean test set."""
+        rows = [row for entry in self.entries for row in ranked_rows(entry.rows) if row.cell.severity == 0]
+        found = [(row.cell.tested_on, row.unjudged) for row in rows if row.unjudged]
+        if not found:
+            return ""
+        on, why = found[0]
+        return why if len({row.cell.tested_on for row in rows}) == 1 else f"{on}: {why}"
+
+    @property
+    def counted(self) -> bool:
+        """Whether it may have a rank: nothing was chosen on test clips or by nobody knows whom, and its
+        detector itself judged the clips, as many of one class as of the other."""
+        return self.selection in RANKED and not self.unjudged
+
+    @property
     def ranked(self) -> bool:
-        """Whether it has a rank: its mean unseen AUC is defined, and nothing was chosen on test clips."""
-        return self.numbers["auc_unseen_mean"] is not None and self.selection in RANKED
+        """Whether it has a rank: it may, and its mean unseen AUC is defined."""
+        return self.counted and self.numbers["auc_unseen_mean"] is not None
 
     @property
     def tests(self) -> tuple[str, ...]:

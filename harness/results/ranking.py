@@ -14,9 +14,9 @@ from harness.metrics.significance import Difference
 from harness.records import Board, Entry, Row
 from harness.results.comparison import compared, ranks
 from harness.results.lines import Line, lines_of, one_of
-from harness.results.rows import Reading, drawn_auc, gap_of, mean_of
+from harness.results.rows import BASELINE, Reading, drawn_auc, gap_of, mean_of
 from harness.tables import Bounds
-from harness.types import RANKED, parts_of
+from harness.types import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,17 @@ class Standings:
         return found
 
     @cached_property
+    def unseen(self) -> str:
+        """What tables call the mean over test sets; `tested` where nobody says what any was trained on."""
+        known = [line for line in self.lines if line.entries[0].detector != BASELINE and not unclaimed(line)]
+        return "unseen" if known else "tested"
+
+    @property
+    def tested_on(self) -> str:
+        """What the mean is over, in words for a picture."""
+        return "unseen forgeries" if self.unseen == "unseen" else "clips perhaps seen in training"
+
+    @cached_property
     def prevalence(self) -> float:
         """Share of fakes that the positive predictive value is stated for."""
         return self.board.prevalence
@@ -115,15 +126,10 @@ def standings_of(board: Board) -> Standings:
     return Standings(board, tuple(lines), tuple(compared(board, [line for line in lines if line.ranked])))
 
 
-def counted(line: Line) -> bool:
-    """Whether nothing of it was chosen on test clips or by nobody knows whom; else it is never ranked."""
-    return line.selection in RANKED
-
-
 def unclaimed(line: Line) -> bool:
-    """Whether its weights came from elsewhere, and nobody says what they were trained on."""
+    """Whether nobody says what it was trained on, so that no test set is known to be unseen to it."""
     first = line.entries[0]
-    return first.trained_on is None and ":" in first.detector
+    return first.trained_on is None and first.detector != BASELINE
 
 
 def mean_line(name: str, lines: Iterable[Line]) -> Line:
@@ -139,7 +145,7 @@ def mean_line(name: str, lines: Iterable[Line]) -> Line:
 def _place(line: Line) -> tuple[Any, ...]:
     """Unseen AUC, then the AUC on what was trained on; undefined is last, and then what is never ranked."""
     unseen, seen = line.numbers["auc_unseen_mean"], line.numbers["auc_in_dataset"]
-    return counted(line), -1.0 if unseen is None else unseen, -1.0 if seen is None else seen
+    return line.counted, -1.0 if unseen is None else unseen, -1.0 if seen is None else seen
 
 
 def _short(entry: Entry, seed: int = 0) -> str:
@@ -154,7 +160,7 @@ def _bounds(drawn: np.ndarray | None) -> Bounds | None:
 
 def detector_means(standings: Standings) -> list[Line]:
     """The mean over the training sets of each detector, best first; empty where each has but one."""
-    lines = [line for line in standings.lines if counted(line)]
+    lines = [line for line in standings.lines if line.counted]
     names = dict.fromkeys(line.entries[0].detector for line in lines)
     if len(names) == len(lines):
         return []

@@ -15,10 +15,11 @@ from harness.data.audit.record import read_audit
 from harness.files import home, read_json
 from harness.metrics.intervals import bounds
 from harness.metrics.measure import METRICS, Terms, measure
+from harness.metrics.missing import faceless, why_unjudged
 from harness.metrics.thresholds import DRIFT_RATES, limits_of
 from harness.records import DOUBT, Board, Cost, Entry, Row
 from harness.results.predictions import read_predictions, record_path
-from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of
+from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of, set_and_recipe
 from harness.weights import weights_from
 
 MADE_BY = ("commit", "dirty", "versions", "fp32_difference", "made")
@@ -36,11 +37,13 @@ CELL_COLUMNS = (
     "runtime",
     "clips",
     "failed",
+    *(f"{which}{kind}" for which in ("", "failed_", "faceless_") for kind in ("reals", "fakes")),
 )
 PROVENANCE_COLUMNS = (
     "crop",
     "no_face",
     "faceless",
+    "unjudged",
     "fp32_difference",
     "shared_footage",
     "threshold",
@@ -57,7 +60,7 @@ PROVENANCE_COLUMNS = (
     "dirty",
 )
 WITH_INTERVAL = (
-    *("auc", "ap", "eer", "accuracy", "balanced_accuracy", "tpr", "fpr", "brier"),
+    *("auc", "auc_with_face", "ap", "eer", "accuracy", "balanced_accuracy", "tpr", "fpr", "ppv", "brier"),
     *(name for name in METRICS if "_at_" in name and name != "accuracy_at_half"),
 )
 """Metrics of a cell whose 95 % interval is in the table, as `<metric>_lo` and `<metric>_hi`."""
@@ -99,16 +102,20 @@ def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any
     world = parts_of(cell.tested_on)[0]
     terms = dataclasses.replace(terms, world=world, no_decisions=unsaid)
     found = measure(predictions, provenance.get("threshold"), terms)
-    told = {"interval_method": found.method, "identities": found.identities}
+    told: dict[str, Any] = {"interval_method": found.method, "identities": found.identities}
+    why = why_unjudged(*(found.counts[name] for name in ("clips", "failed", "faceless")))
+    if why:
+        told["unjudged"] = why
     failures = predictions["error"].dropna()
     if len(failures):
         told["failure"] = str(failures.iloc[0])
     if "note" in predictions:
-        told["faceless"] = int(predictions["note"].notna().sum())
+        told["faceless"] = sum(found.counts["faceless"])
     return Row(
         *(cell, found.clips, found.failed, found.metrics, found.intervals, found.reasons),
         provenance={**provenance, **told},
         draws=found.draws,
+        counts=found.counts,
     )
 
 
@@ -117,7 +124,7 @@ def terms_from(validation: pd.DataFrame | None, prevalence: float) -> Terms:
     if validation is None:
         why = dict.fromkeys(DRIFT_RATES, "no validation predictions")
         return Terms(no_limits=why, prevalence=prevalence)
-    scored = validation[validation["score"].notna()]
+    scored = validation[validation["score"].notna() & ~faceless(validation)]
     label, score = (scored[name].to_numpy() for name in ("label", "score"))
     limits, why = limits_of(label, score)
     return Terms(limits, why, prevalence)
@@ -188,7 +195,8 @@ def rows_table(rows: Iterable[Row]) -> pd.DataFrame:
     """
     listed = list(rows)
     parts = sorted({name for row in listed for name in row.metrics if ":" in name})
-    order = [*CELL_COLUMNS, *NUMBERS, *parts, *PROVENANCE_COLUMNS, "reasons"]
+    of_parts = [column for name in parts for column in (*_counted(name), name, *_bounds_of(name))]
+    order = [*CELL_COLUMNS, *NUMBERS, *of_parts, *PROVENANCE_COLUMNS, "reasons"]
     return pd.DataFrame([_line(row, listed, parts) for row in listed], columns=order, dtype=object)
 
 
@@ -210,7 +218,7 @@ def in_dataset_auc(rows: Iterable[Row], of: Reading = clean_auc) -> Any:
     """
     clean = [row for row in ranked_rows(rows) if row.cell.severity == 0 and row.cell.trained_on is not None]
     for row in clean:
-        if row.cell.tested_on == row.cell.trained_on:
+        if row.cell.tested_on == set_and_recipe(str(row.cell.trained_on))[0]:
             return of(row)
     seen = [row for row in clean if row.cell.regime == "in-dataset" and ":" in row.cell.tested_on]
     return mean_of([of(row) for row in seen])
@@ -249,16 +257,29 @@ def _line(row: Row, rows: Sequence[Row], parts: Sequence[str]) -> dict[str, Any]
     intervals = dict(row.intervals) | ({"gap": bounds(drawn)} if drawn is not None else {})
     line: dict[str, Any] = {name: getattr(cell, name) for name in CELL_COLUMNS[:7]}
     line |= {"runtime": str(cell.runtime), "clips": row.clips, "failed": row.failed}
+    for which, sign in (("clips", ""), ("failed", "failed_"), ("faceless", "faceless_")):
+        line[f"{sign}reals"], line[f"{sign}fakes"] = row.counts.get(which, (None, None))
     line |= {name: _rounded(row.metrics.get(name)) for name in (*METRICS, *parts)}
     line["gap"] = _rounded(gap)
-    for name in (*WITH_INTERVAL, "auc_delong", "gap"):
-        for end, bound in zip(BOUNDS, intervals.get(name, (None, None)), strict=True):
-            line[f"{name}_{end}"] = _rounded(bound)
+    for name in parts:
+        line |= dict.fromkeys(_counted(name), row.counts.get(name, (None, None))[1])
+    for name in (*WITH_INTERVAL, *parts, "auc_delong", "gap"):
+        for column, bound in zip(_bounds_of(name), intervals.get(name, (None, None)), strict=True):
+            line[column] = _rounded(bound)
     line |= {name: said.get(name) for name in PROVENANCE_COLUMNS}
     line["threshold"] = _rounded(said.get("threshold"), DIGITS + 2)
     reasons = dict(row.reasons) | ({"gap": why} if why else {})
     line["reasons"] = json.dumps(reasons, sort_keys=True)
     return line
+
+
+def _bounds_of(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{end}" for end in BOUNDS)
+
+
+def _counted(name: str) -> tuple[str, ...]:
+    """The column of how many scored fakes the AUC of a manipulation is over; none for another number."""
+    return (f"fakes:{name.removeprefix('auc:')}",) if name.startswith("auc:") else ()
 
 
 def _weights_of(row: Row) -> tuple[str, str | None, int]:

@@ -317,16 +317,20 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def wording(
-    columns: Sequence[str], labels: str | None, name: str | None, frames_of: str | None = None
+    columns: Sequence[str],
+    labels: str | None,
+    name: str | None,
+    frames_of: str | None = None,
+    known: Sequence[str] = COLUMNS,
 ) -> ColumnNames:
-    """The wording that flags state: `columns` as `score=prob`, `labels` as `real's,fake's`."""
+    """The wording that flags state: `columns` (of `known`) as `score=prob`, `labels` as `real's,fake's`."""
     found: dict[str, str] = {}
     for text in columns:
         ours, _, theirs = (part.strip() for part in text.partition("="))
         if not ours or not theirs:
             raise HarnessError(f"--map {text!r} is not COLUMN=THEIRS, as in --map score=prob")
-        if ours not in COLUMNS:
-            raise unknown("column", ours, COLUMNS)
+        if ours not in known:
+            raise unknown("column", ours, known)
         if ours in found:
             raise HarnessError(f"--map says twice what {ours!r} is: {found[ours]!r} and {theirs!r}")
         found[ours] = theirs

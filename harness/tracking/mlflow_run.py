@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.files import digest, file_digest, file_name
+from harness.files import digest, file_digest, file_name, shown_place
 from harness.records import Board, Entry, Row
 from harness.report.leaderboard import result_files
 from harness.results.lines import headline, line_of
@@ -195,13 +195,21 @@ def _inputs(entry: Entry) -> tuple[tuple[str, str, str], ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _without_places(board: Board) -> str:
+    """The matrix file as text, in which folders of this machine are no more than their names."""
+    text = board.matrix_toml
+    for place in board.folders.values():
+        text = text.replace(place, shown_place(Path(place)))
+    return text
+
+
 def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None:
     """Put the files of one run into a folder: its cells, predictions, plots, matrix and environment."""
     cells = rows_table(entry.rows)
     cells.to_csv(folder / "cells.csv", index=False)
     # One column holds numbers and None: written as text or float it would lose which is which.
     cells.convert_dtypes().to_parquet(folder / "cells.parquet", index=False)
-    (folder / "matrix.toml").write_text(board.matrix_toml)
+    (folder / "matrix.toml").write_text(_without_places(board))
     (folder / "environment.json").write_text(json.dumps(dict(board.environment), indent=1, sort_keys=True))
     (folder / "summary.html").write_text(_summary(entry, board))
     for row in entry.rows:

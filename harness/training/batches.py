@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.process import in_order, usable_cores
 from harness.training.augmentation import Augment, augmented
-from harness.types import FAKE, REAL, Clip
+from harness.types import FAKE, REAL, SPLITS, Clip
 from harness.video.views import View
 
 BATCHES_AHEAD = 4
@@ -102,6 +102,15 @@ def _shuffled(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
 def split_of(clips: Sequence[Clip], split: str) -> list[Clip]:
     """The clips of one split."""
     return [clip for clip in clips if clip.split == split]
+
+
+def chosen_clips(clips: Sequence[Clip], present: bool, limit: int | None) -> tuple[Clip, ...]:
+    """The clips used of a list, in its order: those that have a file, if asked; `limit` of each split."""
+    if limit is None and not present:
+        return tuple(clips)
+    there = [clip for clip in clips if not present or clip.path.exists()]
+    kept = {clip.id for split in SPLITS for clip in limited(split_of(there, split), limit)}
+    return tuple(clip for clip in there if clip.id in kept)
 
 
 def limited(clips: Sequence[Clip], most: int | None) -> list[Clip]:

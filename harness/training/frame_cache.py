@@ -81,7 +81,7 @@ def read_footage(wanted: Wanted, folder: Path) -> Footage:
     faceless = Counter(said.get("faceless") or {})
     if faceless:
         counts = " and ".join(f"{count} {word}" for word, count in sorted(faceless.items(), reverse=True))
-        say(f"{counts} {wanted.split} clips are left out: {NO_FACE}")
+        say(f"{counts} {wanted.split} clips show no face and are left out")
     groups = np.unique(said["made_of"], return_inverse=True)[1]
     labels = np.array(said["labels"], dtype=np.int64)
     places = _places(said, wanted)

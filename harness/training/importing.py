@@ -177,7 +177,7 @@ def _check_claims(wish: ImportRequest) -> None:
     dataset, *left_out = wish.trained_on.split("-", 1)
     if not all(registry.NAME.fullmatch(part.lower()) for part in (dataset, *left_out)):
         raise HarnessError(f"--trained-on is a dataset or dataset-manipulation, not {wish.trained_on!r}")
-    if dataset not in registry.datasets.names():
+    if not registry.datasets.knows(dataset):
         say(f"note: no dataset here is called {dataset!r}, what it shares with test sets cannot be checked")
 
 

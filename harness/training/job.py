@@ -40,6 +40,8 @@ class TrainingJob:
     """`cpu`, `cuda` or `cuda:N`."""
     faces: str = ""
     """What finds the faces, for the crop `face`."""
+    recipe_name: str = ""
+    """What the recipe is called, with its changes; for people, and no part of the key."""
 
     @property
     def key(self) -> str:

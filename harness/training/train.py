@@ -28,6 +28,7 @@ from harness.training.batches import Footage, limited, split_of
 from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import TrainingJob
 from harness.training.loop import Course, Progressed, learn, scores_of
+from harness.training.starting import start_from
 from harness.types import SCORING, TRAINING, HarnessError, Recipe, Runtime
 from harness.weights import read_weights
 
@@ -135,8 +136,13 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
 def build(job: TrainingJob) -> nn.Module:
     """A new detector of the recipe.
 
-    Published weights that cannot be had are a `HarnessError`, never a random start in silence.
+    Published weights that cannot be had are a `HarnessError`, never a random start in silence; so are the
+    weights to start from, where they are not here or do not fit.
     """
+    if job.recipe.start:
+        return start_from(
+            job.recipe.start, job.entry, job.entry.make(dataclasses.replace(job.recipe, pretrained=False))
+        )
     try:
         detector: nn.Module = job.entry.make(job.recipe)
     except HarnessError:
@@ -210,6 +216,7 @@ def _store(
         "dirty": dirty,
         "clips_sha256": job.clips_sha256,
         "crop": job.crop,
+        "recipe_name": job.recipe_name,
         "source_sha256": file_digest(Path(job.entry.file)),
         "versions": versions(),
         "made": state.made,

@@ -16,6 +16,7 @@ from harness.environment import revision
 from harness.files import read_json, write_whole
 from tests.benchmarks import machine
 from tests.benchmarks.figures import Figure, as_markdown, as_text
+from tests.benchmarks.gate import PUBLISHED
 from tests.benchmarks.pairs import small
 
 FIGURES = pytest.StashKey[list[Figure]]()
@@ -75,7 +76,8 @@ def _write(folder: Path, figures: list[Figure]) -> Path:
     here, (commit, dirty) = machine.describe(), revision()
     path = folder / f"{machine.slug(here)}.json"
     code = f"{commit[:10]}{' with changes' if dirty else ''}"
-    kept = {(each["name"], each["what"]): each for each in _earlier(path, here)}
+    earlier = path if path.is_file() else PUBLISHED / path.name
+    kept = {(each["name"], each["what"]): each for each in _earlier(earlier, here)}
     kept |= {(each.name, each.what): {**asdict(each), "ok": each.ok, "code": code} for each in figures}
     facts = {"machine": here, "date": date.today().isoformat(), "figures": list(kept.values())}
     write_whole(path, json.dumps(facts, indent=1) + "\n")

@@ -25,7 +25,11 @@ from .pairs import CASES, PAIRS, measure
 
 MARGIN = 0.15
 """How far below the accepted ratio the whole interval has to lie to be worse."""
-FOLDER = Path(__file__).resolve().parents[2] / "results" / "benchmarks"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+MEASURED = RESULTS / "benchmarks"
+"""Where `make bench` writes; git ignores it."""
+PUBLISHED = RESULTS / "published" / "benchmarks"
+"""What is committed: the accepted ratios, and the pages of the machines they were measured on."""
 
 
 class Verdict(NamedTuple):
@@ -108,9 +112,9 @@ def run_gate(folder: Path, pairs: int) -> int:
     return exit_code(verdicts)
 
 
-def accept(folder: Path) -> int:
-    """Make the ratios that `make bench` last wrote for this machine the accepted ones."""
-    written = folder / f"{machine.slug(machine.describe())}.json"
+def accept(measured: Path, folder: Path) -> int:
+    """Make the ratios that `make bench` last wrote for this machine the accepted ones, and publish them."""
+    written = measured / f"{machine.slug(machine.describe())}.json"
     if not written.is_file():
         raise HarnessError(f"nothing was measured on this machine ({written}); run: make bench")
     said = read_json(written)
@@ -122,6 +126,8 @@ def accept(folder: Path) -> int:
         )
     facts = {name: said[name] for name in ("machine", "date")}
     write_whole(folder / "accepted.json", json.dumps({**facts, "figures": kept}, indent=1) + "\n")
+    for page in (written, written.with_suffix(".md")):
+        write_whole(folder / page.name, page.read_text())
     for each in kept:
         print(f"accepted {each['name']}: {each['value']:.2f}x")
     return 0
@@ -134,14 +140,22 @@ def main() -> int:
     )
     parser.add_argument("action", nargs="?", choices=("judge", "accept"), default="judge")
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"default and least: {PAIRS}")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: results/benchmarks")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=PUBLISHED,
+        help="accepted ratios (default: results/published/benchmarks)",
+    )
+    parser.add_argument(
+        "--measured", type=Path, default=MEASURED, help="where make bench wrote (default: results/benchmarks)"
+    )
     options = parser.parse_args()
     try:
         if options.pairs < PAIRS:
             raise HarnessError(f"{options.pairs} pairs are too few to judge by (at least {PAIRS})")
-        return (
-            accept(options.folder) if options.action == "accept" else run_gate(options.folder, options.pairs)
-        )
+        if options.action == "accept":
+            return accept(options.measured, options.folder)
+        return run_gate(options.folder, options.pairs)
     except HarnessError as error:
         print(f"bench-gate: {error}", file=sys.stderr)
         return 2

@@ -10,8 +10,8 @@ import pytest
 from harness import registry
 from harness.data.audit.background_facts import FRAMES
 from harness.data.audit.classifier import separate
-from harness.data.audit.file_facts import container_facts
 from harness.data.audit.shortcuts import look_at
+from harness.data.file_facts import container_facts
 from harness.metrics.bootstrap import graph_of
 from harness.types import Clip
 from harness.video.frames import read_frames

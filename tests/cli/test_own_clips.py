@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
 from harness import registry
 from harness.cli.entry import main, parser
 from harness.cli.own_clips import matrix_named
+from harness.evaluation.contestants import contestant_of
 from harness.evaluation.matrix import load_matrix
-from harness.evaluation.plan import plan_matrix
-from harness.evaluation.run import run_plan
-from harness.records import Board, Row
+from harness.evaluation.plan import Plan, plan_matrix
+from harness.evaluation.plan_table import describe_plan
+from harness.evaluation.run import run_plan, training_job
+from harness.files import file_digest, plain
+from harness.records import Board, Row, Weights
 from harness.report.leaderboard import markdown, write_board
 from harness.results.predictions import read_predictions
 from harness.results.rows import load_board
-from harness.types import FAKE
+from harness.types import FAKE, HarnessError
 
 PLUGIN = '''
 from harness.registry import detector
@@ -139,7 +145,11 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
             ["smoke", "--no-face", "exclude"],
             "smoke is no folder, manifest or dataset, which --no-face is for",
         ),
-        (["mine", "-d", "xception@a", "-d", "airl@b"], "must all be trained on the same sets"),
+        (["mine", "-d", "xception@a"], "unknown dataset 'a'"),
+        (
+            ["mine", "-d", "xception@procedural_tiny"],
+            "(known: none); train them with: gapbench train xception --on procedural_tiny; or give --train",
+        ),
     ],
 )
 def test_what_cannot_be_judged_is_said_in_one_line(
@@ -199,24 +209,81 @@ def test_a_folder_called_like_a_matrix_does_not_hide_it(home: Path, tmp_path: Pa
     assert matrix_named(parser().parse_args(["eval", "smoke"])) == "smoke"
 
 
-def test_weights_trained_here_keep_their_recipe_and_seed(clips: Path) -> None:
-    asked = [
-        "eval",
-        "mine",
-        "-d",
-        "xception@procedural_tiny#2",
-        "-d",
-        "constant",
-        "-d",
-        "airl@procedural_tiny#2",
-    ]
-    matrix = load_matrix(matrix_named(parser().parse_args(asked)))
-    assert (matrix.detectors, matrix.train, matrix.seeds) == (
-        ("xception", "constant", "airl"),
-        ("procedural_tiny",),
-        (2,),
+def placed(recipe: str, seed: int = 0, detector: str = "meso4", on: str = "procedural_tiny") -> Path:
+    """Weights that a training by that recipe would leave, drawn at random; returns their record."""
+    entry = registry.detectors.get(detector)
+    said = entry.recipe(recipe)
+    path = Path("home", "weights", f"{detector}@{on}-s{seed}-{recipe}.safetensors").absolute()
+    path.parent.mkdir(exist_ok=True)
+    save_file(entry.make(said).state_dict(), path)
+    record = Weights(
+        *(detector, on, seed, recipe, path, file_digest(path), said, 0.5, "fixed"),
+        provenance={"source_sha256": file_digest(Path(entry.file))},
     )
-    assert matrix.recipe_for("procedural_tiny") == "procedural"
+    path.with_suffix(".json").write_text(json.dumps(plain(record)))
+    return path.with_suffix(".json")
+
+
+def asked(*detectors: str, more: Sequence[str] = ()) -> Plan:
+    """The plan of `gapbench eval mine` with these detectors."""
+    named = [word for name in detectors for word in ("-d", name)]
+    options = parser().parse_args(["eval", "mine", *named, "--crop", "none", *more])
+    matrix = load_matrix(matrix_named(options))
+    return plan_matrix(matrix, "cpu", options.retrain, options.rescore, options.train)
+
+
+def test_weights_are_called_by_their_recipe_and_seed_and_any_may_stand_on_one_board(clips: Path) -> None:
+    for recipe, seed in (("published", 0), ("procedural", 0), ("procedural", 2)):
+        placed(recipe, seed)
+    plan = asked("meso4@procedural_tiny~published", "meso4@procedural_tiny#2", "constant")
+    assert [cell.entry for cell in plan.cells] == [
+        *("meso4@procedural_tiny~published", "meso4@procedural_tiny#2", "constant")
+    ]
+    assert {weights.key for weights in plan.weights.values()} == {"published", "procedural"}
+    assert "to train" not in describe_plan(plan)
+    run_plan(plan)
+    board = load_board(plan.matrix.name)
+    assert [row.cell.regime for row in board.rows] == ["cross-dataset", "cross-dataset", "fixed"]
+    table = " ".join(markdown(board).split())
+    assert "| meso4 ~published |" in table or "| meso4@procedural_tiny~published |" in table
+    assert contestant_of("meso4@procedural_tiny~published", "cpu").weights.key == "published"  # type: ignore[union-attr]
+
+
+def test_what_is_trained_is_used_whatever_its_recipe_and_its_name_says_it(
+    clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed("published")  # the default is `procedural` there
+    plan = asked("meso4@procedural_tiny")
+    assert [cell.entry for cell in plan.cells] == ["meso4@procedural_tiny~published"]
+    assert "meso4@procedural_tiny~published is meant" in capsys.readouterr().err
+    placed("procedural")
+    assert [cell.entry for cell in asked("meso4@procedural_tiny").cells] == ["meso4@procedural_tiny"]
+    with pytest.raises(HarnessError, match="by the recipe smoke, but meso4@procedural_tiny"):
+        asked("meso4@procedural_tiny~smoke")
+
+
+def test_clips_of_ones_own_train_nothing_unless_that_is_asked(clips: Path) -> None:
+    with pytest.raises(
+        HarnessError, match="gapbench train airl --on procedural_tiny --recipe smoke --seed 3; or"
+    ):
+        asked("airl@procedural_tiny~smoke#3")
+    plan = asked("airl@procedural_tiny~smoke#3", more=["--train"])
+    (trained,) = plan.trained
+    assert plan.trains(trained) and "to train" in describe_plan(plan)
+    job = training_job(plan, trained)
+    assert (job.trained_on, job.seed, job.recipe) == ("procedural_tiny", 3, job.entry.recipe("smoke"))
+    placed("smoke", 3, "airl")
+    assert not asked("airl@procedural_tiny~smoke#3").trains(trained)
+    assert asked("airl@procedural_tiny~smoke#3", more=["--retrain"]).trains(trained)
+
+
+def test_weights_whose_training_set_is_gone_still_judge(clips: Path) -> None:
+    placed("published", on="ffpp_c23")
+    plan = asked("meso4@ffpp_c23")
+    assert "so footage it shares with test sets is not found" in " ".join(describe_plan(plan).split())
+    run_plan(plan)
+    (row,) = load_board(plan.matrix.name).rows
+    assert row.clips == 8 and row.failed == 0 and row.provenance["footage_compared"] is False
 
 
 def test_two_folders_of_one_name_are_two_matrices(clips: Path, tmp_path: Path) -> None:

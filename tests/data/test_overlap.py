@@ -12,7 +12,7 @@ import pytest
 
 from harness import registry
 from harness.data.fingerprints import Fingerprint
-from harness.data.overlap import Shared, identities, shared, why
+from harness.data.overlap import Shared, identities, people_met, shared, strangers, why
 from harness.data.perceptual_hash import hash_of, nearest
 from harness.types import FAKE, REAL, Clip
 from harness.video.frames import read_frames
@@ -66,6 +66,23 @@ def test_a_person_is_found_as_target_and_as_source_and_is_not_footage() -> None:
     assert said(found) == [("test/x", "train/b", "identity"), ("test/y", "train/a", "identity")]
     assert shared(train, test) == []
     assert "2 of 3 test clips share people" in why(found, 3)
+
+
+def test_people_are_counted_and_can_be_kept_apart() -> None:
+    train = [clip("train/a", target="id3"), clip("train/b", target="id9", source="id4")]
+    test = [
+        clip("test/x", target="id4"),
+        clip("test/y", target="id5", source="id4"),
+        clip("test/z", target="id5"),
+        clip("test/nobody"),
+    ]
+    assert people_met(train, test) == (
+        "2 of 4 test clips show people whom training clips show too (1 person), e.g. test/x and train/b; "
+        "1 names nobody"
+    )
+    kept = strangers(train, test)
+    assert [each.id for each in kept] == ["test/z", "test/nobody"]
+    assert people_met(train, kept) == "" and strangers(train, kept) == kept
 
 
 def test_the_reason_counts_and_names_an_example() -> None:

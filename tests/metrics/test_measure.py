@@ -26,6 +26,7 @@ def test_every_number_of_six_clips_is_the_one_counted_by_hand() -> None:
         "eer": 1 / 3,  # at 0.7: one real of three above, one fake of three below
         "accuracy": 3 / 6,
         "balanced_accuracy": 0.5,
+        "base_rate": 0.5,
         "accuracy_at_half": 4 / 6,
         "tpr": 2 / 3,
         "fpr": 2 / 3,
@@ -42,13 +43,14 @@ def test_every_number_of_six_clips_is_the_one_counted_by_hand() -> None:
     assert {name: found.metrics[name] for name in defined} == pytest.approx(defined)
     assert set(found.metrics) - set(defined) == set(found.reasons)
     assert found.reasons == {
+        "auc_with_face": "no clip was scored without a face",
         "tpr_at_fpr_1pct": "3 scored reals; 1 % FPR needs 1000",
         "tpr_at_fpr_0.1pct": "3 scored reals; 0.1 % FPR needs 10000",
         "auc_failed_worst": "no more than 1 % of the clips failed",
         "auc_failed_best": "no more than 1 % of the clips failed",
     }
     assert (found.clips, found.failed, found.method, found.identities) == (6, 0, "clip", 6)
-    without = {"ppv", "accuracy_at_half", "ece", "frame_auc"}
+    without = {"base_rate", "accuracy_at_half", "ece", "frame_auc"}
     assert set(found.intervals) == set(defined) - without | {"auc_delong"}
     assert set(found.metrics) >= set(METRICS)
 
@@ -91,7 +93,8 @@ def test_the_auc_and_its_draws_are_those_of_the_whole_measurement() -> None:
     assert value == found.metrics["auc"]
     assert np.array_equal(drawn, found.draws["auc"])
     assert set(found.draws) == {"auc"}  # there is no threshold, so no accuracy
-    assert set(measure(table, 0.5, Terms(draws=50)).draws) == {"auc", "accuracy"}
+    decided = measure(table, 0.5, Terms(draws=50)).draws
+    assert set(decided) == {"auc", "accuracy", "balanced_accuracy"}
 
 
 def test_videos_of_four_manipulations_that_share_file_names_stay_apart() -> None:
@@ -234,9 +237,53 @@ def test_a_share_of_none_or_all_gets_the_exact_bound_not_an_interval_of_no_width
     assert low == 0.0
     assert (1 - high) ** 20 == pytest.approx(0.025)  # so high an FPR would show no false alarm this rarely
     assert found.intervals["tpr"] == pytest.approx((1 - high, 1.0))
+    low, best = found.intervals["balanced_accuracy"]
+    assert 1 - high < low < 0.95 and best == 1.0  # two shares at once are less likely so far off
 
 
-def test_shares_of_few_people_are_as_sure_as_the_people_are_many() -> None:
+def test_shares_of_few_people_are_as_sure_as_the_people_of_their_class_are_many() -> None:
     names: dict[str, Any] = {"target": ["a", "b", "a", "c", "c", "c"], "source": [None] * 6}
     table = predictions((0, 0, 0, 1, 1, 1), (0.1, 0.1, 0.1, 0.9, 0.9, 0.9), **names)
-    assert measure(table, 0.5).intervals["accuracy"][0] == pytest.approx(0.025 ** (1 / 3))
+    found = measure(table, 0.5).intervals
+    assert found["accuracy"][0] == pytest.approx(0.025 ** (1 / 3))
+    assert found["fpr"][1] == pytest.approx(1 - 0.025 ** (1 / 2))
+    assert found["tpr"][0] == found["auc"][0] == pytest.approx(0.025)  # three clips of one person
+
+
+def test_a_perfect_order_of_few_clips_is_no_certainty() -> None:
+    three = measure(predictions((0, 0, 0, 1, 1, 1), (0.1, 0.2, 0.3, 0.7, 0.8, 0.9)), 0.5)
+    assert three.metrics["auc"] == 1.0
+    assert three.intervals["auc"] == pytest.approx((0.025 ** (1 / 3), 1.0))
+    assert np.quantile(three.draws["auc"], [0.025, 0.975]) == pytest.approx(three.intervals["auc"], abs=1e-4)
+    for name in ("ap", "eer", "auc_delong"):  # at an end, and nothing is known of how far it may be
+        assert name not in three.intervals
+    kinds = [None] * 5 + ["rare"]
+    one = measure(predictions((0, 0, 0, 0, 0, 1), (0.1, 0.2, 0.3, 0.4, 0.8, 0.7), manipulation=kinds), 0.5)
+    assert one.counts["auc:rare"] == one.counts["auc"] == (5, 1)
+    assert one.metrics["auc:rare"] == pytest.approx(0.8)
+    assert one.intervals["auc:rare"] == pytest.approx((0.8 * 0.025, 1 - 0.2 * 0.025))
+
+
+def test_two_detectors_that_got_the_same_clips_right_do_not_differ() -> None:
+    labels = (0,) * 8 + (1,) * 8
+    one = measure(predictions(labels, [0.1] * 8 + [0.9] * 8), 0.5, Terms(world="w")).draws
+    other = measure(predictions(labels, [0.3] * 8 + [0.6] * 8), 0.5, Terms(world="w")).draws
+    assert np.array_equal(one["auc"], other["auc"]) and np.array_equal(one["accuracy"], other["accuracy"])
+
+
+def test_where_no_real_is_called_fake_the_ppv_has_a_lower_bound_and_no_value() -> None:
+    found = measure(predictions((0,) * 50 + (1,) * 50, [0.1] * 50 + [0.9] * 40 + [0.2] * 10), 0.5)
+    assert (found.metrics["fpr"], found.metrics["ppv"]) == (0.0, None)
+    assert found.reasons["ppv"] == "none of 50 scored reals is called fake"
+    low, high = found.intervals["ppv"]
+    worst = 0.8 * 0.01 / (0.8 * 0.01 + (1 - 0.025 ** (1 / 50)) * 0.99)  # at the bound of the FPR
+    assert low == pytest.approx(worst, rel=0.1) and high == 1.0
+    seen = measure(predictions((0,) * 50 + (1,) * 50, [0.9] + [0.1] * 49 + [0.9] * 50), 0.5)
+    assert seen.metrics["ppv"] == pytest.approx(0.01 / (0.01 + 0.02 * 0.99))
+    assert seen.intervals["ppv"][0] < 0.2 < 0.9 < seen.intervals["ppv"][1]
+
+
+def test_the_base_rate_is_what_always_saying_the_commoner_class_gets_right() -> None:
+    found = measure(predictions((0, 1, 1, 1), (0.1, 0.9, 0.9, 0.9)), 0.0)
+    assert (found.metrics["accuracy"], found.metrics["base_rate"]) == (0.75, 0.75)
+    assert found.metrics["balanced_accuracy"] == 0.5

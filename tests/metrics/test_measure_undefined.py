@@ -68,7 +68,7 @@ def test_where_nothing_is_called_fake_nobody_can_say_how_much_of_it_is_fake() ->
     found = measure(predictions(), 0.95)
     assert (found.metrics["tpr"], found.metrics["fpr"], found.metrics["ppv"]) == (0, 0, None)
     assert found.reasons["ppv"] == "nothing is called fake"
-    assert measure(predictions(), 0.85).metrics["ppv"] == 1.0
+    assert "ppv" not in found.intervals
 
 
 @pytest.mark.parametrize(("prevalence", "threshold"), [(0.0, 0.85), (1.0, 0.95)])
@@ -88,18 +88,23 @@ def test_without_validation_predictions_drift_is_none_with_a_reason() -> None:
     assert measure(predictions(), 0.5).reasons["fpr_at_val_5pct"] == "no validation predictions"
 
 
-@pytest.mark.parametrize(("label", "missing"), [(0, "fake"), (1, "real")])
-def test_with_one_class_only_what_needs_both_is_none(label: int, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("label", "missing", "known", "unknown"), [(0, "fake", "fpr", "tpr"), (1, "real", "tpr", "fpr")]
+)
+def test_with_one_class_only_what_needs_both_is_none(
+    label: int, missing: str, known: str, unknown: str
+) -> None:
     found = measure(predictions([label] * 3, [0.2, 0.4, 0.9]), 0.5)
-    for name in ("auc", "ap", "eer", "balanced_accuracy", "tpr", "fpr", "ppv", "frame_auc"):
+    for name in ("auc", "ap", "eer", "balanced_accuracy", unknown, "ppv", "frame_auc"):
         assert found.metrics[name] is None
         assert found.reasons[name] == f"no scored {missing} clip"
     for name in ("tpr_at_fpr_1pct", "auc_failed_worst"):
         assert (found.metrics[name], found.reasons[name]) == (None, f"no scored {missing} clip")
     assert found.metrics["accuracy"] == pytest.approx(1 / 3 if label else 2 / 3)
+    assert (found.metrics[known], found.metrics["base_rate"]) == (pytest.approx(1 / 3), 1.0)
     wrong = [0.8, 0.6, 0.1] if label else [0.2, 0.4, 0.9]
     assert found.metrics["brier"] == pytest.approx(np.mean(np.square(wrong)))
-    assert set(found.intervals) == {"accuracy", "brier"}
+    assert set(found.intervals) == {"accuracy", "brier", known}
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -254,7 +254,8 @@ def test_all_files_of_a_board_are_written_and_no_others(written: list[Path]) -> 
             assert path.read_bytes().startswith(b"\x89PNG")
     assert len(read_rows(results / "cross-dataset.csv")) == 14
     table = pd.read_csv(results / "cross-dataset-domains.csv")
-    assert list(table.columns) == ["entry", "reals_of", "fakes_of", "auc", "auc_lo", "auc_hi"]
+    wanted = ["entry", "reals_of", "fakes_of", "reals", "fakes", "auc", "auc_lo", "auc_hi"]
+    assert list(table.columns) == wanted
     assert len(table) == 3 * 4
 
 

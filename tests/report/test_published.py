@@ -36,7 +36,7 @@ def test_a_figure_stands_beside_the_number_of_its_kind(tmp_path: Path) -> None:
         {"metric": "eer", "value": 0.25},
     )
     shown = lines_of(board, *(dataclasses.replace(COMPARABLE, **kind) for kind in kinds))
-    assert shown[0] == ("on celeb_df_v2", "", "", "")
+    assert shown[0] == ("on celeb_df_v2 (base rate 0.667)", "", "", "")  # an accuracy is among them
     assert shown[1] == ("xception", "0.611", "0.7 frame [1]", "comparable")
     assert [line[1][:5] for line in shown[2:]] == [
         f"{row.metrics[m]:.3f}" for m in ("auc", "accuracy", "eer")

@@ -33,7 +33,7 @@ def test_the_leaderboard_shows_intervals_and_the_least_difference_that_can_be_se
     assert "All that is trained was trained on lab." in note
     assert "80 % chance on these clips (one comparison, 5 % level)" in note
     note, _ = section(markdown(board), "Tested on wild")
-    assert "120 clean clips of 20 identities" in note
+    assert "120 clean clips (40 real, 80 fake) of 20 identities" in note
     assert "node bootstrap" in note
     assert "A difference must be about" in note
 
@@ -75,18 +75,20 @@ def test_what_nobody_vouches_for_stands_below_the_line_without_threshold_metrics
     making.entry("tuned", LAB, {LAB: 3.0, WILD: 3.0}, threshold_source="oracle")
     text = markdown(making.board())
     _, lines = section(text, "Leaderboard")
-    assert column(lines, "detector") == ["strong"]
+    assert column(lines, "detector") == ["strong@lab"]  # nobody says what `borrowed` was trained on
     _, lines = section(text, "Not ranked")
     assert dict(zip(column(lines, "detector"), column(lines, "why"), strict=True)) == {
         "borrowed": "checkpoint unknown",
-        "tuned": "threshold oracle",
+        "tuned@lab": "threshold oracle",
     }
     assert all(value[:2] == "0." for value in column(lines, "unseen [95 %]"))
     _, lines = section(text, "Tested on wild")
-    told = dict(zip(column(lines, "detector"), column(lines, "acc [95 %]"), strict=True))
-    assert told["tuned (not ranked)"] == told["borrowed (not ranked)"] == "-"
-    assert next(iter(told)) == "strong"
-    assert told["strong"] != "-"
+    parts = [k for k, line in enumerate(lines) if line[0] == "detector"]  # too wide for one
+    told = dict(lines[parts[-1] + 1 :])
+    assert lines[parts[-1]] == ["detector", "bal acc [95 %]"]
+    assert told["tuned@lab (not ranked)"] == told["borrowed (not ranked)"] == "-"
+    assert next(iter(told)) == "strong@lab"
+    assert told["strong@lab"] != "-"
 
 
 def test_a_board_of_nothing_but_unknowns_is_still_a_page(tmp_path: Path) -> None:
@@ -115,5 +117,6 @@ def test_the_leaderboard_stays_one_table_by_leaving_speed_to_the_table_of_costs(
     text = markdown(making.board())
     note, lines = section(text, "Leaderboard")
     assert lines[0] == ["#", "detector", "unseen [95 %]", "seen", "gap [95 %]"]
+    assert "Over 40+40 real and fake clips." in note
     assert "fps" not in note
     assert "1111" in text.split("## Cost")[1]

@@ -25,7 +25,8 @@ def test_perturbed_tables_name_the_worst_of_several_perturbations(cross: Board) 
 def test_reals_of_one_set_are_shown_against_fakes_of_another(cross: Board, left_out: Board) -> None:
     _, lines = section(markdown(cross), "Reals of one dataset, fakes of another")
     assert lines[0] == ["detector", "reals of", "fakes of lab", "fakes of wild"]
-    assert [line[1] for line in lines[1:3]] == [LAB, WILD]
+    assert lines[1] == ["clips", "", "80", "80"]
+    assert [line[1] for line in lines[2:4]] == [f"{LAB} (40)", f"{WILD} (40)"]
     assert "constant" not in [line[0] for line in lines]
     assert "Reals of one dataset" not in markdown(left_out)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.metrics.measure import COLUMNS, Terms
+from harness.metrics.measure import Terms
+from harness.metrics.scored import COLUMNS
 from harness.records import Row
 from harness.results.rows import made_row, rows_table, terms_from
 from harness.types import SELECTIONS, Cell

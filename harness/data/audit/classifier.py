@@ -14,9 +14,10 @@ import numpy as np
 from sklearn import config_context
 from sklearn.ensemble import RandomForestClassifier
 
-from harness.data.audit.fact_table import Facts, columns_of, folds_of, within_folds
+from harness.data.audit.fact_table import columns_of, folds_of, within_folds
 from harness.data.audit.importance import alone_of, leads_of, losses_of
 from harness.data.audit.record import Estimate, LeadingFact
+from harness.data.file_facts import Facts
 from harness.metrics.bootstrap import IdentityGraph
 from harness.metrics.intervals import bounds, resampled
 from harness.metrics.weighted import OUTSIDE, Statistic

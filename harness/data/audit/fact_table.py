@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from harness.data.file_facts import Facts
 from harness.metrics.weighted import Statistic, auc_statistic
 from harness.types import FAKE, REAL
-
-Facts = dict[str, float | str]
-"""Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""
 
 RARE = 0.02
 """Share of clips below which a word is pooled with the other rare ones."""

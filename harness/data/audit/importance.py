@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from harness.data.audit.fact_table import Columns, Facts, Fold, within_folds
+from harness.data.audit.fact_table import Columns, Fold, within_folds
 from harness.data.audit.record import LeadingFact
+from harness.data.file_facts import Facts
 
 SHUFFLES = 3
 LEADS = 6

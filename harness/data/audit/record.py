@@ -113,6 +113,8 @@ class Audit:
     container: AuditPart
     background: AuditPart
     counterfactual: Counterfactual | None = None
+    content_sha256: str = ""
+    """Digest of the clips and their files (`clips.content_of`); empty in an audit of an earlier version."""
 
     @property
     def parts(self) -> tuple[AuditPart, AuditPart]:
@@ -155,10 +157,11 @@ def write_audit(audit: Audit) -> Path:
     return audit_file(audit.dataset)
 
 
-def read_audit(dataset: str, clips_sha256: str = "") -> Audit | None:
+def read_audit(dataset: str, clips_sha256: str = "", content_sha256: str = "") -> Audit | None:
     """The audit kept of a dataset, or of these clips; None where there is none or only an older format.
 
-    A damaged file is a `HarnessError` that names it.
+    `content_sha256`: None too where it was an audit of other files under the same names. A damaged file
+    is a `HarnessError` that names it.
     """
     file = audit_file(dataset, clips_sha256)
     if not file.is_file():
@@ -170,10 +173,12 @@ def read_audit(dataset: str, clips_sha256: str = "") -> Audit | None:
         judged = told.pop("counterfactual")
         container, background = _part(told.pop("container")), _part(told.pop("background"))
         again = _counterfactual(judged) if judged else None
-        return Audit(**told, container=container, background=background, counterfactual=again)
+        audit = Audit(**told, container=container, background=background, counterfactual=again)
     except (KeyError, TypeError, AttributeError) as error:
         hint = f"audit again: gapbench data audit {dataset}"
         raise HarnessError(f"{file} is not an audit ({type(error).__name__}: {error}); {hint}") from error
+    changed = content_sha256 and audit.content_sha256 and audit.content_sha256 != content_sha256
+    return None if changed else audit
 
 
 def _part(told: dict[str, Any]) -> AuditPart:

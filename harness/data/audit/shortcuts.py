@@ -13,10 +13,10 @@ import numpy as np
 from harness.contracts import DatasetEntry
 from harness.data.audit.background_facts import background_facts
 from harness.data.audit.classifier import MODEL, separate
-from harness.data.audit.fact_table import FOLDS, Facts
-from harness.data.audit.file_facts import container_facts
+from harness.data.audit.fact_table import FOLDS
 from harness.data.audit.record import Audit, AuditPart
-from harness.data.clips import identity_of
+from harness.data.clips import content_of, identity_of
+from harness.data.file_facts import Facts, container_facts
 from harness.metrics.bootstrap import graph_of
 from harness.progress import Progress
 from harness.types import FAKE, REAL, Clip, HarnessError
@@ -51,7 +51,8 @@ def audit_dataset(
     )
     background = dataclasses.replace(background, unboxed=sum(not look.boxed for look in looks))
     facts = (entry.name, entry.version, identity_of(clips, entry), len(clips), seed, MODEL, said)
-    return Audit(*facts, container, background), _failures(looks)
+    content = content_of(clips, entry)
+    return Audit(*facts, container, background, content_sha256=content), _failures(looks)
 
 
 def chosen_clips(clips: Sequence[Clip], limit: int, of: str = "") -> list[Clip]:

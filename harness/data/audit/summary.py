@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from harness.data.audit.record import LIMIT, Audit, AuditPart, Counterfactual, Estimate
 from harness.tables import Table, number, plain, wrapped
@@ -21,13 +22,13 @@ LOOKED_AT = {
 }
 
 
-def described(audit: Audit) -> str:
-    """The audit as text, at most 100 columns wide."""
+def described(audit: Audit, root: Path | None = None) -> str:
+    """The audit as text, at most 100 columns wide; `root` is where the clips lie, if that had to be said."""
     parts = [plain(_summary(audit))]
     parts += [plain(table) for part in audit.parts for table in _tables(part)]
     if audit.counterfactual is not None:
         parts.append(plain(_before_and_after(audit.counterfactual)))
-    parts += [wrapped(line) for line in _conclusions(audit)]
+    parts += [wrapped(line) for line in _conclusions(audit, root)]
     return "\n\n".join(parts)
 
 
@@ -82,7 +83,29 @@ def _before_and_after(judged: Counterfactual) -> Table:
     return Table(f"Counterfactual: {judged.detector}", ("", "AUC", "95 %"), tuple(lines), note)
 
 
-def _conclusions(audit: Audit) -> Iterator[str]:
+def _fall(judged: Counterfactual) -> str:
+    """What the difference means, in a sentence."""
+    before, after, apart = judged.before, judged.after, judged.difference
+    if apart.high < 0:
+        return (
+            f"{judged.detector} loses {-apart.value:.3f} of its AUC of {before.value:.3f} once both classes "
+            f"are coded alike: that much came of how the files were made and of detail that the "
+            f"treatment takes from both classes; {after.value:.3f} is what its look at the "
+            f"pictures is worth here."
+        )
+    if apart.low > 0:
+        return (
+            f"{judged.detector} gains {apart.value:.3f} AUC once both classes are coded alike: how the files "
+            f"were made stood in its way here, and {after.value:.3f} is what its look at the pictures gives."
+        )
+    return (
+        f"{judged.detector} does not lose AUC beyond chance once both classes are coded alike "
+        f"({apart.value:+.3f}, the interval holds 0): there is no sign that its {before.value:.3f} came of "
+        f"how the files were coded. A shortcut in the pictures themselves would still be there."
+    )
+
+
+def _conclusions(audit: Audit, root: Path | None) -> Iterator[str]:
     for part in audit.parts:
         said = f"{VERDICTS[part.verdict]}{': ' + part.reason if part.reason else ''}"
         yield f"{part.name}: {said}."
@@ -97,8 +120,13 @@ def _conclusions(audit: Audit) -> Iterator[str]:
                 f"{part.name}: {part.unboxed} clips came without a face box, and a central square was "
                 f"covered: where the face is elsewhere, it was looked at."
             )
-    if audit.shortcut:
-        again = shlex.join(["gapbench", "data", "audit", audit.dataset, "--counterfactual", "DETECTOR"])
+    if audit.counterfactual is not None:
+        yield _fall(audit.counterfactual)
+    elif audit.shortcut:
+        place = ["--root", str(root)] if root is not None else []
+        again = shlex.join(
+            ["gapbench", "data", "audit", audit.dataset, *place, "--counterfactual", "DETECTOR"]
+        )
         yield f"A score on {audit.dataset} may be a score for its files. See what is left of one: {again}"
 
 

@@ -38,16 +38,16 @@ def forest(board: Board, path: Path) -> None:
     for place, line in enumerate(lines):
         _line(axis, place, line, colour if given[place] != "-" else "0.45")
     _ground(axis, given)
-    _text(axis, names, given, [_told(line) for line in lines])
+    _text(axis, names, given, [_told(line) for line in lines], standings.unseen)
     lows = [low for line in lines for low in (*_known(line), *(line.interval("auc_unseen_mean") or ()))]
     axis.set(xlim=(min(0.45, min(lows) - 0.03), 1.02), ylim=(len(lines) - 0.5, -0.5))
-    axis.set_xlabel("AUC (filled: unseen forgeries, with 95 % interval; hollow: forgeries trained on)")
+    axis.set_xlabel(f"AUC (filled: {standings.tested_on}, with 95 % interval; hollow: forgeries trained on)")
     axis.axvline(0.5, **GUESSING)
     trained = f", trained on {standings.trained_on}" if standings.trained_on else ""
     grey = "; grey: not ranked" if "-" in given else ""
     headed(
         figure,
-        f"{board.matrix}: mean AUC on unseen forgeries, clean clips{trained}",
+        f"{board.matrix}: mean AUC on {standings.tested_on}, clean clips{trained}",
         f"(equal rank: cannot be told apart from the best of it; dotted: guessing{grey})",
     )
     save(figure, path)
@@ -83,7 +83,7 @@ def _ground(axis: Axes, given: Sequence[str]) -> None:
             axis.axhspan(place - 0.5, place + 0.5, color="0.94", linewidth=0, zorder=0)
 
 
-def _text(axis: Axes, names: Sequence[str], given: Sequence[str], told: Sequence[str]) -> None:
+def _text(axis: Axes, names: Sequence[str], given: Sequence[str], told: Sequence[str], unseen: str) -> None:
     """Name and rank on the left, the numbers on the right, each column under its heading."""
     wide, places = max(map(len, given)), range(len(names))
     ranked = [f"{name}   {rank.rjust(wide, FIGURE_SPACE)}" for name, rank in zip(names, given, strict=True)]
@@ -98,7 +98,7 @@ def _text(axis: Axes, names: Sequence[str], given: Sequence[str], told: Sequence
     look: dict[str, Any] = {"textcoords": "offset points", "xycoords": "axes fraction", "va": "bottom"}
     look |= {"fontsize": 8.5, "color": "0.35"}
     axis.annotate("rank", (0, 1), xytext=(-3, 3), ha="right", **look)
-    axis.annotate(_columns("unseen [95 %]", "gap"), (1, 1), xytext=(6, 3), family="monospace", **look)
+    axis.annotate(_columns(f"{unseen} [95 %]", "gap"), (1, 1), xytext=(6, 3), family="monospace", **look)
 
 
 def _columns(unseen: str, gap: str) -> str:

@@ -12,6 +12,7 @@ from harness.metrics.intervals import bounds
 from harness.records import Board
 from harness.report.plots.style import GUESSING, colours, drawing, headed, nothing_for, save
 from harness.results.lines import lines_of
+from harness.results.ranking import standings_of
 from harness.results.rows import BASELINE
 from harness.tables import DOUBTED, doubted
 
@@ -49,12 +50,11 @@ def speed(board: Board, path: Path) -> None:
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set(
-        xlabel="frames scored a second (log scale)", ylabel="mean AUC on unseen forgeries, 95 % interval"
-    )
+    tested_on = standings_of(board).tested_on
+    axis.set(xlabel="frames scored a second (log scale)", ylabel=f"mean AUC on {tested_on}, 95 % interval")
     where = f"on {devices[0]}" if len(devices) == 1 else f"on {len(devices)} devices"
     where += f"; {DOUBTED} speed INVALID" if table["doubt"].any() else ""
-    headed(figure, f"{board.matrix}: AUC on unseen forgeries against speed", where)
+    headed(figure, f"{board.matrix}: AUC on {tested_on} against speed", where)
     _label(figure, axis, table)
     if len(devices) > 1:
         sns.move_legend(axis, "upper center", bbox_to_anchor=(0.5, -0.14), ncol=2, title=None, frameon=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,6 @@ from harness.data.audit.record import Audit
 from harness.data.audit.shortcuts import audit_dataset, chosen_clips
 from harness.data.clips import list_clips
 from harness.types import Clip
-
-
-@pytest.fixture(scope="session")
-def planted(tmp_path_factory: pytest.TempPathFactory, tiny_root: Path) -> Path:
-    """The planted dataset, made once from the tiny one that is there."""
-    entry = registry.datasets.get("procedural_planted")
-    root = tmp_path_factory.mktemp("planted") / f"{entry.name}-v{entry.version}"
-    shutil.copytree(tiny_root, root / "filmed")
-    assert entry.prepare is not None
-    entry.prepare(root)
-    return root
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.audit.classifier import Separation, separate
-from harness.data.audit.fact_table import Facts
+from harness.data.file_facts import Facts
 from harness.metrics.bootstrap import graph_of
 from harness.types import FAKE, REAL
 

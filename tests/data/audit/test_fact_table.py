@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.data.audit.fact_table import Facts, columns_of
+from harness.data.audit.fact_table import columns_of
+from harness.data.file_facts import Facts
 
 
 def test_words_become_columns_and_rare_ones_are_pooled() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,10 @@ import pytest
 
 from harness import registry
 from harness.cli.data import run_data_audit
-from harness.data.audit.record import audit_file, read_audit
-from harness.types import HarnessError
+from harness.contracts import DatasetEntry
+from harness.data.audit.record import Audit, Counterfactual, Estimate, audit_file, read_audit
+from harness.data.audit.summary import described
+from harness.types import Clip, HarnessError
 from tests.data.audit.pictures import noise
 
 BLUR = '''
@@ -58,6 +61,32 @@ def test_the_command_warns_names_facts_and_judges_again_after_the_same_treatment
     assert judged.difference.high < 0  # and sees less of it where both classes were encoded once more
     assert judged.difference.value == pytest.approx(judged.after.value - judged.before.value)
     assert judged.difference.low <= judged.difference.value <= judged.difference.high
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        ((-0.3, -0.4, -0.2), "loses 0.300 of its AUC of 0.900"),
+        ((-0.05, -0.15, 0.05), "does not lose AUC beyond chance"),
+        ((0.05, 0.01, 0.09), "gains 0.050 AUC"),
+    ],
+)
+def test_what_the_fall_means_is_said_in_a_sentence(
+    found: tuple[DatasetEntry, tuple[Clip, ...], Audit], apart: tuple[float, float, float], said: str
+) -> None:
+    estimates = Estimate(0.9, 0.8, 0.95), Estimate(0.9 + apart[0], 0.5, 0.95), Estimate(*apart)
+    judged = Counterfactual("meso4", "JPEG", "test split", 50, 60, 1, *estimates)
+    text = " ".join(described(replace(found[2], counterfactual=judged)).split())
+    assert f"meso4 {said}" in text
+    assert "--counterfactual" not in text  # what was asked is not recommended again
+
+
+def test_the_counterfactual_is_recommended_with_the_root(
+    found: tuple[DatasetEntry, tuple[Clip, ...], Audit],
+) -> None:
+    text = " ".join(described(found[2], Path("my clips")).split())
+    assert "gapbench data audit procedural_planted --root 'my clips' --counterfactual DETECTOR" in text
+    assert "--root" not in described(found[2])
 
 
 def test_the_command_exits_0_on_the_clean_set(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

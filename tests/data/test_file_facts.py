@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ import pytest
 from harness.datasets.procedural.planted import EXPORT
 from PIL import Image
 
-from harness.data.audit.file_facts import container_facts
+from harness.data.file_facts import container_facts
 from harness.types import HarnessError
 
 
@@ -74,3 +75,53 @@ def test_a_video_without_pictures_is_told(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(HarnessError, match=r"sound\.mp4: has no video stream"):
         container_facts(tmp_path / "sound.mp4")
+
+
+def test_an_image_says_its_depth_its_camera_and_how_it_is_turned(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 2**16, (20, 20, 3), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), pixels)
+    cv2.imwrite(str(tmp_path / "flat.png"), (pixels >> 8).astype(np.uint8))
+    deep, flat = (container_facts(tmp_path / f"{name}.png") for name in ("deep", "flat"))
+    assert (deep["PNG bit depth"], flat["PNG bit depth"]) == (16, 8)
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Canon", 6
+    picture = Image.fromarray((pixels >> 8).astype(np.uint8))
+    picture.save(tmp_path / "shot.jpg", exif=exif, quality=75, comment=b"made by hand")
+    picture.save(tmp_path / "best.jpg", quality=100)
+    shot, best = (container_facts(tmp_path / name) for name in ("shot.jpg", "best.jpg"))
+    assert (shot["EXIF Make"], shot["rotation"], shot["metadata comment"]) == ("Canon", "6", "made by hand")
+    assert (shot["JPEG quality"], best["JPEG quality"], best["rotation"]) == (75, 100, "none")
+
+
+def test_a_video_says_its_sound_its_pixels_and_how_it_is_turned(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"crf": "31", "refs": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.set_display_rotation(90)
+        sound = container.add_stream("aac", rate=8000)
+        for _ in range(4):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        heard.sample_rate = 8000
+        container.mux(sound.encode(heard))
+        container.mux([*stream.encode(None), *sound.encode(None)])
+    facts = container_facts(tmp_path / "a.mp4")
+    assert (facts["sound"], facts["sound rate"], facts["pixel aspect"]) == ("aac", 8000, "4/3")
+    assert abs(float(facts["rotation"])) == 90
+    assert (facts["encoder settings"], facts["x264 crf"], facts["x264 ref"]) == ("x264", 31, 2)
+    assert str(facts["x264 build"]).isdigit() and facts["x264 chroma_qp_offset"] in (0.0, -2.0)
+
+
+@pytest.mark.skipif("libx265" not in av.codecs_available, reason="this PyAV has no libx265")
+def test_the_settings_of_x265_are_read_too(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx265", rate=10, options={"crf": "29"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    facts = container_facts(tmp_path / "a.mp4")
+    assert facts["encoder settings"] == "x265" and facts["x265 crf"] == 29

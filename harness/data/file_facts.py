@@ -1,7 +1,7 @@
 """What a file says of itself without showing a picture: its size, its coding, its metadata.
 
-A fact is a number or a word under a plain name; one that a file does not have is absent. No pixel is
-decoded. A folder of frames is described by its first frame's file and the number of frames.
+A fact is a number or a word under a plain name; one that a file does not have is absent. No picture is
+looked at. A folder of frames is described by its first frame's file and the number of frames.
 """
 
 from __future__ import annotations
@@ -9,27 +9,34 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import av
-from PIL import Image, JpegImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin
 
-from harness.data.audit.fact_table import Facts
 from harness.trees import is_image
 from harness.types import HarnessError
 from harness.video.decoding import CONTAINERS
 from harness.video.frame_folder import frame_files
+from harness.video.packets import film_stream
+
+Facts = dict[str, float | str]
+"""Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""
 
 PACKETS = 600
 """Packets looked at to find how far key frames lie apart."""
 LONGEST_WORD = 60
 SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-SOFTWARE = 0x0131
-"""The Exif tag that names the program which wrote a picture."""
-X264 = re.compile(rb"x264 - core (\d+)[^\x00]{0,200}?options: ([\x20-\x7e]*)")
-X264_SETTINGS = ("rc", "crf", "qp", "ref", "me", "subme", "bframes", "keyint", "cabac", "8x8dct", "aq")
-"""What is kept of the settings that x264 writes into its streams."""
+ENCODER = re.compile(
+    rb"(x26[45]) (?:- core (\d+)|\(build (\d+)\))[^\x00]{0,300}?options: ([\x20-\x7e]*)", re.DOTALL
+)
+"""What x264 and x265 write into their streams: their build and all their settings."""
+PNG_FACTS = {"bit depth": 24, "colour type": 25, "interlaced": 28}
+"""Place of the bytes in a PNG's first chunk (ISO/IEC 15948, 11.2.2)."""
+LUMA_50 = 3689
+"""Sum of the 64 luma steps of a JPEG of quality 50 (ITU-T T.81, table K.1)."""
 
 
 def container_facts(path: Path) -> Facts:
@@ -56,11 +63,17 @@ def _image(path: Path) -> Facts:
     with Image.open(path) as image:
         facts: Facts = {"format": str(image.format), "pixel format": image.mode}
         facts |= _shape(path.stat().st_size, image.width, image.height, 1)
-        written_by = image.getexif().get(SOFTWARE) or image.info.get("Software") or ""
-        facts["encoder tag"] = str(written_by)[:LONGEST_WORD] or "none"
+        exif = {ExifTags.TAGS.get(tag, str(tag)): value for tag, value in image.getexif().items()}
+        facts["encoder tag"] = _word(exif.get("Software") or image.info.get("Software") or "none")
+        facts["rotation"] = _word(exif.pop("Orientation", "none"))
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             facts |= _jpeg(image)
-        return facts | {f"metadata {key}": "there" for key in image.info}
+        if image.format == "PNG":
+            with path.open("rb") as file:
+                head = file.read(29)
+            facts |= {f"PNG {name}": float(head[at]) for name, at in PNG_FACTS.items()}
+        facts |= {f"EXIF {name}": _word(value) for name, value in exif.items()}
+        return facts | {f"metadata {key}": _word(value) for key, value in image.info.items()}
 
 
 def _jpeg(image: JpegImagePlugin.JpegImageFile) -> Facts:
@@ -73,16 +86,27 @@ def _jpeg(image: JpegImagePlugin.JpegImageFile) -> Facts:
     for number, name in enumerate(("luma", "chroma")):
         if number in tables:
             facts[f"JPEG {name} quantisation"] = float(statistics.fmean(tables[number]))
+    if 0 in tables:
+        scale = 100 * sum(tables[0]) / LUMA_50
+        quality = 100 if max(tables[0]) == 1 else 100 - scale / 2 if scale <= 100 else 5000 / scale
+        facts["JPEG quality"] = float(round(quality))
     lowest = ["-".join(str(step) for step in sorted(tables[number])[:4]) for number in sorted(tables)]
     facts["JPEG tables"] = f"{len(tables)}: {' '.join(lowest)}"[:LONGEST_WORD]
     return facts
 
 
+def _word(value: object) -> str:
+    """A value of metadata as a word; of what is long or no text, only that it is there."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    text = text.strip("\0 ")
+    return text if text.isprintable() and len(text) <= LONGEST_WORD else "there"
+
+
 def _video(path: Path) -> Facts:
     with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
-        if not container.streams.video:
+        stream = film_stream(container)
+        if stream is None:
             raise HarnessError(f"{path.name}: has no video stream")
-        stream = container.streams.video[0]
         facts = _coding(container, stream)
         index = list(stream.index_entries) if "mov" in container.format.name else []
         stated = len(index) or stream.frames
@@ -99,18 +123,21 @@ def _video(path: Path) -> Facts:
             facts["frames a second"] = rate
         if seconds:
             facts |= {"duration": seconds, "bit rate": 8 * bytes_in_file / seconds}
+        facts["rotation"] = _rotation(seen)
         keys = [number for number, packet in enumerate(seen) if packet.is_keyframe]
         gaps = [after - before for before, after in itertools.pairwise([*keys, len(seen)])]
         if gaps:
             facts["frames between key frames"] = float(max(gaps))
         facts["frames out of order"] = "yes" if any(packet.pts != packet.dts for packet in seen) else "no"
-        return facts | (_x264(bytes(seen[0])) if seen else {})
+        head = bytes(stream.codec_context.extradata or b"") + (bytes(seen[0])[:4096] if seen else b"")
+        return facts | _encoder(head)
 
 
 def _coding(container: Any, stream: Any) -> Facts:
     """The words of a video's headers."""
     coder = stream.codec_context
-    keys = [*container.metadata, *(f"of stream: {key}" for key in stream.metadata)]
+    said = {**container.metadata, **{f"of stream: {key}": word for key, word in stream.metadata.items()}}
+    sound = container.streams.audio[0].codec_context if container.streams.audio else None
     tags = [container.metadata.get("encoder"), stream.metadata.get("encoder")]
     facts: Facts = {
         "format": container.format.name,
@@ -118,30 +145,47 @@ def _coding(container: Any, stream: Any) -> Facts:
         "codec": stream.codec.name,
         "codec tag": str(coder.codec_tag),
         "profile": str(stream.profile or "none"),
+        "level": float(coder.level or 0),
         "pixel format": str(stream.pix_fmt or "none"),
+        "pixel aspect": str(stream.sample_aspect_ratio or "none"),
         "colour range": str(coder.color_range),
         "colour space": f"{coder.colorspace} {coder.color_primaries} {coder.color_trc}",
         "time base": str(stream.time_base),
         "start": float((stream.start_time or 0) * (stream.time_base or 0)),
         "other streams": float(len(container.streams) - 1),
+        "sound": str(sound.name) if sound else "none",
         "encoder tag": " / ".join(tag for tag in tags if tag)[:LONGEST_WORD] or "none",
         "track name": str(stream.metadata.get("handler_name", "none"))[:LONGEST_WORD],
     }
-    return facts | {f"metadata {key}": "there" for key in keys}
+    if sound is not None:
+        facts |= {"sound rate": float(sound.sample_rate or 0), "sound channels": float(sound.channels or 0)}
+    return facts | {f"metadata {key}": _word(word) for key, word in said.items()}
 
 
-def _x264(packet: bytes) -> Facts:
-    """The version and settings that x264 writes into the first packet, if it did."""
-    match = X264.search(packet[:4096])
+def _rotation(packets: Sequence[av.Packet]) -> float:
+    """Degrees by which a player turns the picture; only a frame says it."""
+    for packet in packets:
+        for frame in packet.decode():
+            if isinstance(frame, av.VideoFrame):
+                return float(frame.rotation)
+    return 0.0
+
+
+def _encoder(head: bytes) -> Facts:
+    """The build and settings of x264 or x265, where a stream begins with them."""
+    match = ENCODER.search(head)
     if match is None:
-        return {"x264 version": "none"}
-    facts: Facts = {"x264 version": match[1].decode()}
-    said = dict(pair.split("=", 1) for pair in match[2].decode().split() if "=" in pair)
-    return facts | {f"x264 {name}": _number_or_word(said[name]) for name in X264_SETTINGS if name in said}
+        return {"encoder settings": "none"}
+    name, build = match[1].decode(), (match[2] or match[3]).decode()
+    facts: Facts = {"encoder settings": name, f"{name} build": build}
+    for setting in match[4].decode().split():
+        key, sign, value = setting.partition("=")
+        facts[f"{name} {key}"] = _number_or_word(value) if sign else "yes"
+    return facts
 
 
 def _number_or_word(text: str) -> float | str:
-    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else text[:LONGEST_WORD]
+    return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text[:LONGEST_WORD]
 
 
 def _shape(size: int, width: int, height: int, frames: int) -> Facts:

@@ -1,0 +1,194 @@
+"""Clips of one's own under a name of their own: where they lie, and how they are read.
+
+What is trained on, or judged beside others, needs a name that stays when its folder moves. The name, the
+place and what was said of the clips are kept on this machine; only the name goes into weights and tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any
+
+from harness.contracts import NAME, DatasetEntry
+from harness.files import TABLES, digest, home, read_json, write_whole
+from harness.trees import clip_content
+from harness.types import Clip, HarnessError, unknown
+
+PEOPLE_FROM = ("parent", "names")
+"""What may say who is seen: the folder a clip lies in; the names of clips, where those of fakes hold the name
+of a real clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSet:
+    """A folder or a manifest of the user's, under a name of its own; stored as JSON in the home folder."""
+
+    name: str
+    kind: str
+    """The dataset that reads it: `folder` or `manifest`."""
+    root: str
+    """Where it lies, as an absolute path: it is printed here, and never published."""
+    content: str
+    """sha256 (hex) of its list of clips and of what is in their files; a folder that moved keeps it."""
+    people_from: str = ""
+    """One of `PEOPLE_FROM`, or empty."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Column of a manifest -> what the file calls it, where it has another name."""
+    labels: tuple[str, ...] = ()
+    """What a manifest calls real and fake, where it has other words."""
+    splits: bool = False
+    """Whether clips of no stated split are split into train, val and test: they were trained on."""
+
+    @property
+    def path(self) -> Path:
+        """The file that says all this."""
+        return home() / "own" / f"{self.name}.json"
+
+
+def kind_of(path: Path) -> str:
+    """The dataset that reads a path: `folder`, `manifest`, or empty where it is neither."""
+    if path.name.lower().endswith(TABLES) and not path.is_dir():
+        return "manifest"
+    return "folder" if path.is_dir() else ""
+
+
+def own_names() -> list[str]:
+    """The names given to clips of one's own on this machine, sorted."""
+    return sorted(path.stem for path in (home() / "own").glob("*.json") if NAME.fullmatch(path.stem))
+
+
+def find_own(name: str) -> OwnSet | None:
+    """What is known under a name, None if nothing is; a damaged record is a `HarnessError`."""
+    path = home() / "own" / f"{name}.json"
+    if not NAME.fullmatch(name) or not path.is_file():
+        return None
+    said = read_json(path)
+    try:
+        return OwnSet(**{**said, "labels": tuple(said["labels"])})
+    except (KeyError, TypeError) as error:
+        raise HarnessError(f"{path} does not describe clips of one's own: {error}") from error
+
+
+def known_as(path: Path, get: Callable[[str], DatasetEntry]) -> OwnSet | None:
+    """The set that lies at a path, or whose clips do since it was moved; None where nobody named it."""
+    place = os.path.realpath(path)
+    known = [found for name in own_names() if (found := find_own(name))]
+    for one in known:
+        if os.path.realpath(one.root) == place:
+            return one
+    alike = [one for one in known if one.kind == kind_of(path) and not Path(one.root).exists()]
+    for one in alike:
+        if _content(dataclasses.replace(one, root=place), get) == one.content:
+            moved = dataclasses.replace(one, root=place)
+            _keep(moved)
+            return moved
+    return None
+
+
+def bring(
+    path: Path, name: str | None, said: Mapping[str, Any], get: Callable[[str], DatasetEntry]
+) -> OwnSet:
+    """Give a folder or a manifest a name, that of the folder unless another is given, and keep it.
+
+    `said` are fields of `OwnSet` that were asked for now; what was said of the set before stays otherwise. A
+    name that belongs to other clips, or to a dataset, is a `HarnessError`.
+    """
+    if not kind_of(path) or not path.exists():
+        raise HarnessError(f"{path} is neither a folder nor a table of clips ({', '.join(TABLES)})")
+    known = known_as(path, get)
+    known = known if known and name in (None, known.name) else None
+    root = os.path.realpath(path)
+    chosen = name or (known.name if known else _name_of(path, get))
+    if not NAME.fullmatch(chosen):
+        raise HarnessError(f"the name {chosen!r} of {path.name} must be lower-case words joined by '_'")
+    if _is_dataset(chosen, get):
+        raise HarnessError(f"{chosen} is the name of a dataset; give {path.name} another one")
+    before = known or find_own(chosen)
+    if before is not None and known is None and Path(before.root).exists():
+        raise HarnessError(
+            f"the name {chosen} belongs to the clips in {before.root}; give {path.name} another one"
+            f" (--name {chosen}_2)"
+        )
+    made = before or OwnSet(chosen, kind_of(path), root, "")
+    made = dataclasses.replace(made, kind=kind_of(path), root=root, **{k: v for k, v in said.items() if v})
+    made = dataclasses.replace(made, content=_content(made, get))
+    if made != before:
+        _keep(made)
+    return made
+
+
+def own_entry(name: str, get: Callable[[str], DatasetEntry]) -> DatasetEntry | None:
+    """The dataset that clips of one's own are under their name; None where nothing has it."""
+    found = find_own(name)
+    if found is None:
+        return None
+    base = get(found.kind)
+    return dataclasses.replace(
+        base,
+        name=name,
+        clips=partial(_clips, base, found),
+        about=f"clips of your own, a {found.kind}: {Path(found.root).name}",
+        root=Path(found.root),
+        people_from=found.people_from,
+        splits=found.splits,
+    )
+
+
+def _keep(record: OwnSet) -> None:
+    write_whole(record.path, json.dumps(dataclasses.asdict(record), indent=1))
+
+
+def _is_dataset(name: str, get: Callable[[str], DatasetEntry]) -> bool:
+    try:
+        return get(name).root is None
+    except HarnessError:
+        return False
+
+
+def _name_of(path: Path, get: Callable[[str], DatasetEntry]) -> str:
+    """The name of a folder or file in lower-case words; `own_...` where it has none, or a dataset's."""
+    words = re.findall("[a-z0-9]+", Path(os.path.realpath(path)).stem.lower())
+    name = "_".join(words)
+    return f"own_{name or 'clips'}" if not name or _is_dataset(name, get) else name
+
+
+def _clips(base: DatasetEntry, own: OwnSet, root: Path) -> Iterator[Clip]:
+    """The clips of a set, under ids that begin with its name and hold no folder above them."""
+    listed = list(_read(base, own, root))
+    above = _above([clip.id.removeprefix(f"{own.kind}/") for clip in listed])
+    for clip in listed:
+        inner = clip.id.removeprefix(f"{own.kind}/")
+        yield dataclasses.replace(clip, id=f"{own.name}/{inner.removeprefix(above)}")
+
+
+def _read(base: DatasetEntry, own: OwnSet, root: Path) -> Iterator[Clip]:
+    if own.columns or own.labels:
+        if own.kind != "manifest":
+            raise HarnessError(f"{own.name} is a folder: --map and --labels are for a CSV or Parquet file")
+        return base.clips(root, columns=own.columns, labels=own.labels)  # type: ignore[call-arg]
+    return base.clips(root)
+
+
+def _above(names: list[str]) -> str:
+    """What the clips outside a manifest's folder, listed by absolute paths, have above them in common."""
+    outside = [os.path.dirname(name) for name in names if PurePath(name).is_absolute()]
+    return os.path.join(os.path.commonpath(outside), "") if outside else ""
+
+
+def _content(own: OwnSet, get: Callable[[str], DatasetEntry]) -> str:
+    """sha256 (hex) of a list of clips and of what is in their files, wherever they lie."""
+    listed = _clips(get(own.kind), dataclasses.replace(own, name="own"), Path(own.root))
+    return digest([[c.id, c.label, c.split, c.manipulation, clip_content(c.path)] for c in listed])
+
+
+def unknown_set(name: str, datasets: list[str]) -> HarnessError:
+    """The error for what is neither a dataset, nor the name of clips of one's own, nor a folder or file."""
+    error = unknown("dataset", name, [*datasets, *own_names()])
+    return HarnessError(f"{error}; nor is there a folder, .csv or .parquet file {name}")

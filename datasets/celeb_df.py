@@ -62,10 +62,11 @@ def _clips(root: Path, name: str) -> Iterator[Clip]:
     for folder, pattern in NAMES.items():
         if not (root / folder).is_dir():
             continue
-        for stem in sorted({path.stem for path in files(root / folder, {".mp4"})} | tested[folder]):
+        there = {path.stem: path for path in files(root / folder, {".mp4"})}
+        for stem in sorted({*there, *tested[folder]}):
             if named := pattern.fullmatch(stem):
                 split = "test" if stem in tested[folder] else "train"
-                yield _clip(name, root / folder / f"{stem}.mp4", split, named)
+                yield _clip(name, there.get(stem, root / folder / f"{stem}.mp4"), split, named)
 
 
 def _tested(file: Path) -> dict[str, set[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.registry import dataset
-from harness.trees import need, read_lines
+from harness.trees import Stored, need, read_lines
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
 
 VARIANTS = (
@@ -53,12 +53,13 @@ def deeperforensics(root: Path) -> Iterator[Clip]:
             f"source_videos: ln -s FACEFORENSICS/original_sequences {root / 'original_sequences'}"
         )
     splits = _splits(root / "lists" / "splits")
+    stored = Stored()
     for target, split in {target: split for (target, _), split in splits.items()}.items():
-        yield _real(root / REALS / f"{target}.mp4", split)
+        yield _real(stored(root / REALS / f"{target}.mp4"), split)
     for folder in folders:
         if (root / folder).is_dir():
             for (target, actor), split in splits.items():
-                yield _fake(root / folder / f"{target}_{actor}.mp4", split, target, actor)
+                yield _fake(stored(root / folder / f"{target}_{actor}.mp4"), split, target, actor)
 
 
 def _splits(folder: Path) -> dict[tuple[str, str], str]:

@@ -173,7 +173,9 @@ def _made_by(found: Found) -> str | None:
 
 
 def _base(root: Path, folder: str) -> Path:
-    return next((root / base for base in BASES if (root / base / folder).is_dir()), root)
+    """Where a folder of frames lies: under the root, or beside the folder of lists that is the root."""
+    tops = (root, *root.absolute().parents[:2])
+    return next((top / base for top in tops for base in BASES if (top / base / folder).is_dir()), root)
 
 
 def _videos(file: Path) -> Iterator[Found]:

@@ -103,7 +103,8 @@ def _cdf_reals(folder: Path) -> Iterator[Clip]:
 
 def _stored(folder: Path, name: str) -> Path:
     """Where a listed video lies: as a folder of frames, in `frames` or not, else as a video."""
-    places = (folder / "frames" / name, folder / name, folder / "videos" / f"{name}.mp4")
+    videos = (folder / place / f"{name}{end}" for place in ("videos", "") for end in (".mp4", ".MP4"))
+    places = (folder / "frames" / name, folder / name, *videos)
     return next((place for place in places if place.exists()), folder / f"{name}.mp4")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.files import read_json
 from harness.registry import dataset
-from harness.trees import files, read_lines
+from harness.trees import Stored, files, read_lines
 from harness.types import FAKE, REAL, Clip, HarnessError, unknown
 
 LISTS = ("metadata.json", "labels.csv")
@@ -83,6 +83,7 @@ def _list_of(folder: Path) -> Path | None:
 def _listed(folder: Path, name: str, split: str) -> Iterator[Clip]:
     listing = _list_of(folder)
     assert listing is not None
+    stored = Stored()
     for video, facts in _rows(listing):
         if not PurePosixPath(video).stem or {"/", ".."} & set(PurePosixPath(video).parts):
             raise HarnessError(f"{listing}: {video!r} is not the name of a clip in its folder")
@@ -94,7 +95,7 @@ def _listed(folder: Path, name: str, split: str) -> Iterator[Clip]:
         footage = f"dfdc/{original or stem}" if original or label == REAL else None
         yield Clip(
             id=f"dfdc/{name or SPLITS[named]}/{stem}",
-            path=folder / video,
+            path=stored(folder / video),
             label=label,
             split=SPLITS[named],
             manipulation=UNNAMED if label == FAKE else None,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.files import read_json
 from harness.registry import dataset
+from harness.trees import Stored
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 LABELS = {"real": REAL, "fake": FAKE}
@@ -29,17 +31,18 @@ def dfdc_preview(root: Path) -> Iterator[Clip]:
     listing = root / "dataset.json"
     if not listing.is_file():
         full = any((root / name).exists() for name in ("metadata.json", "labels.csv", "test"))
-        if full or any(root.glob("**/dfdc_train_part_*")):
+        if full or any(any(root.glob(f"{above}dfdc_train_part_*")) for above in ("", "*/")):
             raise HarnessError(f"dataset dfdc_preview: {root} has no dataset.json: it looks like dfdc")
         raise HarnessError(f"dataset dfdc_preview: {root} has no dataset.json")
     content = read_json(listing)
     if not isinstance(content, dict):
         raise HarnessError(f"{listing} is not a mapping of paths to labels")
+    stored = Stored()
     for path, facts in content.items():
         parts = PurePosixPath(path).parts
         if not parts or {"/", ".."} & {*parts}:
             raise HarnessError(f"{listing}: {path!r} is not a path below the folder of the dataset")
-        yield _clip(root, listing, path, facts)
+        yield replace(_clip(root, listing, path, facts), path=stored(root / path))
 
 
 def _clip(root: Path, listing: Path, path: str, facts: Mapping[str, Any]) -> Clip:

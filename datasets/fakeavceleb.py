@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.registry import dataset
-from harness.trees import need, read_lines
+from harness.trees import Stored, need, read_lines
 from harness.types import FAKE, REAL, Clip, HarnessError, unknown
 
 META = "meta_data.csv"
@@ -61,13 +61,14 @@ def fakeavceleb(root: Path) -> Iterator[Clip]:
     need(root, "fakeavceleb", list(LABELS))
     there = {kind for kind in LABELS if (root / kind).is_dir()}
     seen: set[str] = set()
+    stored = Stored()
     for entry in _entries(root / META):
         if entry.type in there and entry.path not in seen:
             seen.add(entry.path)
-            yield _clip(root, entry)
+            yield _clip(stored(root / entry.path), entry)
 
 
-def _clip(root: Path, entry: Entry) -> Clip:
+def _clip(path: Path, entry: Entry) -> Clip:
     label = LABELS[entry.type]
     if label == FAKE and entry.method in ("", "-", "real"):
         raise HarnessError(f"{entry.where}: a {entry.type} clip with the method {entry.method!r}")
@@ -75,7 +76,7 @@ def _clip(root: Path, entry: Entry) -> Clip:
     recording = stem.rpartition("/")[2].partition("_")[0]
     return Clip(
         id=f"fakeavceleb/{stem}",
-        path=root / entry.path,
+        path=path,
         label=label,
         split="test",
         manipulation=entry.method if label == FAKE else None,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.files import read_json
 from harness.registry import dataset
-from harness.trees import need, read_lines
+from harness.trees import Stored, files, need, read_lines
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
 SHIPPED = Path(__file__).with_name("ffpp_pairs.csv")
 """The official pairs, for those whose copy of the dataset came without its lists."""
+
+COMPRESSION = re.compile("(?<![a-z0-9])(raw|c23|c40)(?![a-z0-9])")
 
 ABOUT = "FaceForensics++ {}: YouTube videos and their forgeries by five methods"
 OFFICIAL = {
@@ -49,31 +52,51 @@ def _clips(root: Path, compression: str) -> Iterator[Clip]:
 
     `original_sequences/youtube/<compression>/videos/TTT.mp4` are real,
     `manipulated_sequences/<method>/<compression>/videos/TTT_SSS.mp4` show video TTT with the face of
-    video SSS. The pairs come from `splits/{train,val,test}.json` under the root where the user keeps
-    them, else from the table beside this file. The methods share file names, so the method is in the
-    id. `target`, `source` and `footage` are video numbers: who is seen in two of them is not published
-    (there are about 885 people in the 1,000 videos).
+    video SSS; or the flat copy that `_layout` knows, under the same ids. The pairs come from
+    `splits/{train,val,test}.json` under the root where the user keeps them, else from the table beside
+    this file. The methods share file names, so the method is in the id. `target`, `source` and `footage`
+    are video numbers: who is seen in two of them is not published (there are about 885 people in the
+    1,000 videos).
     """
     name = f"ffpp_{compression}"
-    folders = {"youtube": f"original_sequences/youtube/{compression}/videos"}
-    folders |= {method: f"manipulated_sequences/{method}/{compression}/videos" for method in METHODS}
-    need(root, name, list(folders.values()))
+    folders = _layout(root, compression)
     pairs = _pairs(root)
+    stored = Stored()
     for kind, folder in folders.items():
-        if not (root / folder).is_dir():
+        if not folder.is_dir():
             continue
         for split in SPLITS:
             orders = sorted(order for one, other in pairs[split] for order in ((one, other), (other, one)))
             for target, source in orders:
-                yield _clip(name, root / folder, kind, split, target, source)
+                yield _clip(name, folder, kind, split, target, source, stored)
 
 
-def _clip(name: str, folder: Path, kind: str, split: str, target: str, source: str) -> Clip:
+def _layout(root: Path, compression: str) -> dict[str, Path]:
+    """Kind of video -> its folder: as the authors' script lays them out, or of the flat copy.
+
+    The flat copy has the videos directly in `original` and in a folder a method. It is c23 unless the name
+    of its folder says another compression.
+    """
+    official = {"youtube": f"original_sequences/youtube/{compression}/videos"}
+    official |= {method: f"manipulated_sequences/{method}/{compression}/videos" for method in METHODS}
+    flat = {"youtube": root / "original"} | {method: root / method for method in METHODS}
+    if files(flat["youtube"]) and not any((root / folder).exists() for folder in official.values()):
+        stated = COMPRESSION.search(root.absolute().name.lower())
+        if (stated[0] if stated else "c23") == compression:
+            return flat
+        raise HarnessError(
+            f"dataset ffpp_{compression}: {root} is a flat copy of ffpp_{stated[0] if stated else 'c23'}"
+        )
+    need(root, f"ffpp_{compression}", list(official.values()))
+    return {kind: root / folder for kind, folder in official.items()}
+
+
+def _clip(name: str, folder: Path, kind: str, split: str, target: str, source: str, stored: Stored) -> Clip:
     forged = kind in METHODS
     stem = f"{target}_{source}" if forged else target
     return Clip(
         id=f"{name}/{kind}/{stem}",
-        path=folder / f"{stem}.mp4",
+        path=stored(folder / f"{stem}.mp4"),
         label=FAKE if forged else REAL,
         split=split,
         manipulation=kind if forged else None,

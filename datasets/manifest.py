@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os.path
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.files import TABLES, is_parquet, sheet_of
 from harness.registry import dataset
+from harness.trees import Stored, is_image
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError, unknown
+from harness.words import frame_told, frames_in_folders, label_of, split_of
 
-LABELS = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
 OWN = ("path", "label", "split", "manipulation", "target", "source")
 """Columns with a meaning; every other one becomes an attribute."""
 UNNAMED = "unnamed"
@@ -22,18 +27,31 @@ Line = tuple[str, Mapping[str, Any]]
 """Where it stands (`line 7`), and its cells by column; an empty cell is left out."""
 
 
+def remarks(root: Path) -> Iterator[str]:
+    """Which lines may list frames and were taken as pictures."""
+    _, doubtful = _frames(list(manifest(root)))
+    if doubtful:
+        path, clip = next(iter(doubtful.items()))
+        yield (
+            f"{len(doubtful):,} images may be frames of {len(set(doubtful.values())):,} clips ({path}, of"
+            f" {clip or 'one'}) and are taken as pictures of their own; frames are listed by their folder"
+        )
+
+
 @dataset(
     "manifest",
     about="a CSV or Parquet file of your own: path, label; split, manipulation, target and source if known",
     crop="face",
+    remarks=remarks,
 )
 def manifest(
     root: Path, columns: Mapping[str, str] | None = None, labels: Sequence[str] = ()
 ) -> Iterator[Clip]:
-    """The clips of a CSV or Parquet file, or of `manifest.csv` or `manifest.parquet` in a folder.
+    """The clips of a table (`files.TABLES`), or of one called `manifest` in a folder.
 
     `path` is a video, an image or a folder of frames: relative to the manifest's folder and inside it,
-    or absolute. `label` is 0 or 1, real or fake, in any case. `split` is test unless it is said. Further
+    or absolute; backslashes part folders where no file is called so. `label` and `split` are said in any
+    usual words (`harness/words.py`), as in a file of scores; `split` is test unless it is said. Further
     columns become attributes; `box` is `[x, y, w, h]` or `x;y;w;h`, in pixels. A line that cannot be
     understood is a `HarnessError` with its number.
 
@@ -41,50 +59,72 @@ def manifest(
     """
     file = _file(root)
     named = {theirs: ours for ours, theirs in (columns or {}).items()}
-    lines = _parquet(file, named) if file.suffix.lower() == ".parquet" else _csv(file, named)
-    words = dict(zip(labels, (REAL, FAKE), strict=True)) if labels else LABELS
+    lines = _parquet(file, named) if is_parquet(file) else _csv(file, named)
     seen: dict[str, str] = {}
+    stored = Stored()
+    found: list[Clip] = []
     for where, cells in lines:
         try:
-            clip = _clip(file.parent, cells, words)
+            clip = _clip(file.parent, cells, stored, labels)
         except HarnessError as error:
             raise HarnessError(f"{file}: {where}: {error}") from error
         if clip.id in seen:
             raise HarnessError(f"{file}: {where}: {cells['path']} is listed twice, before on {seen[clip.id]}")
         seen[clip.id] = where
-        yield clip
+        found.append(clip)
+    _refuse_frames(file, found)
+    yield from found
+
+
+def _frames(clips: Sequence[Clip]) -> tuple[dict[str, str], dict[str, str]]:
+    """Paths that are frames of a clip -> that clip: surely, and perhaps."""
+    paths = [(clip.id.removeprefix("manifest/"), clip.label) for clip in clips if is_image(clip.path)]
+    told = {path: clip for path, _ in paths if (clip := frame_told(path))}
+    several = Counter(told.values())
+    told = {path: clip for path, clip in told.items() if several[clip] > 1}
+    in_folders, doubtful = frames_in_folders(each for each in paths if each[0] not in told)
+    return told | in_folders, doubtful
+
+
+def _refuse_frames(file: Path, clips: Sequence[Clip]) -> None:
+    frames, _ = _frames(clips)
+    if frames:
+        path, clip = next(iter(frames.items()))
+        raise HarnessError(
+            f"{file}: {len(frames):,} lines list frames of {len(set(frames.values())):,} clips ({path}, of"
+            f" {clip}), which are no clips of their own: list the folder of a clip's frames as its path, once"
+        )
 
 
 def _file(root: Path) -> Path:
     if root.is_file():
-        if root.suffix.lower() not in (".csv", ".parquet"):
-            raise HarnessError(f"dataset manifest: {root} ends neither in .csv nor in .parquet")
+        if not root.name.lower().endswith(TABLES):
+            raise HarnessError(f"dataset manifest: {root} ends in none of {', '.join(TABLES)}")
         return root
-    found = [root / name for name in ("manifest.csv", "manifest.parquet") if (root / name).is_file()]
+    found = [root / f"manifest{end}" for end in TABLES if (root / f"manifest{end}").is_file()]
     if len(found) == 1:
         return found[0]
     if found:
-        raise HarnessError(f"dataset manifest: {root} has both manifest.csv and manifest.parquet: name one")
-    raise HarnessError(
-        f"dataset manifest: {root} is neither a CSV or Parquet file nor a folder with manifest.csv"
-    )
+        names = " and ".join(file.name for file in found)
+        raise HarnessError(f"dataset manifest: {root} has both {names}: name one")
+    raise HarnessError(f"dataset manifest: {root} is neither a table nor a folder with manifest.csv")
 
 
 def _csv(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
+    theirs = {ours: name for name, ours in named.items()}
+    sheet = sheet_of(file, [theirs.get(name, name) for name in ("path", "label")])
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = csv.reader(text)
-            columns = _named(file, [name.strip() for name in next(rows, [])], named)
-            for row in rows:
-                if len(row) > len(columns):
-                    raise HarnessError(f"{file}: line {rows.line_num}: more cells than columns")
-                cells = {name: cell.strip() for name, cell in zip(columns, row, strict=False)}
-                if any(cells.values()):
-                    yield f"line {rows.line_num}", {name: cell for name, cell in cells.items() if cell}
-    except OSError as error:
-        raise HarnessError(f"cannot read {file}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise HarnessError(f"{file} is not a CSV file in UTF-8: {error}") from error
+        rows = csv.reader(io.StringIO(sheet.text, newline=""), delimiter=sheet.delimiter)
+        columns = _named(file, [name.strip() for name in next(rows, [])], named)
+        for row in rows:
+            where = f"line {rows.line_num + sheet.skipped}"
+            if len(row) > len(columns) and any(cell.strip() for cell in row[len(columns) :]):
+                raise HarnessError(f"{file}: {where}: more cells than columns")
+            cells = {name: cell.strip() for name, cell in zip(columns, row, strict=False)}
+            if any(cells.values()):
+                yield where, {name: cell for name, cell in cells.items() if cell}
+    except csv.Error as error:
+        raise HarnessError(f"{file} is not a CSV file: {error}") from error
 
 
 def _parquet(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
@@ -123,19 +163,19 @@ def _named(file: Path, theirs: Sequence[str], named: Mapping[str, str]) -> list[
     return columns
 
 
-def _clip(folder: Path, cells: Mapping[str, Any], words: Mapping[str, int]) -> Clip:
+def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored, labels: Sequence[str]) -> Clip:
     if "path" not in cells:
         raise HarnessError("it has no path")
-    name = _relative(folder, str(cells["path"]))
-    label, split = _label(cells.get("label"), words), str(cells.get("split", "test")).lower()
-    if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
+    name = _relative(folder, _with_slashes(folder, str(cells["path"])))
+    label, split = _label(cells.get("label"), labels), split_of(cells.get("split", "test"))
+    if split is None:
+        raise unknown("split", str(cells["split"]), SPLITS)
     named = [column for column in ("manipulation", "source") if column in cells]
     if label == REAL and named:
         raise HarnessError(f"a real clip names the {named[0]} {cells[named[0]]!r}")
     return Clip(
         id=f"manifest/{name}",
-        path=folder / name,
+        path=stored(folder / name),
         label=label,
         split=split,
         manipulation=str(cells.get("manipulation", UNNAMED)) if label == FAKE else None,
@@ -143,6 +183,17 @@ def _clip(folder: Path, cells: Mapping[str, Any], words: Mapping[str, int]) -> C
         source=str(cells["source"]) if "source" in cells else None,
         attributes=_attributes(cells),
     )
+
+
+def _with_slashes(folder: Path, path: str) -> str:
+    """A path as Windows writes it, with slashes; a file that is called so keeps its name."""
+    if "\\" not in path or os.path.lexists(folder / path):
+        return path
+    if re.match(r"[A-Za-z]:|\\\\", path):
+        raise HarnessError(
+            f"the path {path} is one of Windows, with a drive: make it relative to the manifest"
+        )
+    return path.replace("\\", "/")
 
 
 def _relative(folder: Path, path: str) -> str:
@@ -156,17 +207,20 @@ def _relative(folder: Path, path: str) -> str:
     return tidy
 
 
-def _label(cell: Any, words: Mapping[str, int]) -> int:
-    """0 or 1, from a number, a truth value or a word."""
+def _label(cell: Any, labels: Sequence[str]) -> int:
+    """0 or 1, in the words that are stated for real and fake, else in any usual ones."""
+    if cell is None:
+        raise HarnessError("it has no label")
+    label = _stated(cell, labels) if labels else label_of(cell)
+    if label is None:
+        raise HarnessError(f"the label {cell!r} is not {' or '.join(labels or ('0, 1, real', 'fake'))}")
+    return label
+
+
+def _stated(cell: Any, labels: Sequence[str]) -> int | None:
     whole = isinstance(cell, (bool, int)) or (isinstance(cell, float) and cell.is_integer())
     text = str(int(cell)) if whole else str(cell).strip().lower()
-    if text not in words:
-        raise HarnessError(f"the label {cell!r} is not {_listed(words)}" if cell else "it has no label")
-    return words[text]
-
-
-def _listed(words: Mapping[str, int]) -> str:
-    return "0, 1, real or fake" if words is LABELS else " or ".join(words)
+    return dict(zip(labels, (REAL, FAKE), strict=True)).get(text)
 
 
 def _attributes(cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """DeepfakeBench's Xception and EfficientNet-B4 (Yan et al. 2023), exact enough to take their checkpoints.
 
-Pixels, paddings, eps and head are theirs; `deepfakebench_files.py` reads the files and proves the import.
+Pixels, paddings, eps and head are theirs; `_deepfakebench_files.py` reads the files and proves the import.
 """
 
 from __future__ import annotations
@@ -8,13 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import timm
-from harness.detectors.checkpoints import Proven
-from harness.detectors.deepfakebench_files import (
-    efficientnet_reference,
-    efficientnet_weights,
-    xception_reference,
-    xception_weights,
-)
+from harness.detectors._deepfakebench_files import read_efficientnet, read_xception
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -100,7 +94,7 @@ class PaddedConv(nn.Conv2d):
 @detector(
     "deepfakebench_xception",
     recipes=RECIPES,
-    importers={"deepfakebench": Proven(xception_weights, xception_reference)},
+    importers={"deepfakebench": read_xception},
 )
 class DeepfakeBenchXception(TwoClasses):
     """Xception at 256 px with two outputs, as DeepfakeBench trains it."""
@@ -115,7 +109,7 @@ class DeepfakeBenchXception(TwoClasses):
 @detector(
     "deepfakebench_efficientnet_b4",
     recipes=RECIPES,
-    importers={"deepfakebench": Proven(efficientnet_weights, efficientnet_reference)},
+    importers={"deepfakebench": read_efficientnet},
 )
 class DeepfakeBenchEfficientNetB4(TwoClasses):
     """EfficientNet-B4 at 256 px with two outputs, as DeepfakeBench trains it.

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness.detectors.onnx_facts import LAYOUTS, Facts, Graph, facts_of
+from harness.detectors._onnx_facts import LAYOUTS, PIXELS, Facts, Graph, facts_of
 
-from harness.files import digest
+from harness.files import digest, file_digest
+from harness.progress import say
 from harness.registry import DetectorEntry, detector_family
 from harness.types import HarnessError
 
 NOWHERE = str(Path(__file__) / "nowhere")
-"""A folder that cannot exist: what a graph keeps in other files is not part of its identity."""
+"""A folder that cannot exist: no file but those that are part of its identity is read for a graph."""
+INPUTS: Mapping[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    f"tensor({PIXELS})": np.uint8,
+}
+"""Kinds of input that can be fed."""
 
 
 @detector_family("onnx")
@@ -32,8 +40,9 @@ def open_file(name: str) -> DetectorEntry:
             f"onnx:{name}: give a path below the working directory, of letters, digits and ._-/ "
             "(it becomes part of the detector's name)"
         )
-    sha256 = hashlib.sha256(_read(name)).hexdigest()
+    sha256 = _content(name)
     facts = facts_of(Path(name), _graph(name, sha256))
+    _try(name, facts, sha256)
     build = partial(OnnxDetector, name, facts, sha256)
     identity = digest([sha256, facts])
     return DetectorEntry(f"onnx:{name}", build, file=__file__, trained_on=facts.trained_on, identity=identity)
@@ -47,6 +56,7 @@ class OnnxDetector:
         self.threshold, self.checkpoint_source = facts.threshold, facts.selected
         self._session = _session(name, sha256)
         self._input = self._session.get_inputs()[0]
+        self._kind = INPUTS[self._input.type]
 
     def score(self, clips: np.ndarray) -> np.ndarray:
         """P(fake) of uint8 clips `[B, T, S, S, 3]`: `[B, T]`, or `[B, 1]` where the layout has a T."""
@@ -61,9 +71,10 @@ class OnnxDetector:
         many = len(items)
         items = np.concatenate([items, items[-1:].repeat(step - many, 0)])
         shown = items[..., ::-1] if self.facts.channels == "BGR" else items
-        mean, std = (np.asarray(each, np.float32) for each in (self.facts.mean, self.facts.std))
-        scaled = (shown.astype(np.float32) / 255 - mean) / std
-        given = np.ascontiguousarray(scaled.transpose(LAYOUTS[self.facts.layout]))
+        if self._kind != np.uint8:
+            mean, std = (np.asarray(each, np.float32) for each in (self.facts.mean, self.facts.std))
+            shown = ((shown.astype(np.float32) / 255 - mean) / std).astype(self._kind)
+        given = np.ascontiguousarray(shown.transpose(LAYOUTS[self.facts.layout]))
         try:
             said = self._session.run([self.facts.output_name], {self._input.name: given})[0]
         except Exception as error:  # whatever the library objects to is the user's to read, in one line
@@ -88,36 +99,120 @@ class OnnxDetector:
 
 @lru_cache(maxsize=16)
 def _graph(name: str, sha256: str) -> Graph:
-    """What the graph says of itself; the digest of its file makes a changed one be read again."""
+    """What the graph says of itself; the digest of its content makes a changed one be read again."""
     session = _session(name, sha256)
+    taken = session.get_inputs()[0]
+    kind = taken.type.removeprefix("tensor(").removesuffix(")")
+    if kind == PIXELS:
+        say(f"onnx:{name} takes {PIXELS}: pixels are shown as they are, 0 to 255, without mean and std")
     outputs = tuple(output.name for output in session.get_outputs())
     metadata = dict(session.get_modelmeta().custom_metadata_map)
-    return Graph(tuple(session.get_inputs()[0].shape), outputs, metadata)
+    return Graph(tuple(taken.shape), outputs, metadata, kind)
 
 
+@lru_cache(maxsize=16)
+def _try(name: str, facts: Facts, sha256: str) -> None:
+    """Show the graph one black item: facts that do not fit it are an error now, not after hours of work."""
+    frames = facts.frames if "T" in facts.layout else 1
+    OnnxDetector(name, facts, sha256).score(np.zeros((1, frames, facts.size, facts.size, 3), np.uint8))
+
+
+@lru_cache(maxsize=1)  # who looks at a graph, tries it and uses it has one, and not the one of another
 def _session(name: str, sha256: str) -> Any:
-    """The graph of that file, which must have that digest, from its bytes alone."""
+    """The graph of that file, whose content must have that digest, from that content alone."""
     try:
         import onnxruntime
     except ImportError as error:
         raise HarnessError("detectors onnx:... need onnxruntime: pip install onnxruntime") from error
-    stored = _read(name)
-    if hashlib.sha256(stored).hexdigest() != sha256:
-        raise HarnessError(f"onnx:{name} changed while it was being used; run again")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 4
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    folder = str(Path(name).absolute().parent) if _others(name, *_stamp(Path(name), name)) else NOWHERE
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     try:
-        session = onnxruntime.InferenceSession(stored, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(_read(name), options, providers=["CPUExecutionProvider"])
+    except HarnessError:
+        raise
     except Exception as error:  # whatever the library objects to is the user's to read, in one line
         raise HarnessError(f"onnx:{name} cannot be loaded: {_line(error)}") from error
+    if _content(name) != sha256:
+        raise HarnessError(f"onnx:{name} changed while it was being used; run again")
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) not in (4, 5):
+    if len(inputs) != 1 or inputs[0].type not in INPUTS or len(inputs[0].shape) not in (4, 5):
         told = ", ".join(f"{given.name} {given.type} {given.shape}" for given in inputs)
-        raise HarnessError(f"onnx:{name} must have one float input of 4 or 5 axes; it has {told or 'none'}")
+        known = ", ".join(INPUTS)
+        raise HarnessError(
+            f"onnx:{name} must have one input of 4 or 5 axes, of a kind of {known}; it has {told or 'none'}"
+        )
     return session
+
+
+def _content(name: str) -> str:
+    """sha256 (hex) of the graph's file, and of the files in which it keeps weights where there are any."""
+    graph = Path(name)
+    stamp = _stamp(graph, name)
+    own = _digest(graph, *stamp)
+    others = {}
+    for place in _others(name, *stamp):
+        beside = graph.parent / place
+        if Path(place).is_absolute() or ".." in Path(place).parts:
+            raise HarnessError(
+                f"onnx:{name} keeps weights in {place!r}, outside its folder: that is not read"
+            )
+        if not beside.is_file():
+            raise HarnessError(
+                f"onnx:{name} keeps its weights in {place}, which is not beside it: put it into "
+                f"{beside.absolute().parent}, or export one file: torch.onnx.export(..., external_data=False)"
+            )
+        if not beside.resolve().is_relative_to(graph.parent.resolve()):
+            raise HarnessError(
+                f"onnx:{name}: {place} is a link to another folder, which onnxruntime does not follow: "
+                "copy both files into one folder (cp -L)"
+            )
+        others[place] = _digest(beside, *_stamp(beside, name))
+    return digest([own, others]) if others else own
+
+
+@lru_cache(maxsize=16)
+def _others(name: str, size: int, changed: int) -> tuple[str, ...]:
+    """The files in which the graph keeps weights; its stamp makes a changed one be read again."""
+    stored = _read(name)
+    if b"location" not in stored:  # under which word every such file is named
+        return ()
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise HarnessError(f"onnx:{name} may keep weights in other files: pip install onnx") from error
+    try:
+        return tuple(sorted(set(_places(onnx.load_model_from_string(stored)))))
+    except DecodeError:
+        return ()  # no graph, as onnxruntime will say
+
+
+def _places(message: Any) -> Iterator[str]:
+    """Where the tensors in a part of a graph lie that are not in it."""
+    for field, value in message.ListFields():
+        if field.name == "external_data":
+            yield from (entry.value for entry in value if entry.key == "location")
+        elif field.message_type is not None:
+            parts = [value] if hasattr(value, "ListFields") else value
+            yield from (place for part in parts for place in _places(part))
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, size: int, changed: int) -> str:
+    """sha256 (hex) of a file of that size and time of change: large files are read once."""
+    return file_digest(path)
+
+
+def _stamp(path: Path, name: str) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise HarnessError(f"onnx:{name}: cannot read {path.absolute()}: {error.strerror}") from error
+    return found.st_size, found.st_mtime_ns
 
 
 def _line(error: Exception) -> str:

@@ -36,6 +36,29 @@ class Detector(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class FileWeights:
+    """What an importer found in a file, where the tensors are not all that there is to say."""
+
+    tensors: Mapping[str, Any]
+    """Under the names of our module, into which they must load strictly."""
+    reference: Callable[[Any], Any] | None = None
+    """The file's own network, computed apart from our module: logits `[B, T]`, fake positive, of uint8 clips
+    `[B, T, S, S, 3]`. Whoever imports compares the two, and refuses the weights if they differ."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the detector's constructor that belong to these weights, in JSON's types."""
+    notes: tuple[str, ...] = ()
+    """What was assumed, left out or changed, a line each."""
+
+
+Importer = Callable[..., Mapping[str, Any] | FileWeights]
+"""A file of weights -> its tensors under the names of our module, or `FileWeights`.
+
+Called with the path and, by name, what is stated of the file; an importer takes what it has parameters for:
+`key`, where in the file the tensors lie; `mean` and `std`, three numbers each, for pixels in [0, 1];
+`fake_class`, the numbers of classes that are fake."""
+
+
 CHANGES: Mapping[str, tuple[str, str]] = {
     **{name: (name, r"[1-9]\d*") for name in ("epochs", "size", "clips", "batch")},
     "lr": ("learning_rate", r"0\.\d+"),
@@ -45,10 +68,6 @@ CHANGES: Mapping[str, tuple[str, str]] = {
 }
 """What of a recipe can be changed on the command line, in the order of its name -> field, and what it may
 be: `published+epochs3+lr0.001+present` is the recipe `published` with three changes."""
-
-
-Importer = Callable[[Path], Mapping[str, Any]]
-"""A file of weights -> its tensors under the names of our module, which must then load strictly."""
 
 
 def changed_recipe(name: str, changes: Mapping[str, Any]) -> str:
@@ -100,7 +119,7 @@ class DetectorEntry:
     trained_on: str | None = None
     """What imported weights were trained on, as whoever imported them says; None when nobody does."""
     identity: str = ""
-    """sha256 (hex) of weights that came from outside; empty otherwise."""
+    """sha256 (hex) over weights that came from outside and what is stated of them; empty otherwise."""
     version: str = "1"
     """Raised whenever the same recipe or the same weights come to mean another network."""
 
@@ -127,6 +146,12 @@ class DetectorEntry:
         )
 
 
+LeftOut = Callable[[Path], Iterator[tuple[Path, str]]]
+"""`left_out(root)` -> every file under the root that is no part of a clip, and why in a few words."""
+Remarks = Callable[[Path], Iterator[str]]
+"""`remarks(root)` -> what was decided by names alone in listing what is there, a sentence each."""
+
+
 @dataclass(frozen=True)
 class DatasetEntry:
     """A registered dataset."""
@@ -150,6 +175,10 @@ class DatasetEntry:
     shares: str = ""
     """Dataset whose folder is also this one's, unless a folder of its own is named."""
     file: str = ""
+    left_out: LeftOut | None = None
+    """For a dataset that is what lies in its folders: which files are no clips. Others come with a list."""
+    remarks: Remarks | None = None
+    """For such a dataset: what whoever reads a number must know of how it was listed."""
     root: Path | None = None
     """Where the clips of one's own lie that were given this name (`own_sets`); None for all others."""
     people_from: str = ""

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.types import Clip, HarnessError
+
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+"""Endings of tables that users bring: lists of clips, scores."""
+DELIMITERS = (",", ";", "\t", "|")
+MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""What a text begins with that says how it is encoded."""
+NO_TEXT = {b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
 
 
 def digest(thing: Any) -> str:
@@ -96,9 +105,96 @@ def read_json(path: Path) -> Any:
         raise HarnessError(f"{path} is not valid JSON: {error}") from error
 
 
+def text_of(path: Path) -> str:
+    """The text in a file, compressed by gzip or not, in UTF-8 or UTF-16; any other is a `HarnessError`."""
+    if path.exists() and not path.is_file():
+        raise HarnessError(
+            f"{path} cannot be read: it is {'a folder' if path.is_dir() else 'no regular file'}"
+        )
+    try:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    except FileNotFoundError:
+        raise HarnessError(f"no file {path}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise HarnessError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    what = next((what for mark, what in NO_TEXT.items() if data.startswith(mark)), None)
+    if what is not None:
+        raise HarnessError(f"{path} cannot be read: it is {what}; export it as CSV")
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in data[:200]:
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise HarnessError(
+            f"{path} cannot be read: it is neither UTF-8 nor UTF-16 text ({error.reason}); save it as UTF-8"
+        ) from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table as text, from its line of column names on."""
+
+    text: str
+    delimiter: str
+    skipped: int
+    """Lines before that of the column names."""
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether a comma in a number is its decimal point: it parts no cells."""
+        return self.delimiter != ","
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a table is a Parquet file, by its first bytes or else by its name."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1" or path.suffix.lower() == ".parquet"
+    except OSError:
+        return path.suffix.lower() == ".parquet"
+
+
+def sheet_of(path: Path, columns: Collection[str] = ()) -> Sheet:
+    """The table in a CSV or TSV file, whatever parts its cells: comma, semicolon, tab or bar.
+
+    Blank lines, comments (`# ...`) and a spreadsheet's `sep=;` before the column names are skipped; a comment
+    that holds all of these `columns` is itself the line of names, as NumPy writes it.
+    """
+    lines = text_of(path).splitlines(keepends=True)
+    skipped, delimiter = 0, None
+    for line in lines:
+        bare = line.strip().lstrip("#").strip()
+        if re.fullmatch("sep=.", bare, re.IGNORECASE):
+            delimiter = bare[4:]
+        elif line.strip() and not line.lstrip().startswith("#"):
+            break
+        elif columns and set(columns) <= {cell.strip() for cell in bare.split(_delimiter(bare, path))}:
+            lines[skipped] = line.lstrip().lstrip("#").lstrip(" ")
+            break
+        skipped += 1
+    first = lines[skipped] if skipped < len(lines) else ""
+    return Sheet("".join(lines[skipped:]), delimiter or _delimiter(first, path), skipped)
+
+
+def _delimiter(line: str, path: Path) -> str:
+    """What parts the cells of a line: the sign that is in it most often."""
+    usual = "\t" if ".tsv" in path.name.lower() else ","
+    return max((usual, *DELIMITERS), key=line.count)
+
+
 def home() -> Path:
     """The folder for everything derived: `$GAPBENCH_HOME`, else `.gapbench` in the working directory."""
-    return Path(os.environ.get("GAPBENCH_HOME", ".gapbench")).absolute()
+    return expanded(os.environ.get("GAPBENCH_HOME", ".gapbench")).absolute()
+
+
+def expanded(path: str | Path) -> Path:
+    """A path in which `~` is the user's folder, as a shell has it; `HarnessError` for a user nobody knows."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise HarnessError(f"{path}: there is no such user's folder") from error
 
 
 def digest_of(path: Path) -> str | None:

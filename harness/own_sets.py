@@ -17,12 +17,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from harness.contracts import NAME, DatasetEntry
-from harness.files import digest, home, read_json, write_whole
+from harness.files import TABLES, digest, home, read_json, write_whole
 from harness.trees import clip_content
 from harness.types import Clip, HarnessError, unknown
 
-MANIFESTS = (".csv", ".parquet")
-"""Endings of the files that list clips."""
 PEOPLE_FROM = ("parent", "names")
 """What may say who is seen: the folder a clip lies in; the names of clips, where those of fakes hold the name
 of a real clip."""
@@ -56,7 +54,7 @@ class OwnSet:
 
 def kind_of(path: Path) -> str:
     """The dataset that reads a path: `folder`, `manifest`, or empty where it is neither."""
-    if path.suffix.lower() in MANIFESTS and not path.is_dir():
+    if path.name.lower().endswith(TABLES) and not path.is_dir():
         return "manifest"
     return "folder" if path.is_dir() else ""
 
@@ -103,7 +101,7 @@ def bring(
     name that belongs to other clips, or to a dataset, is a `HarnessError`.
     """
     if not kind_of(path) or not path.exists():
-        raise HarnessError(f"{path} is neither a folder nor a CSV or Parquet file of clips")
+        raise HarnessError(f"{path} is neither a folder nor a table of clips ({', '.join(TABLES)})")
     known = known_as(path, get)
     known = known if known and name in (None, known.name) else None
     root = os.path.realpath(path)

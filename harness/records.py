@@ -212,6 +212,8 @@ class Board:
     """Dataset that was tested on -> what has to be known of its clips."""
     partial: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> how many of its official test clips are listed, where it is fewer than there are."""
+    listing: Mapping[str, str] = field(default_factory=dict)
+    """Dataset -> which files under its root are no clips, and what was taken for frames, if any."""
 
     @property
     def stated(self) -> Mapping[str, Any]:

@@ -25,7 +25,9 @@ from harness.contracts import DatasetEntry as DatasetEntry
 from harness.contracts import Detector as Detector
 from harness.contracts import DetectorEntry as DetectorEntry
 from harness.contracts import Importer as Importer
+from harness.contracts import LeftOut as LeftOut
 from harness.contracts import PerturbationEntry as PerturbationEntry
+from harness.contracts import Remarks as Remarks
 from harness.contracts import stated_selection as stated_selection
 from harness.types import HarnessError, Recipe, unknown
 
@@ -185,13 +187,15 @@ def dataset(
     prepare: Callable[[Path], None] | None = None,
     official: Mapping[str, int] | None = None,
     shares: str = "",
+    left_out: LeftOut | None = None,
+    remarks: Remarks | None = None,
 ) -> Callable[[Any], Any]:
     """Register the decorated `root -> Iterator[Clip]` as a dataset; with `prepare` it is embedded."""
 
     def register(clips: Any) -> Any:
         embedded = prepare is not None
         facts = (about, crop, embedded, version, prepare, dict(official or {}), shares, _file_of(clips))
-        datasets.add(DatasetEntry(name, clips, *facts))
+        datasets.add(DatasetEntry(name, clips, *facts, left_out, remarks))
         return clips
 
     return register

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.files import text_of
 from harness.types import HarnessError
 
-VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+VIDEOS = frozenset(
+    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+    | {".3g2", ".3gp", ".asf", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".mpe", ".mts", ".ogv", ".qt"}
+    | {".ts", ".vob", ".wmv"}
+)
+IMAGES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+    | {".avif", ".dib", ".jfif", ".jp2", ".jpe", ".pgm", ".ppm"}
+)
+"""Endings of what is read, in small letters; every other one is named where files are left out."""
+
+
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+"""The words and numbers of a name: `faceMask_01` has three."""
 
 
 def is_video(path: Path) -> bool:
@@ -32,7 +47,41 @@ def files(folder: Path, suffixes: Collection[str] = VIDEOS) -> list[Path]:
 
 def parts_of(clip: Path) -> list[Path]:
     """The files of a clip: the frames of a folder, or the file itself."""
-    return files(clip, IMAGES) if clip.is_dir() else [clip]
+    return frames_in(clip) if clip.is_dir() else [clip]
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """The images of a folder of frames, sorted by name; masks that lie beside them are none."""
+    found = files(folder, IMAGES)
+    masks = masks_beside(path.name for path in found)
+    return [path for path in found if path.name not in masks]
+
+
+def is_mask(name: str) -> bool:
+    """Whether the name of a file or folder says mask, at its beginning or end: `000_mask.png`, `masks`."""
+    words = WORD.findall(os.path.splitext(name)[0])
+    return any(word.lower() in ("mask", "masks") for word in (*words[:1], *words[-1:]))
+
+
+def masks_beside(names: Iterable[str]) -> set[str]:
+    """Of images in one folder those that are masks of others: called so, of the same name or number."""
+    listed = [(name, os.path.splitext(name)[0]) for name in names]
+    others = [stem.lower() for name, stem in listed if not is_mask(name)]
+    known = {*others, *(numbers for stem in others if (numbers := _numbers_of(stem)))}
+
+    def has_one(stem: str) -> bool:
+        return without_mask(stem).lower() in known or _numbers_of(stem) in known
+
+    return {name for name, stem in listed if is_mask(name) and has_one(stem)}
+
+
+def without_mask(stem: str) -> str:
+    """A name without its word for mask: what the mask is of."""
+    return re.sub(r"masks?", "", stem, flags=re.IGNORECASE).strip("_-. ")
+
+
+def _numbers_of(stem: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+", stem))
 
 
 def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
@@ -42,6 +91,25 @@ def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
     for entry in listed:
         if entry.is_dir() and not entry.name.startswith("."):
             yield from walk(Path(entry.path), suffixes)
+
+
+def files_below(folder: Path, known: Collection[str] = (), deep: bool = True) -> Iterator[Path]:
+    """Every file in a folder and (`deep`) below it, sorted, except those `known` by their absolute path.
+
+    Hidden files and folders, folders that are `known` (a clip of frames), and links that lead back up are
+    not entered.
+    """
+    entered: set[str] = set()
+    for place, below, names in os.walk(os.path.abspath(folder), followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:
+            below.clear()
+            continue
+        entered.add(real)
+        below[:] = sorted(d for d in below if deep and d[0] != "." and os.path.join(place, d) not in known)
+        for name in sorted(names):
+            if name[0] != "." and os.path.join(place, name) not in known:
+                yield Path(place, name)
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
@@ -59,6 +127,40 @@ def _wanted(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:
     return ending in suffixes and not entry.name.startswith(".") and not entry.is_dir()
 
 
+class Stored:
+    """Listed files as they are spelled on disk: `a.mp4` may lie there as `a.MP4`, `\u00e9` as `e\u0301`.
+
+    Each folder is read once; a file that is not there keeps the name it is listed by.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, str]] = {}
+
+    def __call__(self, path: Path) -> Path:
+        """The path of the file that is meant; the path itself where there is no other."""
+        folder, names = path.parent, self._names(path.parent)
+        if not names and folder.parent != folder and not folder.is_dir():
+            folder = self(folder)
+            names = self._names(folder)
+        return folder / (names.get(path.name) or names.get(_spelled(path.name)) or path.name)
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        """Spelling -> the name on disk, of what is in a folder; empty where it cannot be looked into."""
+        if folder not in self._folders:
+            try:
+                names = [entry.name for entry in _listed(folder)]
+            except (HarnessError, ValueError):  # it may not be opened, or cannot be a name
+                names = []
+            self._folders[folder] = {_spelled(name): name for name in names} | {name: name for name in names}
+        return self._folders[folder]
+
+
+def _spelled(name: str) -> str:
+    """A name in one spelling: composed characters, the ending in small letters."""
+    stem, ending = os.path.splitext(unicodedata.normalize("NFC", name))
+    return f"{stem}{ending.lower()}"
+
+
 def need(root: Path, dataset: str, folders: Sequence[str]) -> None:
     """Refuse a root that is no folder, or has none of the folders the dataset consists of."""
     if not root.is_dir():
@@ -69,12 +171,7 @@ def need(root: Path, dataset: str, folders: Sequence[str]) -> None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file without their ends; a missing or undecodable one is a `HarnessError`."""
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise HarnessError(f"{path} is not a text file: {error.reason}") from error
+    return text_of(path).splitlines()
 
 
 def clip_stamp(path: Path) -> list[Any] | None:

@@ -23,6 +23,9 @@ TRAINING = 1
 """Raised whenever the same request for a training would give other weights; those stored are made anew."""
 SCORING = 1
 """Raised whenever the same weights would give the same clips other scores; those stored are made anew."""
+READING = 2
+"""Raised whenever files of some kind come to give other frames: what was made of clips that users brought is
+made anew. The embedded datasets have no such files."""
 
 
 class HarnessError(Exception):
@@ -52,6 +55,11 @@ NO_FACE_POLICIES: Mapping[str, float | None] = {
 }
 """What is said of a clip in which no face is found: a score, or None, and then it counts as failed."""
 NO_FACE_POLICY = "as-chance"
+"""The one in force where a matrix names none."""
+FACE_POLICIES = ("largest", "each", "max")
+"""Who of several people is judged: at each moment the largest face; everybody, and the clip's score is the
+mean over all their frames; everybody, and the clip's score is the highest of theirs."""
+FACE_POLICY = FACE_POLICIES[0]
 """The one in force where a matrix names none."""
 
 
@@ -144,9 +152,9 @@ class Clip:
     source: str | None = None
     """Identity or footage whose face was put on it; None when unknown or real."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`; `track`: where the
-    face was found, used by the crop `face`; `footage`: clips that name the same one show the same
-    recording: training puts them side by side, and no test clip may share one with a training clip."""
+    """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`; `faces`: who was
+    found in the frames that are scored, used by the crop `face`; `footage`: clips that name the same one show
+    the same recording: training puts them side by side, no test clip may share one with a training clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +311,11 @@ class Prediction:
     """Why there is no score."""
     note: str | None = None
     """What a score rests on that is not the detector's: a clip without a face, scored by the policy."""
+    seen: int | None = None
+    """In how many of the frames to score the face was seen; None where no face was looked for."""
+    looked: int | None = None
+    """How many frames were to be scored, each counted once; None where no face was looked for."""
+    people: int | None = None
+    """How many people were seen; None where no face was looked for."""
+    boxes: tuple[tuple[float, ...], ...] = ()
+    """[x, y, w, h] of the face in each of `frame_indices`, where one was cut out; not stored."""

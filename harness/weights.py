@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.files import home, read_json
+from harness.files import digest, home, read_json
 from harness.records import Weights
 from harness.types import HarnessError, Recipe
 
@@ -55,6 +55,13 @@ class ImportedWeights:
     """`fixed` when they were chosen before any test, else `unknown`."""
     difference: float | None = None
     """Largest difference to the file's own network, as a share of its largest logit; None if not proven."""
+    assumed: list[str] = field(default_factory=list)
+    """What was assumed, left out or changed when they were read, a line each."""
+
+    @property
+    def identity(self) -> str:
+        """Digest of what makes their scores: the tensors, and what the constructor is told beside them."""
+        return digest([self.sha256, self.options]) if self.options else self.sha256
 
     @property
     def full_name(self) -> str:
@@ -117,7 +124,7 @@ def imported(name: str, get: Callable[[str], Entry]) -> Entry | None:
         recipes={},
         importers={},
         trained_on=record.trained_on,
-        identity=record.sha256,
+        identity=record.identity,
     )
     return entry
 

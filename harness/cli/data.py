@@ -15,7 +15,7 @@ from harness.contracts import DatasetEntry
 from harness.data.clips import Subset, absent_files, list_clips
 from harness.data.location import how_to_bring, root_of, set_root, why_absent, why_no_folder
 from harness.evaluation.matrix import Matrix, load_matrix
-from harness.files import home, write_whole
+from harness.files import expanded, home, write_whole
 from harness.progress import say
 from harness.types import Clip, HarnessError
 
@@ -36,12 +36,12 @@ def add_data(command: Adder) -> None:
     check = actions.add_parser("check", help="what is wrong with it: counts, files, clips, overlaps")
     check.add_argument("name", nargs="*", metavar="DATASET", help="default: all that are on this machine")
     check.add_argument("--matrix", help="also look for what its training and test sets share")
-    check.add_argument("--root", type=Path, metavar="PATH", help="where it lies, for this once")
+    check.add_argument("--root", type=expanded, metavar="PATH", help="where it lies, for this once")
     check.add_argument("--html", type=Path, metavar="FILE", help="where the page goes")
 
     audit = actions.add_parser("audit", help="can real and fake be told apart without looking at the face?")
     audit.add_argument("dataset")
-    audit.add_argument("--root", type=Path, metavar="PATH", help="where it lies, for this once")
+    audit.add_argument("--root", type=expanded, metavar="PATH", help="where it lies, for this once")
     audit.add_argument(
         "--counterfactual", metavar="DETECTOR", help="AUC before and after both classes are encoded alike"
     )
@@ -58,7 +58,7 @@ def run_data(options: Namespace) -> int:
 
 def _set(options: Namespace) -> int:
     entry = registry.datasets.get(options.dataset)
-    place = options.folder.expanduser()
+    place = expanded(options.folder)
     clips = list_clips(entry, place) if place.exists() and not entry.embedded else ()
     file = set_root(options.dataset, options.folder)
     print(f"{options.dataset} = {place.absolute()} (in {file})")
@@ -272,7 +272,7 @@ def _judge(name: str) -> Judge:
     contestant = contestant_of(name, device_of("auto"))
 
     def judge(entry: DatasetEntry, clips: Sequence[Clip]) -> Counterfactual:
-        shown = located(clips, entry.crop, entry.name)
+        shown = located(clips, entry.crop, entry.name, [contestant.frames])
         return before_and_after(contestant, name, shown, "test split", entry.crop, entry.name)
 
     return judge
@@ -280,6 +280,7 @@ def _judge(name: str) -> Judge:
 
 def _with_faces(name: str, clips: list[Clip]) -> Sequence[Clip]:
     """The clips with the places of their faces, found where they did not come along."""
+    from harness.data.audit.background_facts import FRAMES
     from harness.video.face_tracks import faces_missing, located
 
     if all(clip.attributes.get("box") is not None for clip in clips):
@@ -288,4 +289,4 @@ def _with_faces(name: str, clips: list[Clip]) -> Sequence[Clip]:
     if why is not None:
         say(f"warning: no face can be found, so a central square is covered instead: {why}")
         return clips
-    return located(clips, "face", name)
+    return located(clips, "face", name, [FRAMES])

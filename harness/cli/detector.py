@@ -23,7 +23,15 @@ from harness.cli.options import (
 from harness.cli.own_clips import add_own, trained_on_of
 from harness.files import file_digest
 from harness.progress import say
-from harness.types import CROPS, FACE_CROPS, HarnessError, Prediction, Runtime
+from harness.types import (
+    CROPS,
+    FACE_CROPS,
+    FACE_POLICIES,
+    FACE_POLICY,
+    HarnessError,
+    Prediction,
+    Runtime,
+)
 
 
 def add_train(command: Adder) -> None:
@@ -73,6 +81,12 @@ def add_predict(command: Adder) -> None:
     add_video_reader(predict)
     predict.add_argument(
         "--box", type=box, metavar="X,Y,W,H", help="face box in pixels: crop 1.3 x around it"
+    )
+    predict.add_argument(
+        "--faces",
+        choices=FACE_POLICIES,
+        default=FACE_POLICY,
+        help="who of several people is judged: at each moment the largest face, each (the mean), or the max",
     )
     predict.add_argument("--json", action="store_true", help="print JSON")
     add_device(predict)
@@ -151,15 +165,15 @@ def run_predict(options: Namespace) -> int:
     found = dataclasses.replace(found, folded=len(options.files) >= WORTH_FOLDING)
     crop = "boxes" if options.box else options.crop or _crop_of(found)
     facts = _facts(found, crop)
-    said = judge_files(options.files, found, crop, options.box)
+    said: list[Prediction] = []
+    for one in judge_files(options.files, found, crop, options.box, options.faces):
+        said.append(one)
+        if not options.json:
+            print(_line(one, facts["threshold"]), flush=True)
     if options.json:
         judged = [_judged(one, facts["threshold"]) for one in said]
         print(json.dumps({"detector": options.detector, **facts, "files": judged}, indent=1))
     else:
-        for one in said:
-            verdict = _judged(one, facts["threshold"])["verdict"]
-            said_of_it = one.error if one.score is None else f"{verdict or '-'}  P(fake) {one.score:.4f}"
-            print(f"{one.clip_id}: {said_of_it}")
         shown = f"crop {crop}, {found.frames} frames of {found.size} px"
         threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:.4f}"
         print(f"threshold {threshold} ({facts['threshold_source']}); {shown}")
@@ -173,6 +187,17 @@ def run_predict(options: Namespace) -> int:
             f"{len(failed)} of {len(said)} files could not be judged; first: {failed[0].error}"
         )
     return 0
+
+
+def _line(said: Prediction, threshold: float | None) -> str:
+    """What is printed of one file."""
+    if said.score is None:
+        return f"{said.clip_id}: {said.error}"
+    line = f"{said.clip_id}: {_judged(said, threshold)['verdict'] or '-'}  P(fake) {said.score:.4f}"
+    if said.looked is None or (said.seen == said.looked and said.people == 1):
+        return line
+    people = "1 person" if said.people == 1 else f"{said.people} people"
+    return f"{line}  (face in {said.seen} of {said.looked} frames, {people})"
 
 
 def _crop_of(found: Any) -> str:
@@ -221,6 +246,10 @@ def _judged(said: Prediction, threshold: float | None) -> dict[str, Any]:
         "score": said.score,
         "frame_scores": list(said.frame_scores),
         "frame_indices": list(said.frame_indices),
+        "boxes": [list(box) for box in said.boxes],
+        "seen": said.seen,
+        "looked": said.looked,
+        "people": said.people,
         "error": said.error,
     }
 

@@ -23,7 +23,14 @@ from harness.cli.report import last_run, publish_board, usable, write_report
 from harness.evaluation.matrix import load_matrix
 from harness.progress import say
 from harness.records import Row
-from harness.types import CROPS, NO_FACE_POLICIES, NO_FACE_POLICY, HarnessError
+from harness.types import (
+    CROPS,
+    FACE_POLICIES,
+    FACE_POLICY,
+    NO_FACE_POLICIES,
+    NO_FACE_POLICY,
+    HarnessError,
+)
 
 MOST_NAMED = 4
 """Cells without a score that are named in one line."""
@@ -79,6 +86,11 @@ def add_eval(command: Adder) -> None:
         "--no-face",
         choices=NO_FACE_POLICIES,
         help=f"what a clip without a face counts as (default: {NO_FACE_POLICY})",
+    )
+    own.add_argument(
+        "--faces",
+        choices=FACE_POLICIES,
+        help=f"who of several people is judged (default: {FACE_POLICY}, at each moment)",
     )
     add_part(own)
     add_own(own)

@@ -30,6 +30,11 @@ def add_metrics(command: Adder) -> None:
     metrics.add_argument(
         "--labels", metavar="REAL,FAKE", help="what the file calls them (default: 0 and 1, real and fake)"
     )
+    metrics.add_argument(
+        "--frames-of",
+        choices=("clip", "none"),
+        help="whether rows are frames of clips, where their ids do not make that clear",
+    )
     metrics.add_argument("--name", help="name of the detector and the test set where no column says it")
     metrics.add_argument(
         "--threshold", type=share, help="decision threshold on the score, fixed before the test"
@@ -56,7 +61,7 @@ def add_predictions(command: Adder) -> None:
     )
 
 
-OF_A_FILE = ("map", "name", "threshold", "prevalence", "labels", "results")
+OF_A_FILE = ("map", "name", "threshold", "prevalence", "labels", "frames_of", "results")
 """Flags of `metrics` that say something of a file of scores."""
 
 
@@ -72,7 +77,7 @@ def run_metrics(options: Namespace) -> int:
             raise HarnessError("say what to measure: a matrix, or --predictions FILE")
         stray = next((flag for flag in OF_A_FILE if getattr(options, flag) not in (None, [])), None)
         if stray is not None:
-            raise HarnessError(f"--{stray} is for a file of scores: --predictions FILE")
+            raise HarnessError(f"--{stray.replace('_', '-')} is for a file of scores: --predictions FILE")
         print(_csv(last_run(options.matrix)), end="")
         return 0
     if options.matrix is not None:
@@ -82,7 +87,8 @@ def run_metrics(options: Namespace) -> int:
         raise HarnessError(f"--prevalence {prevalence:g} is not above 0 and below 1")
     if options.results is not None:
         usable(options.results)
-    scores = read_scores(options.predictions, wording(options.map, options.labels, options.name))
+    said = wording(options.map, options.labels, options.name, options.frames_of)
+    scores = read_scores(options.predictions, said)
     board, notes = board_from_scores(scores, options.threshold, prevalence)
     if options.results is not None:
         _spare_matrices(board.matrix, options.results)
@@ -100,7 +106,7 @@ def run_metrics(options: Namespace) -> int:
 
 def run_predictions(options: Namespace) -> int:
     """Write the stored predictions of a matrix as a table that any program reads."""
-    from harness.results.score_file import exportable, exported, write_scores
+    from harness.results.exported_scores import exportable, exported, write_scores
 
     exportable(options.to)
     table = exported(last_run(options.matrix), options.cell)

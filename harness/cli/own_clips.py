@@ -12,13 +12,13 @@ from typing import Any
 from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
-from harness.files import digest, home, write_whole
+from harness.files import TABLES, digest, expanded, home, write_whole
 from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
 COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")
 """Columns of a manifest that `--map` may name."""
 OF_OWN = (
-    *("detector", "test", "perturbation", "crop", "no_face", "present", "limit"),
+    *("detector", "test", "perturbation", "crop", "no_face", "faces", "present", "limit"),
     *("name", "people_from", "map", "labels"),
 )
 """Options of `eval` that say something of clips, for which a matrix has its file."""
@@ -61,7 +61,7 @@ def trained_on_of(options: argparse.Namespace) -> str:
     """What `gapbench train --on` names: a dataset, a part of one, or clips of one's own, which get a name."""
     if options.on in registry.datasets.names():
         return str(options.on)
-    path = Path(options.on).expanduser()
+    path = expanded(options.on)
     if own_sets.kind_of(path):
         return brought(path, options.name, options, splits=True).name
     name = Subset.parse(options.on).dataset
@@ -76,9 +76,9 @@ def trained_on_of(options: argparse.Namespace) -> str:
 def matrix_named(options: argparse.Namespace) -> str:
     """The name or file of the matrix that `gapbench eval` was asked for.
 
-    A folder, a manifest (`.csv`, `.parquet`), or with `--detector` a dataset, becomes a matrix of the
-    detectors named, kept in the home folder; so do several of them (`--test`). Anything else is a matrix, to
-    which nothing can be added.
+    A folder, a manifest (`files.TABLES`), or with `--detector` a dataset, becomes a matrix of the detectors
+    named, kept in the home folder; so do several of them (`--test`). Anything else is a matrix, to which
+    nothing can be added.
     """
     asked = [name for name in OF_OWN if getattr(options, name)]
     if not asked and options.matrix is None:
@@ -124,9 +124,9 @@ def _tested(options: argparse.Namespace) -> dict[str, Path | None]:
     elif options.name:
         raise HarnessError("--name is for one folder or file; --test NAME=PATH names several")
     for name, sign, path in named:
-        if sign and not own_sets.kind_of(Path(path).expanduser()):
+        if sign and not own_sets.kind_of(expanded(path)):
             raise HarnessError(
-                f"--test {name}={path}: {path} is neither a folder nor a .csv or .parquet file"
+                f"--test {name}={path}: {path} is neither a folder nor a table ({', '.join(TABLES)})"
             )
         one = _of_path_or_name(options, path if sign else name, name if sign else None, True)
         if not one:
@@ -143,7 +143,7 @@ def _of_path_or_name(
     options: argparse.Namespace, text: str, name: str | None, several: bool
 ) -> dict[str, Path | None]:
     """One test set: clips at a path, under a name of their own where they need one, or a dataset."""
-    path = Path(text).expanduser()
+    path = expanded(text)
     kind = own_sets.kind_of(path)
     if kind:
         if not path.exists():
@@ -165,6 +165,7 @@ def _toml(options: argparse.Namespace, tested: Mapping[str, Path | None]) -> str
         "perturbations": options.perturbation or [],
         "no_face": options.no_face or NO_FACE_POLICY,
     }
+    lines |= {"faces": options.faces} if options.faces else {}
     lines |= {"present": True} if options.present else {}
     lines |= {"limit": options.limit} if options.limit else {}
     lines |= {"unseen_people": True} if options.unseen_people else {}

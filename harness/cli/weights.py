@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from harness import weights
 from harness.cli.options import Adder, Parser, natural, share
@@ -11,6 +14,8 @@ from harness.files import home
 from harness.records import Weights
 from harness.tables import Table, number, plain
 from harness.types import HarnessError
+
+Number = TypeVar("Number", int, float)
 
 
 def add_weights(command: Adder) -> None:
@@ -41,6 +46,22 @@ def add_weights(command: Adder) -> None:
     bring.add_argument(
         "--frames", type=natural, help="frames of a clip that are scored (default: as published)"
     )
+    bring.add_argument(
+        "--mean",
+        nargs="+",
+        metavar="X",
+        help="with --std: what is shown is (pixel - mean) / std, e.g. --mean 0.5,0.5,0.5 (default: timm's)",
+    )
+    bring.add_argument("--std", nargs="+", metavar="X", help="three numbers for R, G and B, or one for all")
+    bring.add_argument(
+        "--fake-class",
+        nargs="+",
+        metavar="K",
+        help="classes whose probabilities add up to P(fake), counted from 0 (default: the second of two)",
+    )
+    bring.add_argument(
+        "--key", help="where in the file they lie, e.g. state_dict_ema (default: found and said)"
+    )
     bring.add_argument("--replace", action="store_true", help="replace weights of that name")
 
 
@@ -67,17 +88,35 @@ def _import(options: Namespace) -> int:
             selected=options.selected,
             size=options.size,
             frames=options.frames,
+            key=options.key,
+            mean=_numbers(options.mean, float, "--mean"),
+            std=_numbers(options.std, float, "--std"),
+            fake_class=_numbers(options.fake_class, int, "--fake-class"),
             replace=options.replace,
         )
     )
     print(f"detector   {record.full_name} ({record.size} px, {record.frames} frames)")
     print(f"weights    {record.path.with_suffix('.safetensors')}")
     print(f"source     {record.source} ({record.format}, sha256 {record.source_sha256[:12]})")
+    for line in record.assumed:
+        print(f"assumed    {line}")
     if record.difference is not None:
         print(f"self-test  logits differ by at most {record.difference:.1e} of the largest")
     print(f"claims     trained on {record.trained_on or 'nobody says what'}, {_threshold(record)}")
     print(f"use it     gapbench predict {record.full_name} FILE")
     return 0
+
+
+def _numbers(words: list[str] | None, kind: Callable[[str], Number], option: str) -> list[Number] | None:
+    """The numbers of an option, between which commas, spaces or brackets stand."""
+    if words is None:
+        return None
+    try:
+        return [kind(word) for word in re.split(r"[\s,\[\]()]+", " ".join(words)) if word]
+    except ValueError:
+        raise HarnessError(
+            f"{option}: {' '.join(words)!r} are not numbers with commas between them"
+        ) from None
 
 
 def _threshold(record: weights.ImportedWeights) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import registry
+from harness.data.location import near_miss
 from harness.data.people import with_people
 from harness.data.splits import split_up
 from harness.files import clips_digest, digest, plain
 from harness.trees import clip_content, clip_stamp
-from harness.types import REAL, Clip, HarnessError, parts_of
+from harness.types import READING, REAL, Clip, HarnessError, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,10 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
         clips = tuple(entry.clips(root))
     except OSError as error:
         raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
+    except HarnessError as error:
+        raise HarnessError(f"{error}{near_miss(entry, root)}") from error
     if not clips:
-        raise HarnessError(f"{entry.name}: no clip under {root}")
+        raise HarnessError(f"{entry.name}: no clip under {root}{near_miss(entry, root)}")
     counted: set[str] = set()
     for clip in clips:
         if not _printable(clip):
@@ -126,6 +129,6 @@ def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
     """
     if entry.embedded:
         return identity_of(clips, entry)
-    said = [[clip.target, clip.source, {**clip.attributes, "track": None}] for clip in clips]
+    said = [[clip.target, clip.source, {**clip.attributes, "faces": None}] for clip in clips]
     known = clip_stamp if entry.root is None else clip_content
-    return digest([identity_of(clips, entry), plain(said), [known(clip.path) for clip in clips]])
+    return digest([identity_of(clips, entry), plain(said), [known(clip.path) for clip in clips], READING])

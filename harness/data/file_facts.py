@@ -19,7 +19,8 @@ from PIL import ExifTags, Image, JpegImagePlugin
 from harness.trees import is_image
 from harness.types import HarnessError
 from harness.video.decoding import CONTAINERS
-from harness.video.frames import frame_files
+from harness.video.frame_folder import frame_files
+from harness.video.packets import film_stream
 
 Facts = dict[str, float | str]
 """Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""
@@ -103,9 +104,9 @@ def _word(value: object) -> str:
 
 def _video(path: Path) -> Facts:
     with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
-        if not container.streams.video:
+        stream = film_stream(container)
+        if stream is None:
             raise HarnessError(f"{path.name}: has no video stream")
-        stream = container.streams.video[0]
         facts = _coding(container, stream)
         index = list(stream.index_entries) if "mov" in container.format.name else []
         stated = len(index) or stream.frames

@@ -28,6 +28,7 @@ from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import CONTAINERS, decode
 from harness.video.frames import read_frames
+from harness.video.packets import film_stream
 
 METHOD = "2"
 """Raised whenever the same file would say something else."""
@@ -159,9 +160,9 @@ def _header(path: Path) -> dict[str, Any]:
     """Container, codec, pixel format, fps and seconds of a video file, as its header gives them."""
     try:
         with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
-            if not container.streams.video:
+            stream = film_stream(container)
+            if stream is None:
                 raise HarnessError("has no video stream")
-            stream = container.streams.video[0]
             names = container.format.name.split(",")
             return {
                 "container": "mp4" if "mp4" in names else names[0],

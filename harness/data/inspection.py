@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.contracts import DatasetEntry
-from harness.data import composition, fingerprints, leakage, problems
+from harness.data import composition, fingerprints, leakage, left_out, problems
 from harness.data.clips import content_of, identity_of
 from harness.data.contact_sheet import Group
 from harness.data.fingerprints import Fingerprint
@@ -115,7 +115,8 @@ def inspect(
         *leakage.doubles(there, own),
         *leakage.between_splits(clips, own),
         *leakage.between_datasets(clips, prints, others),
-        *problems.extra(clips, root, elsewhere),
+        *left_out.findings(entry, root),
+        *(() if entry.left_out else problems.extra(clips, root, elsewhere)),
         *told,
         *alone,
         *composition.skewed(clips, entry.official),
@@ -143,8 +144,8 @@ def _faces(entry: DatasetEntry, clips: Sequence[Clip]) -> tuple[list[Clip], list
     chosen = [
         clip for label in (REAL, FAKE) for clip in _spread([c for c in clips if c.label == label], SOUGHT)
     ]
-    looked = [clip for clip in located(chosen, "face", entry.name) if "track" in clip.attributes]
-    return looked, [clip.id for clip in looked if clip.attributes["track"] is None], []
+    looked = [clip for clip in located(chosen, "face", entry.name) if "faces" in clip.attributes]
+    return looked, [clip.id for clip in looked if not any(clip.attributes["faces"].values())], []
 
 
 def _pictures(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from harness import registry
-from harness.files import home, write_whole
+from harness.files import expanded, home, write_whole
 from harness.types import HarnessError
 
 DATA_FILE = "data.toml"
+TRIED = 50
+"""Folders of one depth below a root that are looked into for a dataset that does not lie in the root."""
 
 
 def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> Path:
@@ -29,7 +32,7 @@ def root_of(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None
     for name in filter(None, (entry.name, entry.shares)):
         named = (roots or {}).get(name) or os.environ.get(_variable(name)) or _data_file().get(name)
         if named:
-            return Path(named).expanduser()
+            return expanded(named)
     raise HarnessError(how_to_bring(entry))
 
 
@@ -48,7 +51,7 @@ def set_root(name: str, root: Path) -> Path:
         raise HarnessError(f"{name} is made by GapBench and needs no folder")
     if entry.root is not None:
         raise HarnessError(f"{name} are clips of your own: gapbench eval or train on their folder")
-    place = root.expanduser().absolute()
+    place = expanded(root).absolute()
     if not place.exists():
         raise HarnessError(f"{root} does not exist")
     file = data_file()
@@ -97,6 +100,33 @@ def why_absent(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = N
         except (HarnessError, OSError) as error:
             return str(error)
     return why
+
+
+def near_miss(entry: registry.DatasetEntry, root: Path) -> str:
+    """A folder above or below the root that the dataset lies in, to end a sentence with; empty if none does.
+
+    A dataset that is what lies in its folders says so itself.
+    """
+    if entry.embedded or entry.left_out is not None or not root.is_dir():
+        return ""
+    for place in _around(root.absolute()):
+        try:
+            if next(iter(entry.clips(place)), None) is not None:
+                return f"; --root {place} fits"
+        except (HarnessError, OSError):
+            continue
+    return ""
+
+
+def _around(root: Path) -> Iterator[Path]:
+    """Some folders below a root, and the two above it, nearest first."""
+    level = [root]
+    for _ in range(2):
+        with contextlib.suppress(OSError):
+            below = (each for folder in level for each in sorted(folder.iterdir()))
+            level = [each for each in below if each.is_dir() and each.name[0] != "."][:TRIED]
+            yield from level
+    yield from root.parents[:2]
 
 
 def _variable(name: str) -> str:

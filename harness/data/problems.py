@@ -11,13 +11,21 @@ from pathlib import Path
 from harness.contracts import DatasetEntry
 from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
+from harness.data.location import near_miss
 from harness.data.telling import LEVEL, chance_of, in_words
-from harness.trees import IMAGES, VIDEOS, is_image
+from harness.trees import files_below, is_image
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 SEVERITIES = ("error", "warning", "note")
 MOST_FOLDERS = 20
 """Folders of extra files that are told apart; above, they count under the folder that holds them."""
+
+DOCUMENTS = frozenset(
+    {"", ".cfg", ".csv", ".doc", ".docx", ".gz", ".h5", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl"}
+    | {".log", ".mat", ".md", ".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".py", ".rst", ".sh"}
+    | {".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml"}
+)
+"""Endings of what comes along with clips; beside the clips of a list it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,13 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
         for clip in arranged(entry, tuple(entry.clips(root))):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
-        wrong.append(Problem("error", "list", f"the list of clips cannot be read to its end: {error}"))
+        hint = "" if found else near_miss(entry, root)
+        wrong.append(Problem("error", "list", f"the list of clips cannot be read to its end: {error}{hint}"))
     if twice:
         said = f"{_counted(len(twice), 'id is', 'ids are')} given to two clips; the first one counts here"
         wrong.append(Problem("error", "ids given twice", said, tuple(sorted(twice))))
     if not found and not wrong:
-        wrong.append(Problem("error", "list", f"no clip under {root}"))
+        wrong.append(Problem("error", "list", f"no clip under {root}{near_miss(entry, root)}"))
     return tuple(found.values()), wrong
 
 
@@ -115,7 +124,7 @@ def _of_classes(clips: Iterable[Clip]) -> tuple[int, int]:
 
 
 def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Problem]:
-    """Videos and images under the root that no clip refers to, nor one of `others`, folder by folder.
+    """Files under the root that no clip refers to, nor one of `others`, folder by folder; documents aside.
 
     Beside clips of their kind they are a warning. In a folder without any, which may belong to another
     dataset, they are a note.
@@ -124,9 +133,9 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
     known = {os.path.abspath(clip.path) for clip in (*clips, *others)}
     homes = {(os.path.dirname(path), is_image(Path(path))) for path in known}
     folders: dict[bool, dict[str, list[str]]] = {True: defaultdict(list), False: defaultdict(list)}
-    for folder, name in _media(os.path.abspath(top), known):
-        if os.path.join(folder, name) not in known:
-            folders[(folder, is_image(Path(name))) in homes][folder].append(name)
+    for path in files_below(top, known):
+        if path.suffix.lower() not in DOCUMENTS and path != root.absolute():
+            folders[(str(path.parent), is_image(path)) in homes][str(path.parent)].append(path.name)
     for beside, severity, where in (
         (True, "warning", "beside the clips, not in the list"),
         (False, "note", "without a listed clip"),
@@ -139,21 +148,6 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
                 f"{_counted(files, 'file', 'files')} in {_counted(len(found), 'folder', 'folders')} {where}"
             )
             yield Problem(severity, "extra files", said, tuple(lines))
-
-
-def _media(top: str, clips: set[str]) -> Iterator[tuple[str, str]]:
-    """(folder, name) of every video and image under `top`, hidden ones and the frames of clips left out."""
-    entered: set[str] = set()
-    for folder, below, names in os.walk(top, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in entered:  # a link that leads back up
-            below.clear()
-            continue
-        entered.add(real)
-        below[:] = sorted(d for d in below if d[0] != "." and os.path.join(folder, d) not in clips)
-        for name in sorted(names):
-            if name[0] != "." and os.path.splitext(name)[1].lower() in VIDEOS | IMAGES:
-                yield folder, name
 
 
 def _grouped(folders: Mapping[str, list[str]]) -> list[str]:

@@ -15,12 +15,12 @@ from harness.files import digest, file_digest, file_name
 from harness.results.predictions import CellFile
 from harness.runtime.device import device_now
 from harness.training.earlier_keys import as_then, predictions_key
-from harness.types import FACE_CROPS, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, Clip
+from harness.types import FACE_CROPS, FACE_POLICY, NO_FACE_POLICY, PROTOCOL, SCORING, Cell, Clip
 from harness.video.face_tracks import finder
 from harness.video.frames import BOX_MARGIN
 
 SOURCES = (
-    *("evaluation/engine", "evaluation/forward_passes", "evaluation/clip_views", "video"),
+    *("evaluation/engine", "evaluation/forward_passes", "evaluation/said", "video"),
     *("runtime/device", "runtime/batchnorm_folding", "runtime/shared_features"),
 )
 """The modules that decide what is scored, and how, besides the plug-ins' own files."""
@@ -41,6 +41,8 @@ class TestSet:
     """Digest that also changes with the files."""
     no_face: str = NO_FACE_POLICY
     """What is said of a clip without a face (`NO_FACE_POLICIES`); it matters to the crop `face` alone."""
+    faces: str = FACE_POLICY
+    """Who of several people is judged (`FACE_POLICIES`); it matters to the crop `face` alone."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ def shown_how(test: TestSet) -> dict[str, Any]:
         found["margin"] = BOX_MARGIN
     if test.crop == "face":
         found |= {"faces": finder().identity, "no_face": test.no_face}
+        if test.faces != FACE_POLICY:
+            found["people"] = test.faces
     return found
 
 

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from harness.data.audit.record import Counterfactual, Estimate
-from harness.evaluation.clip_views import Need, show
 from harness.evaluation.contestants import Contestant
 from harness.metrics.bootstrap import graph_of
 from harness.metrics.classification import auc
@@ -22,7 +21,9 @@ from harness.metrics.weighted import auc_statistic
 from harness.progress import Progress
 from harness.runtime.device import score_clips
 from harness.types import FAKE, REAL, Clip, HarnessError
+from harness.video.clip_views import Need, show
 from harness.video.frames import crop_and_fit
+from harness.video.views import shown_whole
 
 SIDE = 256
 """Pixels of the side that every cut is resized to before it is encoded."""
@@ -53,7 +54,8 @@ def views_of(clip: Clip, crop: str, frames: int, size: int) -> Views | str:
     shown = show(clip, crop, list(dict.fromkeys((as_is, cut))))
     if shown.error is not None:
         return shown.error
-    return shown.tensors[as_is], crop_and_fit(treated(shown.tensors[cut]), "none", None, size)
+    before, after = (shown_whole(shown.views[need][0]) for need in (as_is, cut))
+    return before, crop_and_fit(treated(after), "none", None, size)
 
 
 def before_and_after(

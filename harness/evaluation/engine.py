@@ -20,18 +20,19 @@ import numpy as np
 from torch import nn
 
 from harness.evaluation.cell_keys import Job, TestSet
-from harness.evaluation.clip_views import Need, Shown, named_failure, show
 from harness.evaluation.contestants import Contestant
 from harness.evaluation.forward_passes import Passes
+from harness.evaluation.said import predictions_of
 from harness.process import in_order, usable_cores
 from harness.progress import Progress
 from harness.results.predictions import CellFile
 from harness.runtime.device import Score, clips_a_pass, prepare_process, start_scoring, torch_device, uploaded
 from harness.runtime.shared_features import shared_scores
 from harness.timing import spent
-from harness.types import NO_FACE_POLICIES, Cell, Clip, Prediction
+from harness.types import FACE_POLICY, Cell, Clip, Prediction
+from harness.video.clip_views import Need, Shown, named_failure, show
 from harness.video.face_tracks import located
-from harness.video.frames import NO_FACE
+from harness.video.views import Lot, View, lots, put_back, scores_frames_singly
 
 BATCHES_A_SHARD = 4
 BYTES_AHEAD = 2**28
@@ -53,7 +54,8 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         if job.again:
             job.file.keep_only(job.made)
     with spent("finding faces"):
-        test = replace(test, clips=located(test.clips, test.crop, test.name))
+        counts = {job.contestant.frames for job in pending}
+        test = replace(test, clips=located(test.clips, test.crop, test.name, counts))
     shards = [
         _Shard(
             test.clips[start:stop],
@@ -118,9 +120,12 @@ class _Begun:
     """Place of the job in its shard."""
     clips: Sequence[Clip]
     views: Sequence[Shown]
-    scores: Callable[[], np.ndarray]
+    scores: Callable[[], Sequence[np.ndarray]]
+    """What was said of each view, in the order of the clips."""
+    single: bool = False
+    """Whether each distinct frame was shown once (`lots`)."""
     fp32: Callable[[], np.ndarray] | None = None
-    """Scores of the first readable clip in fp32, where the job's are mixed and nobody compared them yet."""
+    """Scores of the first view in fp32, where the job's are mixed and nobody compared them yet."""
 
 
 class _Run:
@@ -131,6 +136,8 @@ class _Run:
         self.scored = 0
         self.device = torch_device(jobs[0].cell.runtime.device)
         self.begun: deque[_Begun] = deque()
+        self.single: dict[int, bool] = {}
+        """Id of a contestant -> whether it scores frame by frame, of those who met a clip of few frames."""
         contestants = list({id(job.contestant): job.contestant for job in jobs}.values())
         self.passes = Passes(contestants)
         with spent("building detectors"):
@@ -146,7 +153,8 @@ class _Run:
         bytes_a_clip = max(sum(t * s * s * 3 for _, _, t, s in shard.by_need) for shard in shards)
         workers = max(1, min(MOST_READERS, usable_cores()))
         ahead = max(workers, min(2 * len(shards[0].clips), BYTES_AHEAD // bytes_a_clip))
-        views = in_order(lambda pair: show(pair[0], self.test.crop, pair[1]), wanted, workers, ahead)
+        crop, policy = self.test.crop, self.test.faces
+        views = in_order(lambda pair: show(pair[0], crop, pair[1], policy), wanted, workers, ahead)
         with ThreadPoolExecutor(1) as writer, closing(views):
             for shard in shards:
                 self._shard(shard, views, writer)
@@ -172,35 +180,50 @@ class _Run:
 
     def _batch(self, shard: _Shard, size: Size, clips: Sequence[Clip], gathered: Sequence[Shown]) -> None:
         """Show a batch of clips, under each condition, to every detector that sees clips of that size."""
-        views = list(gathered)
-        readable = [view for view in views if view.error is None]
         for need, wanted in shard.by_need.items():
             if need[2:] != size:
                 continue
-            networks = any(isinstance(job.contestant.detector, nn.Module) for _, job in wanted)
-            with spent("batch"), named_failure(f"a batch from {clips[0].id}"):
-                batch = np.stack([view.tensors[need] for view in readable]) if readable else None
-                shown = uploaded(batch, self.device) if batch is not None and networks else None
+            views = [view for shown in gathered for view in shown.views.get(need, ())]
+            made: dict[bool, list[tuple[Lot, Any]]] = {}
             for number, job in wanted:
+                with named_failure(f"{job.cell.entry} on a batch from {clips[0].id}"):
+                    single = self._single(job, views)
+                if single not in made:
+                    networks = any(isinstance(job.contestant.detector, nn.Module) for _, job in wanted)
+                    with spent("batch"), named_failure(f"a batch from {clips[0].id}"):
+                        made[single] = [
+                            (lot, uploaded(lot.batch, self.device) if networks else None)
+                            for lot in lots(views, single)
+                        ]
                 with spent("forward"):
-                    given = shown if isinstance(job.contestant.detector, nn.Module) else batch
-                    self.begun.append(self._begin(shard, number, clips, views, given))
+                    begun = _Begun(shard, number, clips, list(gathered), list, single)
+                    self.begun.append(self._begin(begun, made[single]))
 
-    def _begin(
-        self, shard: _Shard, number: int, clips: Sequence[Clip], views: Sequence[Shown], shown: Any
-    ) -> _Begun:
-        job = shard.jobs[number]
-        if shown is None:
-            return _Begun(shard, number, clips, views, lambda: np.empty((0, 1)))
-        score = self.shared.get(id(job.contestant))
-        with named_failure(f"{job.cell.entry} on a batch from {clips[0].id}"):
-            scores = self.passes.start(job, shown, score)
+    def _single(self, job: Job, views: Sequence[View]) -> bool:
+        """Whether a job is shown each distinct frame of these views once; tried on one of few frames."""
+        short = next((view for view in views if view.short), None)
+        if short is None:
+            return False
+        who = id(job.contestant)
+        if who not in self.single:
+            self.single[who] = scores_frames_singly(lambda clips: self.passes.start(job, clips)(), short)
+        return self.single[who]
+
+    def _begin(self, begun: _Begun, shown: Sequence[tuple[Lot, Any]]) -> _Begun:
+        """The batch with its scores under way, for which `shown` holds the views, and on the device."""
+        job = begun.shard.jobs[begun.number]
+        network = isinstance(job.contestant.detector, nn.Module)
+        given = [(lot, tensor if network else lot.batch) for lot, tensor in shown]
+        with named_failure(f"{job.cell.entry} on a batch from {begun.clips[0].id}"):
+            score = self.shared.get(id(job.contestant))
+            waiting = [(lot, self.passes.start(job, batch, score)) for lot, batch in given]
             fp32 = None
-            if job.cell.runtime.precision != "fp32" and number not in shard.differences:
-                shard.differences[number] = 0.0
+            if given and job.cell.runtime.precision != "fp32" and begun.number not in begun.shard.differences:
+                begun.shard.differences[begun.number] = 0.0
                 plain = replace(job.cell.runtime, precision="fp32")
-                fp32 = start_scoring(job.contestant.detector, shown[:1], plain)
-        return _Begun(shard, number, clips, views, scores, fp32)
+                fp32 = start_scoring(job.contestant.detector, given[0][1][:1], plain)
+
+        return replace(begun, scores=lambda: put_back((lot, wait()) for lot, wait in waiting), fp32=fp32)
 
     def _take(self, most: int, writer: ThreadPoolExecutor) -> None:
         """Take the scores of the oldest batches until at most that many are left; write what is complete."""
@@ -211,7 +234,7 @@ class _Run:
                 scores = batch.scores()
                 if batch.fp32 is not None:
                     batch.shard.differences[batch.number] = float(np.abs(batch.fp32()[0] - scores[0]).max())
-            said = predictions_of(batch.clips, batch.views, scores, job.contestant.frames, self.test.no_face)
+            said = predictions_of(batch.clips, batch.views, scores, need_of(job), self.test, batch.single)
             self.scored += sum(len(prediction.frame_indices) for prediction in said)
             batch.shard.said.setdefault(batch.number, []).extend(said)
             if batch.shard.done:
@@ -232,59 +255,37 @@ def _shared(contestants: Sequence[Contestant]) -> dict[int, Score]:
     return found
 
 
-def predictions_of(
-    clips: Sequence[Clip], views: Sequence[Shown], scores: np.ndarray, frames: int, no_face: str
-) -> list[Prediction]:
-    """What a detector said of a batch of clips; failed clips are counted, not scored.
-
-    `scores` are those of the clips that could be shown, `[n, frames]` or `[n, 1]`. What is said of a clip
-    without a face is the policy's, and noted.
-    """
-    rest = iter(scores)
-    return [
-        _unscored(clip, view, no_face)
-        if view.error is not None
-        else _prediction(clip, next(rest), view.indices[frames])
-        for clip, view in zip(clips, views, strict=True)
-    ]
-
-
-def _unscored(clip: Clip, view: Shown, no_face: str) -> Prediction:
-    said = NO_FACE_POLICIES[no_face] if view.faceless else None
-    if said is None:
-        return Prediction(clip.id, clip.label, None, error=view.error)
-    return Prediction(clip.id, clip.label, said, note=f"{NO_FACE}: {no_face}")
-
-
-def _prediction(clip: Clip, scores: np.ndarray, indices: tuple[int, ...]) -> Prediction:
-    frame_scores = tuple(float(score) for score in scores)
-    return Prediction(clip.id, clip.label, float(np.mean(scores, dtype=np.float64)), frame_scores, indices)
-
-
 def need_of(job: Job) -> Need:
     """The view of a clip that a cell needs."""
     return (job.cell.perturbation, job.cell.severity, job.contestant.frames, job.contestant.size)
 
 
 def judge_files(
-    paths: Sequence[Path], contestant: Contestant, crop: str, box: Sequence[float] | None = None
-) -> list[Prediction]:
-    """The predictions for files of unknown label, one by one (their label is set to 0 and means nothing)."""
+    paths: Sequence[Path],
+    contestant: Contestant,
+    crop: str,
+    box: Sequence[float] | None = None,
+    policy: str = FACE_POLICY,
+) -> Iterator[Prediction]:
+    """The predictions for files of unknown label, each as it is made (their label is 0 and means nothing).
+
+    `policy` says who of several people is judged (`types.FACE_POLICIES`).
+    """
     prepare_process()
     cell = Cell(contestant.entry.name, None, "files", runtime=contestant.runtime)
     job = Job(cell, contestant, CellFile(Path(), ""))
     facts = {"box": list(box)} if box else {}
-    clips = located(
-        [Clip(id=str(path), path=path, label=0, split="test", attributes=facts) for path in paths],
-        *(crop, "files"),
-    )
-    passes = Passes([contestant])
-    said = []
+    clips = [Clip(id=str(path), path=path, label=0, split="test", attributes=facts) for path in paths]
+    test = TestSet("files", tuple(clips), crop, "", "", "exclude", policy)
+    passes, need = Passes([contestant]), need_of(job)
+    single: bool | None = None
     for clip in clips:
-        view = show(clip, crop, [need_of(job)])
-        scores = np.empty((0, 1))
-        if view.error is None:
-            with named_failure(f"{contestant.entry.name} on {clip.id}"):
-                scores = passes.start(job, view.tensors[need_of(job)][None])()
-        said += predictions_of([clip], [view], scores, contestant.frames, "exclude")
-    return said
+        (found,) = located([clip], crop, "files", [contestant.frames])
+        shown = show(found, crop, [need], policy)
+        views = shown.views.get(need, ())
+        with named_failure(f"{contestant.entry.name} on {clip.id}"):
+            for view in views:
+                if single is None and view.short:
+                    single = scores_frames_singly(lambda frames: passes.start(job, frames)(), view)
+            said = [(lot, passes.start(job, lot.batch)()) for lot in lots(views, bool(single))]
+        yield from predictions_of([clip], [shown], put_back(said), need, test, bool(single))

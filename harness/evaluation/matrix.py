@@ -16,6 +16,8 @@ from harness.files import digest, home
 from harness.types import (
     BUDGETS,
     CROPS,
+    FACE_POLICIES,
+    FACE_POLICY,
     GATE_RULES,
     NO_FACE_POLICIES,
     NO_FACE_POLICY,
@@ -73,6 +75,8 @@ class Matrix:
     """Dataset -> crop, where it is not the dataset's own: `none`, `center`, `boxes` or `face`."""
     no_face: str = NO_FACE_POLICY
     """What is said of a clip without a face: `exclude`, `as-real`, `as-fake` or `as-chance`."""
+    faces: str = FACE_POLICY
+    """Who of several people is judged: `largest`, `each` or `max`."""
     present: bool = False
     """Whether listed test clips that have no file are left out, where they would count as failed."""
     limit: int | None = None
@@ -91,10 +95,11 @@ class Matrix:
         """Digest of what is measured; wording, tolerances and folders do not change it."""
         parts = (self.detectors, self.train, self.test, self.perturbations, self.recipe, self.seeds)
         shown = (self.precision, self.batch, self.crop, self.no_face)
+        stated = ["compile"] if self.compile else []
+        stated += [self.faces] if self.faces != FACE_POLICY else []
         partly = [*(["present"] if self.present else []), *([["limit", self.limit]] if self.limit else [])]
         partly += ["unseen_people"] * self.unseen_people
-        compiled = ["compile"] if self.compile else []
-        return digest([self.name, *parts, self.recipes, *shown, *compiled, *partly])
+        return digest([self.name, *parts, self.recipes, *shown, *stated, *partly])
 
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
@@ -236,6 +241,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
         raise unknown(f"precision of {where}", matrix.precision, (*PRECISIONS, "auto"))
     if matrix.no_face not in NO_FACE_POLICIES:
         raise unknown(f"no_face of {where}", matrix.no_face, NO_FACE_POLICIES)
+    if matrix.faces not in FACE_POLICIES:
+        raise unknown(f"faces of {where}", matrix.faces, FACE_POLICIES)
     for name in matrix.recipes:
         if name not in matrix.train:
             raise unknown(f"training set in recipes of {where}", name, matrix.train)
@@ -246,7 +253,7 @@ def parse_matrix(text: str, name: str) -> Matrix:
 
 
 def _checked(where: str, key: str, value: Any) -> Any:
-    if key in ("about", "recipe", "precision", "no_face"):
+    if key in ("about", "recipe", "precision", "no_face", "faces"):
         return _expect(where, key, value, isinstance(value, str) and bool(value), "a text")
     if key in ("batch", "limit"):
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness import registry
 from harness.contracts import clips_of_recipe
-from harness.data import overlap
+from harness.data import left_out, overlap
 from harness.data.clips import Subset, absent_files, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
@@ -55,6 +56,8 @@ class Plan:
     """Whether weights that are there are made anew."""
     rescore: bool = False
     """Whether predictions that are there are made anew."""
+    listing: dict[str, str] = field(default_factory=dict)
+    """Dataset -> which files under its root are no clips, and what was taken for frames, if any."""
     lost: list[str] = field(default_factory=list)
     """Detectors that cannot be had here; why is in `absent`."""
     weights: dict[Trained, Weights] = field(default_factory=dict)
@@ -149,6 +152,9 @@ def plan_matrix(
     for trained in filter(plan.trains, plan.trained):
         registry.detectors.get(trained[0]).recipe(matrix.recipe_for(str(trained[1])))
     check_subsets(plan)
+    for name in dict.fromkeys(cell.detector for cell in plan.cells):
+        if not trains(name):
+            registry.detectors.get(name).make()  # so that bad weights are an error before anything long
     return plan
 
 
@@ -239,7 +245,8 @@ def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
     reason = why_no_folder(entry, plan.matrix.data)
     if reason is None:
         try:
-            plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
+            clips = plan.clips[entry.name] = list_clips(entry, plan.root(entry.name))
+            plan.listing[entry.name] = left_out.told(entry, plan.root(entry.name), clips)
         except HarnessError as error:
             reason = f"{error}; see gapbench data check {entry.name}"
     if reason is None and plan.crop(entry.name) == "face":
@@ -280,7 +287,9 @@ def test_set(plan: Plan, name: str) -> TestSet:
     if name not in plan.tests:
         clips = plan.testing(name)
         if not clips:
-            raise HarnessError(f"{name} has no test clip")
+            have = Counter(clip.split for clip in plan.clips[plan.subset(name).dataset])
+            others = ", ".join(f"{count:,} of {split}" for split, count in have.items())
+            raise HarnessError(f"{name} has no test clip (it has {others or 'none at all'})")
         plan.tests[name] = shown_as(plan, name, plan.subset(name).entry, clips)
     return plan.tests[name]
 
@@ -306,7 +315,7 @@ def coverage(plan: Plan, name: str) -> tuple[int, int]:
 
 def shown_as(plan: Plan, name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:
     digests = identity_of(clips, entry), content_of(clips, entry)
-    return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face)
+    return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face, plan.matrix.faces)
 
 
 def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:

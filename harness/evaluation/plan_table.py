@@ -32,6 +32,7 @@ def describe_plan(plan: Plan) -> str:
     table = tuple(_plan_line(plan, trained, found) for trained, found in ready.items())
     if table:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
+    lines += [wrapped(f"{name}: {said}") for name, said in plan.listing.items() if said]
     lines += _not_there(plan) + _own(plan) + _fetched(plan) + _not_compared(plan)
     lines += _known(plan) + _estimates(plan, ready)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]

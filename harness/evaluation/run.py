@@ -38,8 +38,8 @@ from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
 from harness.training.job import TrainingJob, stated
-from harness.training.train import find_weights, train
-from harness.types import PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
+from harness.training.train import build, find_weights, frames_of, train
+from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
@@ -159,6 +159,7 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
             "coverage": coverage(plan, name),
             "root": shown_place(Path(plan.matrix.data[name])) if name in plan.matrix.data else None,
             "partial": partial(entry, plan.clips[name]) or _chosen(plan, name),
+            "listing": plan.listing.get(name, ""),
         }
     return found
 
@@ -212,7 +213,9 @@ def weights_for(job: TrainingJob, again: bool = False) -> Weights:
     found = None if again else find_weights(job, home() / "weights")
     if found is not None:
         return found
-    clips = located(job.clips, job.crop, f"{job.trained_on} (training)")
+    if job.recipe.pretrained:
+        build(job)  # fetches what it starts from, or says that it cannot, before faces are found
+    clips = located(job.clips, job.crop, f"{job.trained_on} (training)", frames_of(job.recipe))
     return train(replace(job, clips=clips), home() / "weights", again)
 
 
@@ -303,6 +306,7 @@ def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str,
         "recipe_sha256": digest(_training_of(plan, cell, found)),
         "crop": test.crop,
         "no_face": test.no_face if test.crop == "face" else None,
+        **({"faces": test.faces} if test.crop == "face" and test.faces != FACE_POLICY else {}),
         "preprocessing_sha256": digest(shown_how(test)),
         "coverage": coverage(plan, cell.tested_on),
         "shared_footage": plan.shared.get((cell.trained_on, cell.tested_on)),

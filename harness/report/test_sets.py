@@ -78,6 +78,8 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
     warned = shortcut_note(standings.board, on)
     incomplete = standings.board.partial.get(parts_of(on)[0])
     note += f" Not the whole set: {incomplete} clips." if incomplete else ""
+    listing = standings.board.listing.get(parts_of(on)[0])
+    note += f" Listing: {listing}." if listing else ""
     meant = MEANT[decided] if any(t.value(decided) is not None for t in shown) else ""
     note += ("" if explained else explanation) + meant + why_undefined(columns, shown)
     note += f" {warned}" if warned else ""

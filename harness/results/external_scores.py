@@ -20,6 +20,7 @@ from harness.files import digest, home, plain
 from harness.metrics.scored import COLUMNS
 from harness.metrics.thresholds import best_threshold
 from harness.records import Board, Entry, Row
+from harness.results.frame_rows import KEPT
 from harness.results.predictions import write_predictions
 from harness.results.rows import made_row, terms_from
 from harness.results.score_file import CELL, CLIP, ENTRY, Scores
@@ -59,6 +60,7 @@ def board_from_scores(
     backwards = _backwards([row for entry in entries for row in entry.rows])
     if backwards:
         notes.append(backwards)
+    notes += [scores.frames] if scores.frames else []
     about = _about(scores) + (f" Note: {backwards}." if backwards else "")
     told = {"about": about, "predictions": scores.file, "prevalence": prevalence}
     toml = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in told.items())
@@ -79,6 +81,8 @@ def _about(scores: Scores) -> str:
         f"Scores from {scores.file} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured only the"
         " numbers: what the detectors are, what they were trained on and how their checkpoints were chosen is"
         " what the file says; where it does not say what one was trained on, every set counts as unseen."
+        + f" {scores.frames[:1].upper()}{scores.frames[1:]}."
+        * bool(scores.frames)
     )
 
 
@@ -151,7 +155,7 @@ def _twice(table: pd.DataFrame, twice: pd.DataFrame, place: Sequence[str], file:
     where = f"{first['detector']!r} on {first['tested_on']!r}"
     said = f"clip {first['clip_id']!r} stands {int(same.sum())} times for {where} in {file}"
     if 2 * len(twice) >= len(table):
-        return f"{said}; if a row is a frame, average the frame scores to one score a clip first"
+        return f"{said}; if a row is a frame, say --frames-of clip to average the frame scores of a clip"
     return f"{said} ({len(twice)} rows like it); a clip has one score"
 
 
@@ -290,7 +294,8 @@ def _stored(rows: pd.DataFrame) -> pd.DataFrame:
     why = rows["error"].where(rows["error"].notna(), NO_SCORE)
     empty: Iterator[list[float]] = ([] for _ in range(len(rows)))
     nothing = pd.Series(list(empty), index=rows.index, dtype=object)
-    told = rows.assign(error=why.where(failed, None), frame_scores=nothing, frame_indices=nothing)
+    frames = rows[KEPT].where(~failed, nothing) if KEPT in rows else nothing
+    told = rows.assign(error=why.where(failed, None), frame_scores=frames, frame_indices=nothing)
     return told[list(COLUMNS)].reset_index(drop=True)
 
 

@@ -33,8 +33,13 @@ SCHEMA = pa.schema(
         ("frame_indices", pa.list_(pa.int32())),
         ("error", pa.string()),
         ("note", pa.string()),
+        ("seen", pa.int32()),
+        ("looked", pa.int32()),
+        ("people", pa.int32()),
     ]
 )
+LATER = ("seen", "looked", "people")
+"""Columns that predictions of earlier versions lack."""
 META = b"gapbench"
 
 
@@ -103,7 +108,11 @@ class CellFile:
         known = [said["difference"] for said in told if said.get("difference") is not None]
         if known:
             provenance["fp32_difference"] = max(known)
-        _write(self.path, pa.concat_tables(tables), {**meta, "provenance": provenance, "key": self.key})
+        _write(
+            self.path,
+            pa.concat_tables(map(_whole, tables)),
+            {**meta, "provenance": provenance, "key": self.key},
+        )
         self.clear()
 
     def adopt(
@@ -163,6 +172,7 @@ def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) 
             "frame_indices": list(said.frame_indices),
             "error": said.error,
             "note": said.note,
+            **{name: getattr(said, name) for name in LATER},
         }
         for clip, said in zip(clips, predictions, strict=True)
     ]
@@ -185,9 +195,17 @@ def read_parquet(path: Path, columns: Sequence[str], what: str) -> pa.Table:
 
 def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The predictions of a finished cell and what was written of it; `HarnessError` when it is damaged."""
-    table = read_parquet(path, SCHEMA.names, "stored predictions")
+    table = read_parquet(path, [name for name in SCHEMA.names if name not in LATER], "stored predictions")
     meta = json.loads((table.schema.metadata or {}).get(META, b"{}"))
-    return table.select(SCHEMA.names).replace_schema_metadata(None).to_pandas(), meta
+    return _whole(table).to_pandas(), meta
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """The stored columns of a table, in their order; those that came later are empty where it lacks them."""
+    for name in LATER:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
+    return table.select(SCHEMA.names).replace_schema_metadata(None)
 
 
 def scored_of(board: Board, row: Row) -> pd.DataFrame:

@@ -162,6 +162,7 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
         partial={
             name: str(said["partial"]) for name, said in record.get("tested", {}).items() if said["partial"]
         },
+        listing={name: str(said.get("listing") or "") for name, said in record.get("tested", {}).items()},
     )
 
 

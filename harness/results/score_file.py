@@ -6,6 +6,7 @@ Nothing is guessed: a column, a label or a score that could mean two things is r
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from harness.files import digest, file_digest, writing
-from harness.records import Board
-from harness.results.predictions import read_predictions
-from harness.types import FAKE, REAL, SPLITS, Cell, HarnessError, unknown
+from harness.files import TABLES, Sheet, digest, file_digest, is_parquet, sheet_of
+from harness.results.frame_rows import FRAMES_OF, by_clip, clips_of_frames
+from harness.types import FAKE, REAL, SPLITS, HarnessError, unknown
+from harness.words import LABELS, MISSING, SPLIT_WORDS
 
 NEEDED = ("clip_id", "label", "score")
 COLUMNS = (
@@ -30,25 +31,23 @@ COLUMNS = (
     *("detector", "trained_on", "seed", "tested_on", "perturbation", "severity"),
 )
 """Columns that are read from a file of scores; it needs the first three."""
+SAME_AS_CLIP = ("clip", "video", "video_id", "clip_name", "video_name")
+"""Columns of which one stands for `clip_id` where there is none."""
+FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no", "frame_num")
+"""Columns that number the frames of a clip: then a row is a frame."""
 
 ENTRY = ["detector", "trained_on", "seed"]
 CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
 CLIP = ["clip_id", "label", "manipulation"]
 EXPORTED = (*CELL, "split", "clip_id", "label", "score", "manipulation", "target", "source", "error")
 """Columns of exported predictions, which `gapbench metrics --predictions` reads as they are."""
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet")
-
-MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>")
-"""What programs write where they have nothing to say, in any case."""
-
-LABELS = {"0": REAL, "false": REAL, "real": REAL, "1": FAKE, "true": FAKE, "fake": FAKE}
-SPLIT_WORDS = {
-    **{name: name for name in SPLITS},
-    **{"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"},
-}
-ONE = r"^(-?\d+)\.0+$"
+ONE = r"^(-?\d+)[.,]0+$"
 """A whole number written as a fraction, as programs do with a column that has gaps: 7.0 and 7 are one."""
 
+ROUNDED = 1e-6
+"""How far a probability may lie outside [0, 1] by rounding: the mean of float32 numbers does."""
+UNPRINTED = ("clip_id", "target", "source")
+"""Names that no table shows: they may hold what a file's name may."""
 SHOWN = 12
 """Names listed in an error at most."""
 
@@ -63,6 +62,8 @@ class ColumnNames:
     """What the file calls real and fake; None for 0 and 1, false and true, real and fake."""
     name: str | None = None
     """Detector and test set where no column names them; None for the name of the file."""
+    frames_of: str | None = None
+    """`clip` where rows are frames of clips, `none` where none is, whatever their ids look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,22 @@ class Scores:
     """Digest of those and of how they were read."""
     notes: tuple[str, ...] = ()
     """What of the file was not used, a line each."""
+    frames: str = ""
+    """How rows became clips, where they are frames; then the table has the column `frame_scores` too."""
 
 
 def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     """The scores in a CSV, TSV or Parquet file; `HarnessError` in one line where it is not clear."""
     said = said or ColumnNames()
     stem = _stem(path)
-    table = _read(path)
+    table, decimal_comma = _read(path)
     table = table.rename_columns([str(name).strip() for name in table.column_names])
     chosen = _chosen(path.name, table.column_names, said.columns)
     if not table.num_rows:
         raise HarnessError(f"{path.name} has no rows")
+    ours_as_is = table.column_names == list(EXPORTED)
     texts = {
-        ours: _texts(path.name, ours, table.column(theirs))
+        ours: _texts(path.name, ours, table.column(theirs), ours_as_is)
         for ours, theirs in chosen.items()
         if ours != "score"
     }
@@ -104,20 +108,47 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
                 f"row {int(gone.argmax()) + 1} of {path.name} has no {name} ({gone.sum()} such)"
             )
     for name, values in texts.items():
-        if name != "error" and (strange := [v for v in set(values) if v and not str(v).isprintable()]):
+        strange = [v for v in set(values) if v and not _printable(v)]
+        if strange and name not in ("error", *UNPRINTED):
             raise HarnessError(
                 f"{name} {strange[0]!r} in {path.name} holds characters that cannot be printed"
             )
     found = pd.DataFrame({name: texts.get(name) for name in COLUMNS}, dtype=object)
     found["label"] = _labels(path.name, texts["label"], said.labels)
-    found["score"] = _scores(path.name, table.column(chosen["score"]), texts["clip_id"])
+    found["score"], rounded = _scores(
+        path.name, table.column(chosen["score"]), texts["clip_id"], decimal_comma
+    )
     for name in ("seed", "severity"):
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
-    ignored = [name for name in table.column_names if name not in chosen.values()]
+    ignored = [name for name in table.column_names if name not in (*chosen.values(), *FRAME_COLUMNS)]
     notes = (f"columns of {path.name} that were not read: {_listed(ignored)}",) if ignored else ()
+    notes += (f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1",) if rounded else ()
+    found, frames = _clips(found, said.frames_of, table.column_names, path.name, ours_as_is)
     sha256 = file_digest(path)
-    return Scores(found, path.name, stem, sha256, digest([sha256, said]), notes)
+    return Scores(found, path.name, stem, sha256, digest([sha256, said]), notes, frames)
+
+
+def _clips(
+    found: pd.DataFrame, said: str | None, has: Sequence[str], file: str, of_clips: bool
+) -> tuple[pd.DataFrame, str]:
+    """The table of clips, made of frames where its rows are those, and what was done in words."""
+    if of_clips and said is None:
+        return found, ""
+    clips = clips_of_frames(found, said, bool({*FRAME_COLUMNS} & {*has}), file)
+    if not clips:
+        return found, ""
+    whole = by_clip(found, clips, [*CELL, "split"])
+    rows, example = int(found["clip_id"].isin(clips).sum()), next(iter(clips))
+    return whole, (
+        f"{rows:,} rows are scores of frames (such as {example!r}, of {clips[example]!r}); a clip is scored"
+        f" by the mean of its frames: {len(set(clips.values())):,} clips"
+    )
+
+
+def _printable(text: Any) -> bool:
+    """Whether a name can stand in a table: its spaces may be of any kind."""
+    return all(sign.isprintable() or unicodedata.category(sign) == "Zs" for sign in str(text))
 
 
 def _settle(found: pd.DataFrame, name: str, file: str) -> None:
@@ -146,33 +177,37 @@ def _settle(found: pd.DataFrame, name: str, file: str) -> None:
 
 
 def _stem(path: Path) -> str:
-    suffix = next((end for end in SUFFIXES if path.name.lower().endswith(end)), None)
+    suffix = next((end for end in TABLES if path.name.lower().endswith(end)), None)
     if suffix is None:
-        raise HarnessError(f"{path.name} is none of {', '.join(SUFFIXES)}")
+        raise HarnessError(f"{path.name} is none of {', '.join(TABLES)}")
     return path.name[: -len(suffix)] or path.name
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> tuple[Any, bool]:
+    """The table in a file, the cells of a text as text, and whether a comma is a decimal point."""
     try:
-        if path.name.lower().endswith(".parquet"):
+        if is_parquet(path):
             _refuse_twins(path.name, pq.read_schema(path).names)
-            return pq.read_table(path, partitioning=None)
-        cut = pcsv.ParseOptions(
-            delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True
-        )
-        with pcsv.open_csv(path, parse_options=cut) as opened:
-            names = opened.schema.names
-        _refuse_twins(path.name, names)
-        as_text = pcsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))  # 007 stays 007
-        return pcsv.read_csv(path, parse_options=cut, convert_options=as_text)
+            return pq.read_table(path, partitioning=None), False
+        sheet = sheet_of(path, NEEDED)
+        return _as_text(path.name, sheet), sheet.decimal_comma
     except FileNotFoundError:
         raise HarnessError(f"no file {path}") from None
-    except UnicodeDecodeError:
-        raise HarnessError(f"{path} cannot be read: its column names are not UTF-8 text") from None
     except (OSError, pa.ArrowException) as error:
         first = (str(error) or type(error).__name__).splitlines()[0][:200]
         reason = "".join(sign if sign.isprintable() else "?" for sign in first)
         raise HarnessError(f"{path} cannot be read: {reason}") from error
+
+
+def _as_text(file: str, sheet: Sheet) -> Any:
+    """The cells of a text as text, so that 007 stays 007."""
+    data = pa.py_buffer(sheet.text.encode())
+    cut = pcsv.ParseOptions(delimiter=sheet.delimiter, newlines_in_values=True)
+    with pcsv.open_csv(pa.BufferReader(data), parse_options=cut) as opened:
+        names = opened.schema.names
+    _refuse_twins(file, names)
+    as_text = pcsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    return pcsv.read_csv(pa.BufferReader(data), parse_options=cut, convert_options=as_text)
 
 
 def _refuse_twins(file: str, names: Sequence[str]) -> None:
@@ -189,6 +224,9 @@ def _chosen(file: str, has: Sequence[str], mapped: Mapping[str, str]) -> dict[st
             raise unknown(f"column of {file}", theirs, has)
     own = {name: name for name in COLUMNS if name in has and name not in mapped.values()}
     chosen = {**own, **mapped}
+    stands = [name for name in SAME_AS_CLIP if name in has and name not in mapped.values()]
+    if "clip_id" not in chosen and len(stands) == 1:
+        chosen["clip_id"] = stands[0]
     lacking = [name for name in NEEDED if name not in chosen]
     if lacking:
         raise HarnessError(_absent(file, has, lacking[0]))
@@ -196,23 +234,27 @@ def _chosen(file: str, has: Sequence[str], mapped: Mapping[str, str]) -> dict[st
 
 
 def _absent(file: str, has: Sequence[str], name: str) -> str:
-    if len(has) == 1 and any(sign in has[0] for sign in ";\t|"):
-        return f"{file} is not separated by commas (its first line is {has[0]!r}); tabs are read in a .tsv"
     lowered = {other.lower(): other for other in has}
     near = difflib.get_close_matches(name, lowered, n=1, cutoff=0.6)
     hint = lowered[near[0]] if near else "COLUMN"
     return f"{file} has no column {name!r} (it has: {_listed(has)}); say which it is: --map {name}={hint}"
 
 
-def _texts(file: str, name: str, column: Any) -> np.ndarray:
-    """The values as text `[N]`, None where there is none; only an empty clip id is none."""
+def _texts(file: str, name: str, column: Any, as_is: bool = False) -> np.ndarray:
+    """The values as text `[N]`, None where there is none; only an empty clip id is none.
+
+    `as_is`: written by GapBench, so that a clip may be called ` none`.
+    """
     try:
-        text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+        text = pc.cast(column, pa.string())
+        text = text if as_is else pc.utf8_trim_whitespace(text)
     except pa.ArrowException:
         raise HarnessError(f"column {name!r} of {file} holds {column.type}, not text or numbers") from None
     if name in ("label", "target", "source", "seed", "severity"):
         text = pc.replace_substring_regex(text, ONE, r"\1")
-    nothing = pa.array(("",) if name == "clip_id" else MISSING)
+    if name == "clip_id" and not as_is:  # two programs may spell one name in two ways
+        text = pc.utf8_normalize(text, form="NFC")
+    nothing = pa.array(("",) if name == "clip_id" or as_is else MISSING)
     text = pc.if_else(pc.is_in(pc.utf8_lower(text), value_set=nothing), None, text)
     return np.array(text.to_pylist(), dtype=object)
 
@@ -229,27 +271,31 @@ def _labels(file: str, texts: np.ndarray, words: tuple[str, str] | None) -> np.n
     return lowered.map(known).to_numpy(dtype=np.int64)
 
 
-def _scores(file: str, column: Any, clips: np.ndarray) -> np.ndarray:
+def _scores(file: str, column: Any, clips: np.ndarray, decimal_comma: bool) -> tuple[np.ndarray, int]:
+    """The scores `[N]`, NaN where there is none, and how many lay outside [0, 1] by rounding."""
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         values = np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
     else:
         texts = _texts(file, "score", column)
-        found = [_number(text) for text in texts]
+        found = [_number(text, decimal_comma) for text in texts]
         if None in found:
             first = found.index(None)
             raise HarnessError(f"score {texts[first]!r} of clip {clips[first]!r} in {file} is not a number")
         values = np.array(found, dtype=np.float64)
-    wrong = ~np.isnan(values) & ~((values >= 0) & (values <= 1))
+    wrong = ~np.isnan(values) & ~((values >= -ROUNDED) & (values <= 1 + ROUNDED))
     if wrong.any():
         first = int(wrong.argmax())
         raise HarnessError(
-            f"score {values[first]:g} of clip {clips[first]!r} in {file} is outside [0, 1]"
+            f"score {values[first]:.9g} of clip {clips[first]!r} in {file} is outside [0, 1]"
             f" ({int(wrong.sum())} such); are these logits? Pass probabilities of fake"
         )
-    return values
+    within = np.clip(values, 0, 1)
+    return within, int(np.sum(within < values) + np.sum(within > values))
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str | None, decimal_comma: bool) -> float | None:
+    if text is not None and decimal_comma and text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
     try:
         return float("nan") if text is None else float(text.replace("_", "?"))  # Python reads 1_0 as 10
     except ValueError:
@@ -271,7 +317,11 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def wording(
-    columns: Sequence[str], labels: str | None, name: str | None, known: Sequence[str] = COLUMNS
+    columns: Sequence[str],
+    labels: str | None,
+    name: str | None,
+    frames_of: str | None = None,
+    known: Sequence[str] = COLUMNS,
 ) -> ColumnNames:
     """The wording that flags state: `columns` (of `known`) as `score=prob`, `labels` as `real's,fake's`."""
     found: dict[str, str] = {}
@@ -287,51 +337,6 @@ def wording(
     words = None if labels is None else tuple(part.strip().lower() for part in labels.split(","))
     if words is not None and (len(words) != 2 or not all(words) or words[0] == words[1]):
         raise HarnessError(f"--labels {labels!r} is not REAL,FAKE, as in --labels pristine,swapped")
-    return ColumnNames(found, None if words is None else (words[0], words[1]), name)
-
-
-def exported(board: Board, cell: str | None = None) -> pd.DataFrame:
-    """The stored predictions of a board as one table (`EXPORTED`), with the validation rows of its entries.
-
-    `cell` names one cell by its text, e.g. `xception@lab/wild/clean`; the validation rows of its
-    detector come with it. `HarnessError` for an unknown cell, and where predictions are missing.
-    """
-    names = [str(row.cell) for row in board.rows]
-    if cell is not None and cell not in names:
-        raise unknown("cell", cell, names)
-    parts: list[pd.DataFrame] = []
-    for entry in board.entries:
-        rows = [row for row in entry.rows if cell in (None, str(row.cell))]
-        for row in rows:
-            if str(row.cell) not in board.predictions:
-                raise HarnessError(f"no stored predictions of {row.cell}")
-            parts.append(_as_exported(board.predictions[str(row.cell)], row.cell, "test"))
-        if rows and entry.validation is not None:
-            seen = Cell(entry.detector, entry.trained_on, entry.trained_on or "", seed=entry.seed)
-            parts.append(_as_exported(entry.validation, seen, "val"))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(EXPORTED))
-
-
-def write_scores(table: pd.DataFrame, path: Path) -> None:
-    """Write exported predictions as `.csv` or `.parquet`, whole or not at all."""
-    exportable(path)
-    with writing(path) as temporary:
-        if path.suffix == ".csv":
-            table.to_csv(temporary, index=False, lineterminator="\n")
-        else:
-            table.to_parquet(temporary, index=False)
-
-
-def exportable(path: Path) -> None:
-    """Refuse a file to write whose name ends in neither `.csv` nor `.parquet`, or that is a folder."""
-    if path.suffix not in (".csv", ".parquet"):
-        raise HarnessError(f"predictions are written as .csv or .parquet, not as {path.name!r}")
-    if path.is_dir():
-        raise HarnessError(f"{path} is a folder; name a file in it")
-
-
-def _as_exported(path: Path, cell: Cell, split: str) -> pd.DataFrame:
-    predictions, _ = read_predictions(path)
-    said = {name: getattr(cell, name) for name in CELL} | {"split": split}
-    table = predictions.assign(**{name: [value] * len(predictions) for name, value in said.items()})
-    return table[list(EXPORTED)]
+    if frames_of not in (None, *FRAMES_OF):
+        raise unknown("--frames-of", str(frames_of), FRAMES_OF)
+    return ColumnNames(found, None if words is None else (words[0], words[1]), name, frames_of)

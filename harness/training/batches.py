@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from harness.process import in_order, usable_cores
 from harness.training.augmentation import Augment, augmented
 from harness.types import FAKE, REAL, SPLITS, Clip
+from harness.video.views import View
 
 BATCHES_AHEAD = 4
 """Batches that are drawn and augmented before they are asked for."""
@@ -35,7 +37,9 @@ class Footage:
     """Clips as pixels."""
 
     pixels: np.ndarray
-    """uint8 `[clips, frames, S, S, 3]`."""
+    """uint8 `[rows, S, S, 3]`: each distinct frame of each clip once."""
+    places: np.ndarray
+    """int64 `[clips, frames]`: rows of the evenly spaced frames of a clip; a short one repeats its own."""
     labels: np.ndarray
     """int64 `[clips]`, REAL 0 or FAKE 1."""
     groups: np.ndarray
@@ -44,9 +48,24 @@ class Footage:
     """Clips that could not be read and are not among the pixels."""
     made: Mapping[str, Any] = field(default_factory=dict)
     """What they were decoded with; empty where that is not known."""
+    faceless: Counter[str] = field(default_factory=Counter)
+    """`real`, `fake` -> clips that were left out because no face was found."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def frames(self) -> int:
+        """Evenly spaced frames of each clip."""
+        return int(self.places.shape[1])
+
+    def views(self, start: int, stop: int) -> list[View]:
+        """What a detector is shown of the clips `start` to `stop`."""
+        found = []
+        for rows in self.places[start:stop].tolist():
+            distinct = tuple(dict.fromkeys(rows))
+            found.append(View(self.pixels[list(distinct)], distinct, tuple(rows), tuple(rows)))
+        return found
 
     def batches(self, draw: Draw, rng: np.random.Generator) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """One shuffled pass: pixels `[batch, frames, S, S, 3]` and labels `[batch]`; no short last batch.
@@ -57,7 +76,7 @@ class Footage:
         batch = min(draw.batch, len(self))
         groups = self.groups if draw.together else np.arange(len(self))
         order, seeds = _shuffled(groups, rng)
-        edges = np.arange(draw.frames + 1) * self.pixels.shape[1] // draw.frames
+        edges = np.arange(draw.frames + 1) * self.frames // draw.frames
 
         def drawn(start: int) -> tuple[np.ndarray, np.ndarray]:
             clips = order[start : start + batch]
@@ -65,7 +84,7 @@ class Footage:
             for clip in clips:
                 own = np.random.default_rng(seeds[groups[clip]])
                 picked = own.integers(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1))
-                shown.append(augmented(self.pixels[clip, picked], draw.augments, own))
+                shown.append(augmented(self.pixels[self.places[clip, picked]], draw.augments, own))
             return np.stack(shown), self.labels[clips]
 
         starts = range(0, len(order) - batch + 1, batch)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,14 +21,16 @@ from harness.process import in_order, usable_cores
 from harness.progress import Progress, say
 from harness.timing import spent
 from harness.training.batches import Footage
-from harness.trees import clip_stamp
+from harness.trees import clip_stamp, is_image
 from harness.types import FAKE, REAL, Clip, HarnessError
-from harness.video.frames import NO_FACE, boxes_of, crop_and_fit, read_frames
+from harness.video.clip_views import Need, show
+from harness.video.frames import NO_FACE
+from harness.video.views import View
 
 SUFFIX = ".frames"
 ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a file that is being written belongs to nobody any more."""
-UNREADABLE = "cannot be read"
+CLASSES = {REAL: "real", FAKE: "fake"}
 MOST_FAILED = 0.05
 """Share of unreadable clips above which a training refuses to start."""
 
@@ -65,18 +68,24 @@ class Wanted:
 def read_footage(wanted: Wanted, folder: Path) -> Footage:
     """The frames of these clips, from the file that an earlier training left, else decoded and kept now.
 
-    Clips that cannot be read and clips without a face are left out, counted and said; more than 5 % that
-    cannot be read, or a class without a clip, is a `HarnessError`. Files that were not used for longest make
-    way when the disk is full.
+    Unreadable clips are counted and said; more than 5 % of them, or a class without a clip, is a
+    `HarnessError`. Clips without a face are left out and counted too, however many they are. Files that were
+    not used for longest make way when the disk is full.
     """
     path = folder / f"{wanted.split}-{wanted.key[:16]}{SUFFIX}"
     with spent("training frames"):
         said, pixels = _opened(path, wanted)
-    for what, reasons in _by_kind(said["reasons"]).items():
-        say(f"{len(reasons)} of {len(wanted.clips)} {wanted.split} clips {what}, e.g. {reasons[0]}")
+    if said["reasons"]:
+        count, reasons = len(said["reasons"]), said["reasons"]
+        say(f"{count} of {len(wanted.clips)} {wanted.split} clips cannot be read, e.g. {reasons[0]}")
+    faceless = Counter(said.get("faceless") or {})
+    if faceless:
+        counts = " and ".join(f"{count} {word}" for word, count in sorted(faceless.items(), reverse=True))
+        say(f"{counts} {wanted.split} clips show no face and are left out")
     groups = np.unique(said["made_of"], return_inverse=True)[1]
     labels = np.array(said["labels"], dtype=np.int64)
-    return Footage(pixels, labels, groups, len(said["reasons"]), said.get("made") or {})
+    places = _places(said, wanted)
+    return Footage(pixels, places, labels, groups, len(said["reasons"]), said.get("made") or {}, faceless)
 
 
 def _opened(path: Path, wanted: Wanted) -> tuple[dict[str, Any], np.memmap]:
@@ -84,7 +93,7 @@ def _opened(path: Path, wanted: Wanted) -> tuple[dict[str, Any], np.memmap]:
     while True:
         said = _kept(path, wanted) or _decode(wanted, path)
         try:
-            return said, np.memmap(path, np.uint8, "c", shape=_shape(wanted, len(said["labels"])))
+            return said, np.memmap(path, np.uint8, "c", shape=_shape(wanted, _rows(said, wanted)))
         except FileNotFoundError:  # it made way for another run in between
             continue
 
@@ -97,10 +106,24 @@ def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
     said: dict[str, Any] = read_json(facts)
     if wanted.again and said.get("made") != wanted.made:
         return None
-    if said.get("key") != wanted.key or path.stat().st_size != _bytes(wanted, len(said["labels"])):
+    if said.get("key") != wanted.key or path.stat().st_size != _bytes(wanted, _rows(said, wanted)):
         return None
     os.utime(path)
     return said
+
+
+def _places(said: Mapping[str, Any], wanted: Wanted) -> np.ndarray:
+    """int64 `[clips, frames]`: the row of each frame of each clip; early files hold all, one by one."""
+    clips = len(said["labels"])
+    if "places" not in said:
+        return np.arange(clips * wanted.frames).reshape(clips, wanted.frames)
+    return np.array(said["places"], dtype=np.int64).reshape(clips, wanted.frames)
+
+
+def _rows(said: Mapping[str, Any], wanted: Wanted) -> int:
+    """Frames in the file."""
+    places = _places(said, wanted)
+    return int(places.max()) + 1 if places.size else 0
 
 
 def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
@@ -108,23 +131,30 @@ def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
     labels: list[int] = []
     made_of: list[str] = []
     reasons: list[str] = []
+    places: list[list[int]] = []
+    faceless: Counter[str] = Counter()
+    rows = 0
     cut = in_order(lambda clip: _cut(clip, wanted), wanted.clips, usable_cores(), 4 * usable_cores())
     title = f"reading {wanted.split} clips"
     with closing(cut), _room(path, wanted) as pixels, Progress(title, len(wanted.clips)) as progress:
-        for clip, frames in zip(wanted.clips, cut, strict=True):
-            if isinstance(frames, str):
-                reasons.append(frames)
-            else:
-                pixels[len(labels)] = frames
+        for clip, found in zip(wanted.clips, cut, strict=True):
+            if isinstance(found, View):
+                pixels[rows : rows + len(found.frames)] = found.frames
+                places.append([rows + place for place in found.repeated(found.whole)])
+                rows += len(found.frames)
                 labels.append(clip.label)
                 made_of.append(_footage_of(clip))
+            elif found == NO_FACE:
+                faceless[CLASSES[clip.label]] += 1
+            else:
+                reasons.append(found)
             progress.advance()
         _refuse_if_unfit(wanted, labels, reasons)
         pixels.flush()
     with path.open("r+b") as file:
-        file.truncate(_bytes(wanted, len(labels)))
-    facts = {"labels": labels, "made_of": made_of, "reasons": reasons}
-    said: dict[str, Any] = {"key": wanted.key, **facts, "made": dict(wanted.made)}
+        file.truncate(_bytes(wanted, rows))
+    facts = {"labels": labels, "made_of": made_of, "reasons": reasons, "faceless": dict(faceless)}
+    said: dict[str, Any] = {"key": wanted.key, **facts, "places": places, "made": dict(wanted.made)}
     write_whole(path.with_suffix(".json"), json.dumps(said))
     return said
 
@@ -133,53 +163,43 @@ def _footage_of(clip: Clip) -> str:
     return str(clip.attributes.get("footage", clip.id))
 
 
-def _by_kind(reasons: Sequence[str]) -> dict[str, list[str]]:
-    """What is wrong with clips, in words -> the reasons that say so; one without a face is not damaged."""
-    found: dict[str, list[str]] = {}
-    for reason in reasons:
-        what = "show no face and are left out" if reason.endswith(NO_FACE) else UNREADABLE
-        found.setdefault(what, []).append(reason)
-    return found
-
-
 def _refuse_if_unfit(wanted: Wanted, labels: Sequence[int], reasons: Sequence[str]) -> None:
-    reasons = _by_kind(reasons).get(UNREADABLE, [])
     if len(reasons) > MOST_FAILED * len(wanted.clips):
         raise HarnessError(
             f"{len(reasons)} of {len(wanted.clips)} {wanted.split} clips cannot be read: {reasons[0]}"
         )
-    for label, word in ((REAL, "real"), (FAKE, "fake")):
+    for label, word in CLASSES.items():
         if label not in labels:
             raise HarnessError(
                 f"there is no {word} clip among the {len(labels)} {wanted.split} clips to train with"
             )
 
 
-def _cut(clip: Clip, wanted: Wanted) -> np.ndarray | str:
-    """The frames of one clip, uint8 `[T, S, S, 3]`, or why there are none."""
-    try:
-        taken, indices = read_frames(clip.path, (wanted.frames,)).take(wanted.frames)
-    except HarnessError as error:
-        return str(error)
-    try:
-        boxes = boxes_of(clip.attributes, wanted.crop, indices)
-        return crop_and_fit(taken, wanted.crop, boxes, wanted.size)
-    except HarnessError as error:
-        return f"{clip.path.name}: {error}"
+def _cut(clip: Clip, wanted: Wanted) -> View | str:
+    """The frames of one clip, or why there are none."""
+    need: Need = ("clean", 0, wanted.frames, wanted.size)
+    shown = show(clip, wanted.crop, [need])
+    return NO_FACE if shown.faceless else shown.error or shown.views[need][0]
 
 
-def _shape(wanted: Wanted, clips: int) -> tuple[int, ...]:
-    return (clips, wanted.frames, wanted.size, wanted.size, 3)
+def _shape(wanted: Wanted, rows: int) -> tuple[int, ...]:
+    return (rows, wanted.size, wanted.size, 3)
 
 
-def _bytes(wanted: Wanted, clips: int) -> int:
-    return int(np.prod(_shape(wanted, clips)))
+def _bytes(wanted: Wanted, rows: int) -> int:
+    return int(np.prod(_shape(wanted, rows)))
+
+
+def most_frames(clips: Sequence[Clip], frames: int) -> int:
+    """How many frames of these clips are kept at most: of a still image one."""
+    return sum(1 if is_image(clip.path) and not clip.path.is_dir() else frames for clip in clips)
 
 
 @contextmanager
 def _room(path: Path, wanted: Wanted) -> Iterator[np.memmap]:
     """A mapped file with room for all clips, which becomes `path` when the block ends without an error."""
-    needed = _bytes(wanted, len(wanted.clips))
+    most = most_frames(wanted.clips, wanted.frames)
+    needed = _bytes(wanted, most)
     with writing(path) as temporary:
         with temporary.open("r+b") as file:
             while True:
@@ -194,7 +214,7 @@ def _room(path: Path, wanted: Wanted) -> Iterator[np.memmap]:
                             f" {path.parent}, where {free / 1e9:.1f} GB are free; set GAPBENCH_HOME to a"
                             " larger disk"
                         ) from error
-        yield np.memmap(temporary, np.uint8, "r+", shape=_shape(wanted, len(wanted.clips)))
+        yield np.memmap(temporary, np.uint8, "r+", shape=_shape(wanted, most))
 
 
 def _reserve(file: int, needed: int) -> None:

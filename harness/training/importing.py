@@ -6,9 +6,11 @@ The format is chosen by name, or by the file's ending where only one comes into 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ import safetensors.torch
 import torch
 
 from harness import registry, weights
+from harness.contracts import FileWeights
 from harness.files import file_digest, seed_of, write_whole, writing
 from harness.progress import say
 from harness.types import HarnessError, Recipe, unknown
@@ -29,7 +32,10 @@ OWN = "gapbench"
 """Format of tensors under our own names; every trainable detector takes it."""
 ENDINGS: Mapping[str, tuple[str, ...]] = {OWN: (".safetensors",), "keras": (".h5", ".hdf5", ".keras")}
 """Format -> how its files end; any other format takes the files named in `TORCH`."""
-TORCH = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors")
+PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".p", ".pkl", ".pickle", ".th", ".pyth", ".model")
+TORCH = (*PICKLED, ".safetensors")
+STATED = ("key", "mean", "std", "fake_class")
+"""What whoever imports may state of a file, for importers that have a parameter for it."""
 TOLERANCE = 1e-4
 """Largest difference in logits, as a share of the largest logit, between a file's own network and ours."""
 
@@ -49,6 +55,14 @@ class ImportRequest:
     selected: str = "unknown"
     size: int | None = None
     frames: int | None = None
+    key: str | None = None
+    """Where in the file the tensors lie, e.g. `state_dict_ema`; None to find them."""
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    """Of R, G and B, or one number for all: what is shown is (pixel - mean) / std, for pixels from 0 to 1, or
+    from 0 to 255 where a number is above 1."""
+    fake_class: Sequence[int] | None = None
+    """Numbers of the classes that are fake, counted from 0."""
     replace: bool = False
     """Whether other weights of that name may be overwritten."""
 
@@ -65,14 +79,14 @@ def import_weights(wish: ImportRequest) -> ImportedWeights:
     form = _format(wish, entry)
     recipe = _recipe(entry)
     size, frames = wish.size or recipe.size, wish.frames or recipe.frames
-    importer = _read_own if form == OWN else entry.importers[form]
     with _told(wish.file, form):
         digest = file_digest(wish.file)
-        tensors = importer(wish.file)
-    detector = weights.empty_detector(entry, size, frames, recipe.options).eval()
-    weights.load_strictly(detector, tensors, wish.file.name, entry.name)
+        found = _read(wish, entry, form)
+    options = {**recipe.options, **found.options}
+    detector = weights.empty_detector(entry, size, frames, options).eval()
+    weights.load_strictly(detector, found.tensors, wish.file.name, entry.name)
     with _told(wish.file, form):
-        difference = _prove(importer, wish.file, detector)
+        difference = _prove(found.reference, wish.file, detector)
     record = ImportedWeights(
         detector=entry.name,
         name=name,
@@ -82,13 +96,47 @@ def import_weights(wish: ImportRequest) -> ImportedWeights:
         format=form,
         size=size,
         frames=frames,
-        options=dict(recipe.options),
+        options=options,
         trained_on=wish.trained_on,
         threshold=wish.threshold,
         selected=wish.selected,
         difference=difference,
+        assumed=[*found.notes],
     )
     return _store(record, detector, wish.replace)
+
+
+def _read(wish: ImportRequest, entry: registry.DetectorEntry, form: str) -> FileWeights:
+    """What the importer of that format finds in the file, told what is stated of it."""
+    importer: Callable[..., Any] = _read_own if form == OWN else entry.importers[form]
+    stated = {name: getattr(wish, name) for name in STATED if getattr(wish, name) is not None}
+    for name in stated:
+        if name not in inspect.signature(importer).parameters:
+            raise HarnessError(
+                f"--{name.replace('_', '-')} is not for weights of {entry.name} in the format {form}"
+            )
+    stated |= _pixels(wish)
+    found = importer(wish.file, **stated)
+    return found if isinstance(found, FileWeights) else FileWeights(found)
+
+
+def _pixels(wish: ImportRequest) -> dict[str, list[float]]:
+    """Mean and std of three channels, for pixels in [0, 1], where they are stated."""
+    if wish.mean is None and wish.std is None:
+        return {}
+    if wish.mean is None or wish.std is None:
+        raise HarnessError("--mean and --std go together: state both")
+    pixels = {"mean": [*wish.mean], "std": [*wish.std]}
+    for name, values in pixels.items():
+        if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
+            raise HarnessError(f"--{name} is one number or three (R, G, B), not {values}")
+    if min(pixels["std"]) <= 0:
+        raise HarnessError(f"--std is above 0, not {min(pixels['std']):g}")
+    scale = 1.0
+    if max(*pixels["mean"], *pixels["std"]) > 1:
+        say("note: a mean or std above 1 is one of pixels from 0 to 255: both are divided by 255")
+        scale = 255.0
+    return {name: [value / scale for value in (values * 3)[:3]] for name, values in pixels.items()}
 
 
 def _recipe(entry: registry.DetectorEntry) -> Recipe:
@@ -163,14 +211,13 @@ def _read_own(file: Path) -> dict[str, Any]:
         raise HarnessError(f"{file.name} is not a safetensors file: {str(error)[:120]}") from error
 
 
-def _prove(importer: Any, file: Path, detector: Any) -> float | None:
+def _prove(reference: Callable[[Any], Any] | None, file: Path, detector: Any) -> float | None:
     """Compare the detector with the file's own network on random pixels, where the importer has one."""
-    reference = getattr(importer, "reference", None)
     if reference is None:
         return None
     clips = _random_clips(detector.size)
     with torch.inference_mode():
-        ours, theirs = detector(clips).double(), reference(file, clips).double()
+        ours, theirs = detector(clips).double(), reference(clips).double()
     difference = float((ours - theirs).abs().max() / theirs.abs().max())
     spread = float((theirs.max() - theirs.min()) / theirs.abs().max())
     if not difference <= TOLERANCE:

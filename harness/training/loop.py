@@ -24,6 +24,7 @@ from harness.timing import spent
 from harness.training.augmentation import chosen
 from harness.training.batches import Draw, Footage
 from harness.types import HarnessError, Recipe, Runtime
+from harness.video.views import lots, put_back, scores_frames_singly, scores_of_view
 
 RESTART_EPOCHS = 10
 WARM_UP = 0.1
@@ -249,12 +250,19 @@ def rate_at(schedule: str, peak: float, step: int, steps: int, epochs: int) -> f
 def scores_of(detector: nn.Module, footage: Footage, runtime: Runtime) -> np.ndarray:
     """P(fake) `[clips]` of each clip: the mean of its frame scores."""
     detector.eval()
-    batch = max(1, min(runtime.batch, MOST_IMAGES // footage.pixels.shape[1]))
-    scores = [
-        score_clips(detector, footage.pixels[start : start + batch], runtime).mean(1)
-        for start in range(0, len(footage), batch)
-    ]
-    return np.concatenate(scores)
+    batch = max(1, min(runtime.batch, MOST_IMAGES // footage.frames))
+    single: bool | None = None
+    scores: list[np.floating] = []
+    for start in range(0, len(footage), batch):
+        views = footage.views(start, start + batch)
+        for view in views:
+            if single is None and view.short:
+                single = scores_frames_singly(lambda clips: score_clips(detector, clips, runtime), view)
+        said = put_back((lot, score_clips(detector, lot.batch, runtime)) for lot in lots(views, bool(single)))
+        scores += [
+            scores_of_view(view, one, bool(single))[0].mean() for view, one in zip(views, said, strict=True)
+        ]
+    return np.array(scores)
 
 
 def validation_auc(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -29,7 +29,7 @@ from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import TrainingJob
 from harness.training.loop import Course, Progressed, learn, scores_of
 from harness.training.starting import start_from
-from harness.types import SCORING, TRAINING, HarnessError, Runtime
+from harness.types import SCORING, TRAINING, HarnessError, Recipe, Runtime
 from harness.weights import read_weights
 
 POOL = 16
@@ -123,7 +123,9 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
         scores = scores_of(course.detector, validation, runtime)
     threshold = best_threshold(scores, validation.labels)
     failed = training.failed + validation.failed
-    measured = {"failed": failed, "seconds": time.monotonic() - started}
+    measured: dict[str, Any] = {"failed": failed, "seconds": time.monotonic() - started}
+    if faceless := training.faceless + validation.faceless:
+        measured["faceless"] = dict(faceless)
     with spent("write"):
         weights = _store(job, stem, state, threshold, measured)
     checkpoint.unlink(missing_ok=True)
@@ -184,14 +186,19 @@ def _footage(job: TrainingJob, folder: Path, again: bool) -> tuple[Footage, Foot
                 f"{job.trained_on} has no clip in its split {split}, so nothing can be trained on it"
             )
     training = limited(split_of(job.clips, "train"), recipe.clips)
-    pool = max(POOL, recipe.frames, recipe.train_frames)
+    pool, scored = frames_of(recipe)
     content = digest([job.version, job.faces, TRAINING, SCORING])
     decoded = plain(made_with(("training/frame_cache", "video"), [], {}))
     wanted = (
         Wanted(training, pool, recipe.size, job.crop, content, decoded, again),
-        Wanted(split_of(job.clips, "val"), recipe.frames, recipe.size, job.crop, content, decoded, again),
+        Wanted(split_of(job.clips, "val"), scored, recipe.size, job.crop, content, decoded, again),
     )
     return read_footage(wanted[0], folder), read_footage(wanted[1], folder)
+
+
+def frames_of(recipe: Recipe) -> tuple[int, int]:
+    """Frames of a clip that are kept for training, and that are scored for validation."""
+    return max(POOL, recipe.frames, recipe.train_frames), recipe.frames
 
 
 def _store(

@@ -14,7 +14,9 @@ from harness.types import unknown
 from harness.video import pyav_reader, torchcodec_reader
 from harness.video.packets import CONTAINERS as CONTAINERS
 from harness.video.packets import opened
-from harness.video.pyav_reader import Choose, Decoded
+from harness.video.pyav_reader import Choose as Choose
+from harness.video.pyav_reader import Decoded
+from harness.video.pyav_reader import Use as Use
 
 READERS = ("auto", "decord", "pyav", "torchcodec")
 """`auto` takes the fastest: PyAV, on every kind of file in tests/benchmarks/test_bench_decode.py."""
@@ -22,21 +24,32 @@ VARIABLE = "GAPBENCH_VIDEO_READER"
 """Environment variable that names the reader where no argument does."""
 
 
-def decode(path: Path, choose: Choose, reader: str | None = None) -> Decoded:
+def decode(path: Path, choose: Choose, reader: str | None = None, use: Use | None = None) -> Decoded:
     """The frames `choose(total)` wants (ascending): uint8 `[N, H, W, 3]` RGB, their indices, and the total.
 
+    With `use` each is handed on as it is decoded, `use(index, frame)`, and none is kept.
+
     `reader` is one of READERS; None stands for what $GAPBENCH_VIDEO_READER names, and that for `auto`.
-    Frames are turned by the quarters that the file says, as a player shows them. Anything unreadable,
-    damaged or cut off is a `HarnessError` that names the file. Damage inside a frame that the decoder
-    itself conceals cannot be seen, nor damage in frames that are not needed.
+    Frames are turned by the quarters that the file says and widened where its pixels are not square, as a
+    player shows them. Anything unreadable, damaged or cut off is a `HarnessError` that names the file. Damage
+    inside a frame that the decoder itself conceals cannot be seen, nor damage in frames that are not needed.
     """
     name = reader_named(reader)
     with opened(path) as film:
         if name == "decord" and (other := _decord()).exact(film):
-            return other.read(film, choose)
+            return _handed_on(other.read(film, choose), use)
         if name == "torchcodec" and torchcodec_reader.exact(film):
-            return torchcodec_reader.read(film, choose)
-        return pyav_reader.read(film, choose)
+            return _handed_on(torchcodec_reader.read(film, choose), use)
+        return pyav_reader.read(film, choose, use)
+
+
+def _handed_on(read: Decoded, use: Use | None) -> Decoded:
+    """What a reader that gives all frames at once gave, each to `use` where there is one."""
+    if use is None:
+        return read
+    for index, frame in zip(read[1], read[0], strict=True):
+        use(index, frame)
+    return read[0][:0], *read[1:]
 
 
 def reader_named(reader: str | None = None) -> str:

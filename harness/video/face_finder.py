@@ -1,19 +1,14 @@
-"""Finds the face of a clip with YuNet and follows it: the largest face that persists.
+"""Finds the faces in a frame with YuNet.
 
 YuNet (Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector") sees faces of about 10 to 300
 pixels. A frame is therefore looked at small first, where a face that fills it has that size, and larger
-only while no face is seen clearly. Where several people persist the largest is taken, who need not be
-the one that was forged.
+only while no face is seen clearly.
 """
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -21,12 +16,10 @@ import numpy as np
 
 from harness.types import HarnessError
 from harness.video.face_model import Model
-from harness.video.frames import Frames, read_frames
+from harness.video.frames import cut_square
 
-METHOD = 1
-"""Raised whenever the same clip and model come to give other boxes."""
-FRAMES = 16
-"""Evenly spaced frames of a clip that are looked at; between them boxes are interpolated."""
+METHOD = 2
+"""Raised whenever the same clip and model come to give other boxes, here or in `people`."""
 
 SIDES = (320, 640, 1280)
 """Longer side of a frame in the first, second and third look, in pixels; no frame is enlarged."""
@@ -36,10 +29,10 @@ CONFIDENCE = 0.7
 """Below it YuNet also sees faces in medals and in noise."""
 NON_MAXIMUM = 0.3
 """Overlap above which two boxes of one frame are one face."""
-REACH = 2.0
-"""Boxes are enlarged so much before their overlap is taken: a face may move by its own width."""
-LINKED = 0.3
-"""Least overlap (intersection over union, enlarged) of one face in two frames; it bounds growth too."""
+MOST_FACES = 16
+"""Faces of a frame that are followed, the largest."""
+SMALL = 32
+"""Side of the pictures by which frames and faces are told apart, in pixels."""
 
 
 class Face(NamedTuple):
@@ -54,37 +47,17 @@ class Face(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """Where the face of a clip is, in the frames that were looked at."""
+class Look:
+    """What one frame shows of people, and enough of its pixels to tell it from other frames."""
 
-    indices: tuple[int, ...]
-    """Frames of the file, 0-based, ascending; at least one."""
-    boxes: tuple[tuple[float, float, float, float], ...]
-    """[x, y, w, h] in pixels of the clean frame, one for each index."""
-
-    def at(self, indices: Sequence[int]) -> list[list[float]]:
-        """[x, y, w, h] in any frames of the file: interpolated linearly, held before the first and after the
-        last that were looked at."""
-        values = np.array(self.boxes, dtype=np.float64)
-        columns = [np.interp(indices, self.indices, values[:, part]) for part in range(4)]
-        return np.stack(columns, axis=1).tolist()
-
-    def to_json(self) -> str:
-        """The track as one line of JSON."""
-        return json.dumps({"indices": self.indices, "boxes": self.boxes}, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Track:
-        """The track written by `to_json`; anything else is a `HarnessError`."""
-        try:
-            read = json.loads(text)
-            boxes = tuple((float(x), float(y), float(w), float(h)) for x, y, w, h in read["boxes"])
-            track = cls(tuple(int(index) for index in read["indices"]), boxes)
-        except (ValueError, TypeError, KeyError) as error:
-            raise HarnessError(f"not a stored face track: {text[:60]!r}") from error
-        if not boxes or len(boxes) != len(track.indices):
-            raise HarnessError(f"a stored face track has {len(track.indices)} frames and {len(boxes)} boxes")
-        return track
+    faces: tuple[Face, ...]
+    """The largest first."""
+    picture: np.ndarray
+    """The whole frame, uint8 `[SMALL, SMALL, 3]` RGB."""
+    portraits: tuple[np.ndarray, ...]
+    """The square around each face, likewise."""
+    shape: tuple[int, int]
+    """Height and width of the frame in pixels."""
 
 
 class Finder:
@@ -99,9 +72,8 @@ class Finder:
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides which boxes are found, for hashing."""
-        looks = {"frames": FRAMES, "sides": list(SIDES), "clear": CLEAR, "confidence": CONFIDENCE}
-        links = {"non_maximum": NON_MAXIMUM, "reach": REACH, "linked": LINKED}
-        return {"yunet_sha256": self.model.sha256, "method": METHOD, **looks, **links}
+        looks = {"sides": list(SIDES), "clear": CLEAR, "confidence": CONFIDENCE, "non_maximum": NON_MAXIMUM}
+        return {"yunet_sha256": self.model.sha256, "method": METHOD, **looks}
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """The faces in a frame uint8 `[H, W, 3]` RGB, the largest first."""
@@ -114,6 +86,12 @@ class Finder:
             if clear or scale == 1.0:
                 break
         return sorted(found, key=lambda face: (-face.w * face.h, face))
+
+    def look(self, frame: np.ndarray) -> Look:
+        """The faces in a frame uint8 `[H, W, 3]` RGB, with small pictures of it and of them."""
+        faces = tuple(self.detect(frame)[:MOST_FACES])
+        squares = [cut_square(frame[None], face[:4])[0] for face in faces]
+        return Look(faces, _small(frame), tuple(map(_small, squares)), (frame.shape[0], frame.shape[1]))
 
     def _look(self, frame: np.ndarray, scale: float) -> list[Face]:
         height, width = frame.shape[:2]
@@ -140,55 +118,5 @@ class Finder:
         return self._own.network
 
 
-def find_track(path: Path, finder: Finder) -> Track | None:
-    """The face of a clip, None when there is none; an unreadable clip is a `HarnessError`."""
-    return follow(read_frames(path, (FRAMES,)), finder)
-
-
-def follow(frames: Frames, finder: Finder) -> Track | None:
-    """The largest face that persists over these frames, None when there is no face.
-
-    A face persists when it is seen in half of the frames, or where none is, when no face is seen in more.
-    The largest has the greatest area, summed over the frames.
-    """
-    tracks = link([finder.detect(frame) for frame in frames.pixels])
-    if not tracks:
-        return None
-    enough = min(len(frames.indices) / 2, max(len(track) for track in tracks))
-    persisting = [track for track in tracks if len(track) >= enough]
-    best = max(persisting, key=lambda track: sum(face.w * face.h for face in track.values()))
-    boxes = tuple((face.x, face.y, face.w, face.h) for face in best.values())
-    return Track(tuple(frames.indices[place] for place in best), boxes)
-
-
-def link(looks: Sequence[Sequence[Face]]) -> list[dict[int, Face]]:
-    """Faces of successive frames joined into tracks: each maps the place of a frame to the face in it.
-
-    Each face joins at most one track and each track takes at most one face of a frame, greatest overlap
-    first. A face that was hidden for a while goes on where it was last seen.
-    """
-    tracks: list[dict[int, Face]] = []
-    for place, faces in enumerate(looks):
-        pairs = product(range(len(tracks)), range(len(faces)))
-        overlaps = [(-_overlap(_last(tracks[track]), faces[face]), track, face) for track, face in pairs]
-        free = set(range(len(faces)))
-        for overlap, track, face in sorted(overlaps):
-            if -overlap >= LINKED and face in free and place not in tracks[track]:
-                tracks[track][place] = faces[face]
-                free.remove(face)
-        tracks += [{place: faces[face]} for face in sorted(free)]
-    return tracks
-
-
-def _last(track: dict[int, Face]) -> Face:
-    return track[max(track)]
-
-
-def _overlap(one: Face, other: Face) -> float:
-    """Intersection over union of the boxes enlarged around their centres."""
-    shared = 1.0
-    for at, side in ((0, 2), (1, 3)):
-        apart = abs(one[at] + one[side] / 2 - other[at] - other[side] / 2)
-        reach = REACH * (one[side] + other[side]) / 2 - apart
-        shared *= max(0.0, min(reach, REACH * one[side], REACH * other[side]))
-    return shared / (REACH**2 * (one.w * one.h + other.w * other.h) - shared)
+def _small(picture: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)

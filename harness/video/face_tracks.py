@@ -22,7 +22,8 @@ from harness.progress import Progress
 from harness.trees import clip_stamp
 from harness.types import Clip, HarnessError
 from harness.video import face_finder, face_model
-from harness.video.face_finder import Finder, Track, find_track
+from harness.video.face_finder import Finder
+from harness.video.people import FRAMES, Faces, find_faces
 
 FILE = "faces.sqlite"
 WRITE_EVERY_SECONDS = 0.5
@@ -33,8 +34,10 @@ TABLE = """CREATE TABLE IF NOT EXISTS faces (
     clip TEXT, stamp TEXT, finder TEXT, track TEXT, PRIMARY KEY (clip, stamp, finder)
 ) WITHOUT ROWID"""
 
-Found = Track | None | str
-"""The face of a clip, None where there is none, or why the clip could not be read."""
+Known = Mapping[int, Faces | None]
+"""Number of scored frames -> who is seen in them; None where there is no face."""
+Found = Known | str
+"""That, or why the clip could not be read."""
 Looked = Generator[tuple[Clip, Found], None, None]
 
 
@@ -51,22 +54,29 @@ class FaceCache:
         self.finder = finder
         self._finder = digest([finder.identity, cv2.__version__])
 
-    def tracks(self, clips: Sequence[Clip], name: str, threads: int = 2) -> dict[str, Found]:
-        """The face of each clip by clip id; those not yet known are looked for, several at a time.
+    def faces(
+        self, clips: Sequence[Clip], name: str, counts: Iterable[int] = (FRAMES,), threads: int = 2
+    ) -> dict[str, Found]:
+        """The faces of each clip by clip id; those not yet known are looked for, several clips at a time.
 
-        `name` is shown with the progress. A file that cannot serve as a cache is a `HarnessError`.
+        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the progress. A
+        file that cannot serve as a cache is a `HarnessError`.
         """
+        wanted = sorted(set(counts))
         stamps = {clip.id: json.dumps(clip_stamp(clip.path)) for clip in clips}
         with self._open() as base:
-            known = self._known(base, stamps)
-            wanted = [clip for clip in clips if clip.id not in known]
-            if wanted:
-                looked = self._kept(base, stamps, _looked_for(wanted, self.finder, threads))
-                with Progress(f"find faces in {name}", len(wanted)) as progress, closing(looked):
+            known: dict[str, Found] = dict(self._known(base, stamps, wanted))
+            rest = [clip for clip in clips if clip.id not in known]
+            if rest:
+                looked = self._kept(base, stamps, _looked_for(rest, self.finder, wanted, threads))
+                with Progress(f"find faces in {name}", len(rest)) as progress, closing(looked):
                     for clip, found in looked:
                         known[clip.id] = found
                         progress.advance()
         return {clip.id: known[clip.id] for clip in clips}
+
+    def _key(self, count: int) -> str:
+        return digest([self._finder, count])
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -84,13 +94,17 @@ class FaceCache:
                 f"the stored faces {self.path} cannot be used ({error}); deleting the file loses nothing else"
             ) from error
 
-    def _known(self, base: sqlite3.Connection, stamps: Mapping[str, str]) -> dict[str, Found]:
+    def _known(
+        self, base: sqlite3.Connection, stamps: Mapping[str, str], counts: Sequence[int]
+    ) -> dict[str, Known]:
+        """What is known of the clips of which all counts are known."""
         query = "SELECT track FROM faces WHERE clip = ? AND stamp = ? AND finder = ?"
-        known: dict[str, Found] = {}
+        known: dict[str, Known] = {}
         for clip, stamp in stamps.items():
-            row = base.execute(query, (clip, stamp, self._finder)).fetchone()
-            if row is not None:
-                known[clip] = None if row[0] is None else Track.from_json(row[0])
+            rows = [base.execute(query, (clip, stamp, self._key(count))).fetchone() for count in counts]
+            if None not in rows:
+                found = [None if row[0] is None else Faces.from_json(row[0]) for row in rows]
+                known[clip] = dict(zip(counts, found, strict=True))
         return known
 
     def _kept(self, base: sqlite3.Connection, stamps: Mapping[str, str], looked: Looked) -> Looked:
@@ -101,8 +115,9 @@ class FaceCache:
             with closing(looked):
                 for clip, found in looked:
                     if not isinstance(found, str):
-                        track = None if found is None else found.to_json()
-                        lines.append((clip.id, stamps[clip.id], self._finder, track))
+                        for count, faces in found.items():
+                            text = None if faces is None else faces.to_json()
+                            lines.append((clip.id, stamps[clip.id], self._key(count), text))
                     if time.monotonic() >= due:
                         _write(base, lines)
                         lines, due = [], time.monotonic() + WRITE_EVERY_SECONDS
@@ -116,12 +131,12 @@ def _write(base: sqlite3.Connection, lines: Sequence[tuple[str, str, str, str | 
         base.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?)", lines)
 
 
-def _looked_for(clips: Sequence[Clip], finder: Finder, threads: int) -> Looked:
-    """Each clip with its face, as they are found; few are under way at a time, however many there are."""
+def _looked_for(clips: Sequence[Clip], finder: Finder, counts: Sequence[int], threads: int) -> Looked:
+    """Each clip with its faces, as they are found; few are under way at a time, however many there are."""
 
     def look(clip: Clip) -> tuple[Clip, Found]:
         try:
-            return clip, find_track(clip.path, finder)
+            return clip, find_faces(clip.path, finder, counts)
         except HarnessError as error:
             return clip, str(error)
 
@@ -164,18 +179,20 @@ def faces_missing() -> str | None:
     return None
 
 
-def located(clips: Iterable[Clip], crop: str, name: str) -> tuple[Clip, ...]:
-    """The clips, for the crop `face` each with its `track` (None where no face was found).
+def located(
+    clips: Iterable[Clip], crop: str, name: str, counts: Iterable[int] = (FRAMES,)
+) -> tuple[Clip, ...]:
+    """The clips, for the crop `face` each with its `faces`: number of scored frames -> who is seen in them.
 
-    Boxes that were found before are not looked for again; `name` is shown with the progress. A clip
-    that cannot be read gets no track: reading it to score it fails once more, and is counted then.
+    Faces that were found before are not looked for again; `name` is shown with the progress. A clip
+    that cannot be read gets none: reading it to score it fails once more, and is counted then.
     """
     listed: Sequence[Clip] = tuple(clips)
     if crop != "face":
         return tuple(listed)
-    found = FaceCache(home() / "faces", finder()).tracks(listed, name)
-    tracks = {clip: track for clip, track in found.items() if not isinstance(track, str)}
+    found = FaceCache(home() / "faces", finder()).faces(listed, name, counts)
+    known = {clip: faces for clip, faces in found.items() if not isinstance(faces, str)}
     return tuple(
-        replace(clip, attributes={**clip.attributes, "track": tracks[clip.id]}) if clip.id in tracks else clip
+        replace(clip, attributes={**clip.attributes, "faces": known[clip.id]}) if clip.id in known else clip
         for clip in listed
     )

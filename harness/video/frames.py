@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from harness.trees import IMAGES, files, is_image
+from harness.trees import is_image
 from harness.types import CROPS, FACE_CROPS, HarnessError
-from harness.video.decoding import decode
+from harness.video import decoding
+from harness.video.decoding import Choose, decode
+from harness.video.frame_folder import frame_tracks
 
 BOX_MARGIN = 1.3
 """Side of the square cut around a face, in longer sides of its box."""
-NUMBER = re.compile(r"\d+")
 NO_FACE = "no face was found"
 
 # What it would print on a damaged file is said by the HarnessError.
@@ -38,12 +38,24 @@ def sample_indices(total: int, frames: int) -> list[int]:
 class Frames:
     """The decoded frames of one clip, each once."""
 
-    pixels: np.ndarray
-    """uint8 `[N, H, W, 3]` RGB, contiguous."""
+    pictures: Sequence[np.ndarray]
+    """uint8 `[H, W, 3]` RGB each, contiguous; empty where they were handed on (`use`)."""
     indices: tuple[int, ...]
     """Which frames of the file they are: distinct, ascending, 0-based."""
     total: int
     """Frames in the file."""
+    tracks: int = 1
+    """Faces that a folder holds pictures of; the frames are those of the face that most frames show."""
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """All in one array uint8 `[N, H, W, 3]`; pictures that differ in size are a `HarnessError`."""
+        if isinstance(self.pictures, np.ndarray):
+            return self.pictures
+        shapes = sorted({f"{picture.shape[1]}x{picture.shape[0]}" for picture in self.pictures})
+        if len(shapes) > 1:
+            raise HarnessError(f"its frames differ in size ({', '.join(shapes)})")
+        return np.stack(self.pictures)
 
     def take(self, frames: int, pixels: np.ndarray | None = None) -> tuple[np.ndarray, tuple[int, ...]]:
         """The evenly spaced selection of `frames` frames, uint8 `[frames, H, W, 3]`, and their indices.
@@ -61,12 +73,21 @@ class Frames:
         return source[[place[index] for index in wanted]], wanted
 
 
-def read_frames(path: Path, counts: Iterable[int], reader: str | None = None) -> Frames:
+Use = Callable[[int, np.ndarray, int], None]
+"""(frame of the file, its pixels uint8 `[H, W, 3]` RGB, frames in the file): called for each wanted frame as
+it is decoded."""
+
+
+def read_frames(
+    path: Path, counts: Iterable[int], reader: str | None = None, use: Use | None = None, track: int = 0
+) -> Frames:
     """Decode, once each, the frames that even samplings of `counts` frames need.
 
-    The path is a video, an image (one frame), or a folder whose images are the frames, in the order of
-    the last number in their names. `reader` is one of `decoding.READERS`; None stands for what
-    $GAPBENCH_VIDEO_READER names, and that for `auto`. They give the same frames, to the bit.
+    The path is a video, an image (one frame), or a folder whose images are the frames, in the order that
+    their names tell (`frame_folder`); of a folder with several faces, those of the face number `track`.
+    `reader` is one of `decoding.READERS`; None stands for what $GAPBENCH_VIDEO_READER names, and that for
+    `auto`. They give the same frames, to the bit. With `use` each frame is handed on as it is decoded and
+    none is kept: a long clip of large frames then needs the memory of a few.
 
     Whatever cannot be read in full is a `HarnessError` that names the file and what is wrong with it.
     Every call opens its own decoder, so several threads may read at once.
@@ -75,45 +96,45 @@ def read_frames(path: Path, counts: Iterable[int], reader: str | None = None) ->
     if not wanted:
         raise HarnessError(f"{path.name}: no frame count was asked for")
 
-    def choose(total: int) -> list[int]:
-        return sorted({index for count in wanted for index in sample_indices(total, count)})
+    total = 0
 
+    def choose(found: int) -> list[int]:
+        nonlocal total
+        total = found
+        return sorted({index for count in wanted for index in sample_indices(found, count)})
+
+    hand = None if use is None else lambda index, frame: use(index, frame, total)
     try:
         size = path.stat().st_size
         if path.is_dir():
-            return _read_folder(path, choose)
+            return _read_folder(path, choose, hand, track)
         if not path.is_file():
             raise HarnessError(f"{path.name}: not a file")
         if size == 0:
             raise HarnessError(f"{path.name}: the file is empty")
         if is_image(path):
-            return Frames(_read_image(path)[None], (0,), 1)
+            return _read_images(path, [path], choose(1), hand)
     except OSError as error:
         raise HarnessError(f"{path.name}: {error.strerror}") from error
-    pixels, indices, total = decode(path, choose, reader)
+    pixels, indices, total = decode(path, choose, reader, hand)
     return Frames(pixels, tuple(indices), total)
 
 
-def frame_files(folder: Path) -> list[Path]:
-    """The images of a folder that holds the frames of a clip, in the order of time."""
-
-    def moment(path: Path) -> tuple[int, str]:
-        numbers = NUMBER.findall(path.stem)
-        return (int(numbers[-1]) if numbers else -1, path.name)
-
-    return sorted(files(folder, IMAGES), key=moment)
-
-
-def _read_folder(path: Path, choose: Callable[[int], list[int]]) -> Frames:
-    found = frame_files(path)
+def _read_folder(path: Path, choose: Choose, use: decoding.Use | None, track: int) -> Frames:
+    found = frame_tracks(path)
     if not found:
         raise HarnessError(f"{path.name}: the folder holds no image")
-    indices = choose(len(found))
-    frames = [_read_image(found[index]) for index in indices]
-    shapes = sorted({f"{frame.shape[1]}x{frame.shape[0]}" for frame in frames})
-    if len(shapes) > 1:
-        raise HarnessError(f"{path.name}: its frames differ in size ({', '.join(shapes)})")
-    return Frames(np.stack(frames), tuple(indices), len(found))
+    frames = found[track]
+    return replace(_read_images(path, frames, choose(len(frames)), use), tracks=len(found))
+
+
+def _read_images(
+    path: Path, files: Sequence[Path], indices: Sequence[int], use: decoding.Use | None
+) -> Frames:
+    pictures: list[np.ndarray] = []
+    for index in indices:
+        (use or (lambda _, picture: pictures.append(picture)))(index, _read_image(files[index]))
+    return Frames(pictures, tuple(indices), len(files))
 
 
 def _read_image(path: Path) -> np.ndarray:
@@ -127,23 +148,20 @@ Box = Sequence[float]
 """[x, y, w, h] in pixels."""
 
 
-def boxes_of(facts: Mapping[str, Any], crop: str, indices: Sequence[int]) -> list[Box] | None:
-    """The face box in each of these frames of a clip, from its attributes; None where the crop needs none.
+def box_of(facts: Mapping[str, Any], shape: Sequence[int]) -> Box:
+    """The clip's own `box`, for the crop `boxes`.
 
-    `boxes` takes the clip's `box` for all of them, `face` the place of its `track` in each.
+    One that is none, or lies outside the frame `[H, W, ...]`, is a `HarnessError`: there is no face.
     """
-    if crop not in FACE_CROPS:
-        return None
-    if crop == "face":
-        if "track" not in facts:
-            raise HarnessError("its face could not be looked for, because the clip could not be read then")
-        if facts["track"] is None:
-            raise HarnessError(NO_FACE)
-        return list(facts["track"].at(indices))
     box = facts.get("box")
     if box is None or len(box) != 4 or not box[2] > 0 or not box[3] > 0:
         raise HarnessError(f"the crop 'boxes' needs a face box [x, y, w, h] in pixels, not {box!r}")
-    return [box] * len(indices)
+    (x, y, w, h), (height, width) = box, shape[:2]
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        raise HarnessError(
+            f"the face box [{x:g}, {y:g}, {w:g}, {h:g}] lies outside the {width}x{height} frame"
+        )
+    return list(box)
 
 
 def crop_and_fit(pixels: np.ndarray, crop: str, boxes: Sequence[Box] | None, size: int) -> np.ndarray:
@@ -160,7 +178,7 @@ def crop_and_fit(pixels: np.ndarray, crop: str, boxes: Sequence[Box] | None, siz
         pixels = pixels[:, top : top + side, left : left + side]
     elif crop in FACE_CROPS:
         pairs = zip(pixels, boxes or (), strict=True)
-        return np.concatenate([_fit(_cut_square(frame[None], box), size) for frame, box in pairs])
+        return np.concatenate([_fit(cut_square(frame[None], box), size) for frame, box in pairs])
     elif crop != "none":
         raise HarnessError(f"unknown crop {crop!r} (known: {', '.join(CROPS)})")
     return _fit(pixels, size)
@@ -174,7 +192,8 @@ def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
     return np.stack([cv2.resize(frame, (size, size), interpolation=how) for frame in pixels])
 
 
-def _cut_square(pixels: np.ndarray, box: Box) -> np.ndarray:
+def cut_square(pixels: np.ndarray, box: Box) -> np.ndarray:
+    """The square around a box in frames `[T, H, W, 3]`, `BOX_MARGIN` x the longer side of the box."""
     x, y, w, h = box
     side = max(1, round(BOX_MARGIN * max(w, h)))
     rows, before_rows = _span(round(y + h / 2 - side / 2), side, pixels.shape[1])

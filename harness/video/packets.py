@@ -7,10 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import av
+from av.stream import Disposition
 
 from harness.types import HarnessError
 from harness.video.bitstream import Coded, Tell, teller
@@ -23,6 +25,9 @@ KEPT_BYTES = 1 << 27
 """Packets stay in memory up to this size in all; those of a larger file are read once more."""
 TOLERATED_SECONDS = 0.5
 """How far a Matroska stream may end before the duration it promises."""
+COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+MOST_ASPECT = 8
+"""Pixels more than so many times wider than high, or higher than wide, are a damaged header."""
 CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
@@ -91,13 +96,21 @@ class Film:
             return False
         return all(not packet.key or (packet.coded and packet.coded.afresh) for packet in self.seen)
 
+    @property
+    def aspect(self) -> Fraction:
+        """Width of a pixel by its height, 1 where the file does not say; a `HarnessError` if it is absurd."""
+        said = self.stream.sample_aspect_ratio or Fraction(1)
+        if not 1 <= max(said, 1 / said) <= MOST_ASPECT:
+            raise HarnessError(f"{self.path.name}: its pixels cannot be {said.numerator}:{said.denominator}")
+        return said
+
     def packets(self) -> Iterator[av.Packet]:
         """The packets in the order they lie in the file."""
         if self.kept:
             yield from self.kept
             return
         with _open(self.path) as container:
-            yield from _demux(container, container.streams.video[0])
+            yield from _demux(container, container.streams[self.stream.index])
 
     def check_length(self, total: int, end: float) -> None:
         """An error if fewer frames, or seconds, were found than the header promises."""
@@ -123,15 +136,24 @@ def opened(path: Path) -> Iterator[Film]:
         yield film
 
 
+def film_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The video that players show: never a cover; of several the one marked as default, else the best."""
+    films = [stream for stream in container.streams.video if not stream.disposition & COVERS]
+    marked = [stream for stream in films if stream.disposition & Disposition.default]
+    best = container.streams.best("video")
+    found = marked or films
+    return best if best in found else next(iter(found), None)
+
+
 def reason(error: Exception) -> str:
     """What ffmpeg says is wrong, in one line."""
     return (str(getattr(error, "strerror", None) or error).splitlines() or [type(error).__name__])[0]
 
 
 def _film(path: Path, container: av.container.InputContainer) -> Film:
-    if not container.streams.video:
+    stream = film_stream(container)
+    if stream is None:
         raise HarnessError(f"{path.name}: has no video stream")
-    stream = container.streams.video[0]
     # Clips are read side by side, so one thread each.
     stream.codec_context.thread_count = 1
     name = next((kind for kind in INDEXED if kind in container.format.name), container.format.name)

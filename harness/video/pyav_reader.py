@@ -16,8 +16,11 @@ from harness.video.packets import Film, Order, reason
 
 Choose = Callable[[int], list[int]]
 """(frames in the file) -> those that are wanted, ascending."""
+Use = Callable[[int, np.ndarray], None]
+"""(index, frame uint8 `[H, W, 3]` RGB): what is done with a wanted frame as it is decoded."""
 Decoded = tuple[np.ndarray, list[int], int]
-"""The wanted frames uint8 `[N, H, W, 3]` RGB, their indices, and the frames in the file."""
+"""The wanted frames uint8 `[N, H, W, 3]` RGB, their indices, and the frames in the file; no frames where each
+was used as it was decoded."""
 
 CONVERTED = (0, 1, 2, 4, 5, 6, 7, 9)
 """Colour matrices (ITU-T H.273, table 4) that ffmpeg converts; others are taken for BT.601, as by decord."""
@@ -27,17 +30,19 @@ ALIKE = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", *FULL)
 """Pixel formats of 8 bits a channel, by their names in ffmpeg: those of full colour resolution, and all."""
 
 
-def read(film: Film, choose: Choose) -> Decoded:
+def read(film: Film, choose: Choose, use: Use | None = None) -> Decoded:
     """The wanted frames of a film."""
-    return _sought(film, film.order, choose) if film.order else _counted(film, choose)
+    return _sought(film, film.order, choose, use) if film.order else _counted(film, choose, use)
 
 
 def alike(film: Film) -> bool:
     """Whether every reader makes the same RGB of these frames.
 
-    They do, to the bit, of 8 bits a channel. Deeper colours, interlaced frames, and colour planes of lower
-    resolution under a frame of odd height come out differently.
+    They do, to the bit, of 8 bits a channel. Deeper colours, interlaced frames, pixels that are not square,
+    and colour planes of lower resolution under a frame of odd height come out differently.
     """
+    if film.aspect != 1:
+        return False
     codec = film.stream.codec_context
     if codec.pix_fmt not in ALIKE or (codec.height % 2 and codec.pix_fmt not in FULL):
         return False
@@ -55,43 +60,56 @@ def first_frame(film: Film) -> av.VideoFrame:
 
 
 class _Sheet:
-    """Frames written into one array as they are decoded."""
+    """Frames written into one array as they are decoded, or handed on."""
 
-    def __init__(self, count: int) -> None:
-        self.blank = set(range(count))
+    def __init__(self, film: Film, indices: Sequence[int], use: Use | None) -> None:
+        self.indices = indices
+        self.blank = set(range(len(indices)))
         """Places at which no frame was written yet."""
-        self.pixels = np.empty((count, 0, 0, 3), np.uint8)
+        self.pixels = np.empty((0 if use else len(indices), 0, 0, 3), np.uint8)
         """`[N, H, W, 3]` RGB once one was."""
+        self._use = use
+        self._shape: tuple[int, ...] = ()
+        self._aspect = film.aspect
         self._shaper = VideoReformatter()
 
     def write(self, at: int, frame: av.VideoFrame) -> None:
-        """Put a frame at its place, in RGB and turned (by quarters) as the file says."""
-        space = None if frame.colorspace in CONVERTED else Colorspace.ITU601
-        flat = self._shaper.reformat(
-            frame, format="rgb24", src_colorspace=space, dst_colorspace=space, threads=1
-        )
-        plane = flat.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        pixels = rows[: flat.height, : 3 * flat.width].reshape(flat.height, flat.width, 3)
+        """Put a frame at its place, in RGB, widened and turned (by quarters) as the file says."""
+        pixels = self._rgb(frame)
         quarters, rest = divmod(frame.rotation, 90)
         if rest == 0:
             pixels = np.rot90(pixels, quarters)
+        if pixels.shape != (self._shape or pixels.shape):
+            raise ValueError("its frames differ in size")
+        self._shape = pixels.shape
+        self.blank.discard(at)
+        if self._use is not None:
+            self._use(self.indices[at], np.ascontiguousarray(pixels))
+            return
         if self.pixels.size == 0:
             self.pixels = np.empty((len(self.pixels), *pixels.shape), np.uint8)
-        if pixels.shape != self.pixels.shape[1:]:
-            raise ValueError("its frames differ in size")
         self.pixels[at] = pixels
-        self.blank.discard(at)
+
+    def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        space = None if frame.colorspace in CONVERTED else Colorspace.ITU601
+        width = max(1, round(frame.width * self._aspect))
+        shape = {} if width == frame.width else {"width": width, "height": frame.height}
+        flat = self._shaper.reformat(
+            frame, format="rgb24", src_colorspace=space, dst_colorspace=space, threads=1, **shape
+        )
+        plane = flat.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return rows[: flat.height, : 3 * flat.width].reshape(flat.height, flat.width, 3)
 
 
-def _sought(film: Film, order: Order, choose: Choose) -> Decoded:
+def _sought(film: Film, order: Order, choose: Choose, use: Use | None) -> Decoded:
     total = len(order.shown)
     if total == 0:
         raise HarnessError(f"{film.path.name}: no frame can be decoded")
     indices = choose(total)
     places = [order.shown[index] for index in indices]
     wanted = {order.times[place]: at for at, place in enumerate(places)}
-    sheet = _Sheet(len(indices))
+    sheet = _Sheet(film, indices, use)
     try:
         for frame in _decode(film, _fed(order, places)):
             if frame.pts in wanted:
@@ -143,21 +161,24 @@ def _rest(codec: av.VideoCodecContext) -> Iterator[av.VideoFrame]:
     codec.flush_buffers()
 
 
-def _counted(film: Film, choose: Choose) -> Decoded:
-    """Decodes everything, and once more only if the file shows more or fewer frames than it has packets."""
+def _counted(film: Film, choose: Choose, use: Use | None) -> Decoded:
+    """Decodes everything, and once more only if the file shows more or fewer frames than it has packets.
+
+    Then `use` is called for some frames that are not among the wanted ones.
+    """
     total = sum(not packet.hidden for packet in film.seen)
     indices = choose(total) if total else []
-    sheet, found = _all_through(film, indices)
+    sheet, found = _all_through(film, indices, use)
     if found != total:
         total, indices = found, choose(found)
-        sheet, _ = _all_through(film, indices)
+        sheet, _ = _all_through(film, indices, use)
     return sheet.pixels, indices, total
 
 
-def _all_through(film: Film, indices: Sequence[int]) -> tuple[_Sheet, int]:
+def _all_through(film: Film, indices: Sequence[int], use: Use | None) -> tuple[_Sheet, int]:
     """The frames at these indices, and how many there are."""
     wanted = {index: at for at, index in enumerate(indices)}
-    sheet, found, end = _Sheet(len(indices)), 0, 0.0
+    sheet, found, end = _Sheet(film, indices, use), 0, 0.0
     try:
         for frame in _decode(film, dict.fromkeys(range(len(film.seen)), False)):
             if found in wanted:

@@ -22,11 +22,11 @@ import torch
 
 from harness import registry
 from harness.evaluation.cell_keys import Job, TestSet, cell_file
-from harness.evaluation.clip_views import perturb, show
 from harness.evaluation.contestants import Contestant
 from harness.evaluation.engine import score_dataset
 from harness.runtime import device
 from harness.types import FAKE, REAL, Cell, Clip, Runtime
+from harness.video.clip_views import perturb, show
 from harness.video.frames import read_frames
 
 CROP = "center"

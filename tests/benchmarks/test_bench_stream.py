@@ -10,9 +10,9 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from harness import registry
-from harness.evaluation.clip_views import Need, Shown, show
 from harness.process import in_order
 from harness.types import Clip
+from harness.video.clip_views import Need, Shown, show
 from tests.benchmarks.filming import film, many
 
 NEEDS: list[Need] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,9 @@ def test_a_file_of_scores_is_measured_without_torch() -> None:
     code = (
         "import sys; from argparse import Namespace as N; from pathlib import Path\n"
         "from harness.cli.metrics import run_metrics\n"
-        "said = dict(matrix=None, map=[], name=None, threshold=None, prevalence=None, labels=None)\n"
-        "code = run_metrics(N(predictions=Path('scores.csv'), results=Path('results'), csv=False, **said))\n"
+        "said = dict.fromkeys(('matrix', 'name', 'threshold', 'prevalence', 'labels', 'frames_of'))\n"
+        "said |= dict(map=[], predictions=Path('scores.csv'), results=Path('results'), csv=False)\n"
+        "code = run_metrics(N(**said))\n"
         "print(code, sorted({'torch', 'timm', 'mlflow'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -45,7 +47,11 @@ def test_the_file_of_scores_is_never_overwritten_by_its_tables(capsys: pytest.Ca
         ("empty.parquet", b"", "empty.parquet cannot be read"),
         ("text.parquet", b"clip_id,label,score\n1,0,0.5\n", "text.parquet cannot be read"),
         ("junk.csv", bytes(range(256)) * 20, "junk.csv"),
-        ("text.csv.gz", b"clip_id,label,score\n1,0,0.5\n", "text.csv.gz cannot be read"),
+        (
+            "cut.csv.gz",
+            gzip.compress(b"clip_id,label,score\n1,0,0.5\n" * 99)[:40],
+            "cut.csv.gz cannot be read",
+        ),
         ("bare.csv", b"clip_id,label,score\n", "bare.csv has no rows"),
         (
             "twin.csv",
@@ -53,10 +59,15 @@ def test_the_file_of_scores_is_never_overwritten_by_its_tables(capsys: pytest.Ca
             "twin.csv has several columns named 'score'",
         ),
         ("ragged.csv", b"clip_id,label,score\n1,0,0.5\n2,1\n", "ragged.csv cannot be read"),
-        ("semicolons.csv", b"clip_id;label;score\n1;0;0.5\n", "is not separated by commas"),
+        (
+            "spaces.csv",
+            b"clip_id label score\n1 0 0.5\n",
+            "has no column 'clip_id' (it has: clip_id label score)",
+        ),
+        ("sheet.csv", b"PK\x03\x04", "it is a spreadsheet or a zip archive; export it as CSV"),
         ("scores.xlsx", b"", "scores.xlsx is none of .csv"),
         ("latin.csv", "clip_id,label,score\né,0,0.5\n".encode("latin-1"), "latin.csv"),
-        ("names.csv", "clip_id,labél,score\n1,0,0.5\n".encode("latin-1"), "column names are not UTF-8"),
+        ("names.csv", "clip_id,labél,score\n1,0,0.5\n".encode("latin-1"), "neither UTF-8 nor UTF-16 text"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(

@@ -1,4 +1,4 @@
-"""Where `data.toml` is found, and what folders in it mean."""
+"""Where a dataset is said to lie: in the environment, or in the nearest `data.toml`; `~` included."""
 
 from __future__ import annotations
 
@@ -8,8 +8,27 @@ import pytest
 
 from harness import registry
 from harness.data.location import data_file, root_of, set_root
+from harness.files import home as derived
+from harness.types import HarnessError
 
 UADFV = registry.datasets.get("uadfv")
+
+
+def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("GAPBENCH_DATA_UADFV", "~/clips")
+    monkeypatch.setenv("GAPBENCH_HOME", "~/derived")
+    assert root_of(registry.datasets.get("uadfv")) == tmp_path / "me" / "clips"
+    assert derived() == tmp_path / "me" / "derived"
+    (tmp_path / "data.toml").write_text('celeb_df_v2 = "~/celeb"\n')
+    assert root_of(registry.datasets.get("celeb_df_v2")) == tmp_path / "me" / "celeb"
+
+
+def test_the_folder_of_a_user_nobody_knows_is_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPBENCH_DATA_UADFV", "~nobody-of-that-name/clips")
+    with pytest.raises(HarnessError, match=r"~nobody-of-that-name/clips: there is no such user's folder"):
+        root_of(registry.datasets.get("uadfv"))
 
 
 def test_the_file_of_a_project_is_found_from_any_folder_of_it(

@@ -87,6 +87,26 @@ def test_masks_actors_other_compressions_and_unlisted_videos_are_no_clips_of_ffp
     assert not any("masks" in clip.path.parts for clip in before.values())
 
 
+@pytest.mark.parametrize(
+    ("folder", "compression"), [("FaceForensics++_C23", "c23"), ("ffpp-c40", "c40"), ("ff", "c23")]
+)
+def test_the_flat_copy_lists_the_same_clips(
+    folder: str, compression: str, tmp_path: Path, dozen: Sequence[Path]
+) -> None:
+    ffpp.build(tmp_path / "official", dozen, compression)
+    root = tmp_path / folder
+    kinds = {method: f"manipulated_sequences/{method}" for method in ffpp.METHODS}
+    for kind, place in {"original": "original_sequences/youtube", **kinds}.items():
+        shutil.copytree(tmp_path / "official" / place / compression / "videos", root / kind)
+    shutil.copytree(tmp_path / "official" / "splits", root / "splits")
+    touch(root, "csv/FF++_Metadata.csv", "DeepFakeDetection/01_02__hugging_happy__YVGY8LOK.mp4")
+    clips = listed(f"ffpp_{compression}", root)
+    assert list(clips) == list(listed(f"ffpp_{compression}", tmp_path / "official"))
+    assert all(clip.path.is_file() for clip in clips.values())
+    with pytest.raises(HarnessError, match=f"ffpp_raw: .* is a flat copy of ffpp_{compression}"):
+        listed("ffpp_raw", root)
+
+
 def test_a_listed_video_that_is_gone_is_listed_and_a_method_that_is_gone_is_not(
     root: Path, dozen: Sequence[Path]
 ) -> None:

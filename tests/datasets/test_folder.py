@@ -86,6 +86,109 @@ def test_a_folder_that_may_not_be_opened_is_an_error_not_left_out(tmp_path: Path
         listed(tmp_path)
 
 
+def left_out(root: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path, reason in datasets.get("folder").left_out(root):
+        found.setdefault(reason.replace(str(root), "ROOT"), []).append(path.relative_to(root).as_posix())
+    return {reason: sorted(paths) for reason, paths in found.items()}
+
+
+def test_class_and_split_are_said_in_any_usual_words_and_order(tmp_path: Path) -> None:
+    put(tmp_path, "REAL/valid/a.mp4", "Fake/Testing/swap/b.mp4", "training_fake/gan/c.png", "1_fake/d.png")
+    put(tmp_path, "fake/swap/train/e.mp4", "val/original/f.mp4")
+    assert listed(tmp_path) == [
+        ("folder/1_fake/d.png", FAKE, "test", "unnamed"),
+        ("folder/Fake/Testing/swap/b.mp4", FAKE, "test", "swap"),
+        ("folder/REAL/valid/a.mp4", REAL, "val", None),
+        ("folder/fake/swap/train/e.mp4", FAKE, "train", "swap"),
+        ("folder/training_fake/gan/c.png", FAKE, "train", "gan"),
+        ("folder/val/original/f.mp4", REAL, "val", None),
+    ]
+    assert left_out(tmp_path) == {}
+
+
+def test_every_file_is_a_clip_or_left_out_for_a_reason(tmp_path: Path) -> None:
+    put(tmp_path, "real/a.jfif", "real/b.heic", "real/.c.png", "real/notes.txt", "Swaps/d.mp4", "e.mp4")
+    put(
+        tmp_path,
+        "fake/sd/1.png",
+        "fake/sd/1_mask.png",
+        "fake/sd/masks/1.png",
+        "fake/README",
+        "mine/real/f.mp4",
+    )
+    put(tmp_path, "mine/fake/g.mp4", "test/h.mp4")
+    assert [row[0] for row in listed(tmp_path)] == ["folder/fake/sd/1.png", "folder/real/a.jfif"]
+    assert left_out(tmp_path) == {
+        ".heic is not read": ["real/b.heic"],
+        ".txt is not read": ["real/notes.txt"],
+        "no ending": ["fake/README"],
+        "hidden": ["real/.c.png"],
+        "masks of other images": ["fake/sd/1_mask.png", "fake/sd/masks/1.png"],
+        "in Swaps/, which says neither real nor fake": ["Swaps/d.mp4"],
+        "in mine/, which says neither real nor fake (--root ROOT/mine fits)": [
+            "mine/fake/g.mp4",
+            "mine/real/f.mp4",
+        ],
+        "in no folder of real or of fake": ["e.mp4", "test/h.mp4"],
+    }
+
+
+def test_folders_of_numbered_images_are_clips_of_frames_and_said(tmp_path: Path) -> None:
+    for clip in ("real/vid_003", "real/vid_004", "fake/swap/vid_003"):
+        put(tmp_path, *(f"{clip}/{number:03d}.png" for number in range(3)), f"{clip}/001_mask.png")
+    put(tmp_path, "real/0.png", "real/1.png", "fake/gan/0.png", "fake/gan/1.png")
+    clips = {clip.id: clip for clip in datasets.get("folder").clips(tmp_path)}
+    frames = {
+        name.removeprefix("folder/"): clip.attributes.get("listed_frames") for name, clip in clips.items()
+    }
+    images = dict.fromkeys(("fake/gan/0.png", "fake/gan/1.png", "real/0.png", "real/1.png"))
+    assert frames == images | {"real/vid_003": 3, "real/vid_004": 3, "fake/swap/vid_003": 3}
+    assert clips["folder/fake/swap/vid_003"].manipulation == "swap"
+    assert clips["folder/real/vid_003"].path == tmp_path / "real" / "vid_003"
+    (remark,) = datasets.get("folder").remarks(tmp_path)
+    assert remark.startswith("9 numbered images are taken as the frames of 3 clips, one a folder")
+
+
+def test_fakes_that_lie_in_folders_as_the_reals_do_are_clips_too(tmp_path: Path) -> None:
+    for clip in ("real/v1", "real/v2", "fake/v1", "fake/v2"):
+        put(tmp_path, *(f"{clip}/{number}.png" for number in range(4)))
+    assert [row[0] + str(row[3]) for row in listed(tmp_path)] == [
+        *("folder/fake/v1unnamed", "folder/fake/v2unnamed", "folder/real/v1None", "folder/real/v2None")
+    ]
+
+
+def test_numbered_pictures_that_are_kept_apart_are_said_to_be_that(tmp_path: Path) -> None:
+    put(tmp_path, "real/holiday/1.png", "real/holiday/2.png", "fake/swap/1.png")
+    (remark,) = datasets.get("folder").remarks(tmp_path)
+    assert "2 numbered images in 1 folders (real/holiday) are taken as pictures of their own" in remark
+
+
+@pytest.mark.parametrize(
+    "names", [("vid_1_frame_01.png", "vid_1_frame_02.png"), ("frame_1.jpg", "frame_2.jpg")]
+)
+def test_frames_that_lie_in_no_folder_of_one_clip_are_refused(names: tuple[str, ...], tmp_path: Path) -> None:
+    put(tmp_path, *(f"real/{name}" for name in names), "fake/swap/a.png")
+    with pytest.raises(
+        HarnessError, match=r"2 images in .*/real are named as frames of 1 clip.* in a folder"
+    ):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize(("root", "fits"), [("d", "d/mine"), ("d/mine/real", "d/mine"), (".", "d/mine")])
+def test_a_root_one_folder_off_is_told_the_one_that_fits(root: str, fits: str, tmp_path: Path) -> None:
+    put(tmp_path, "d/mine/train/real/a.mp4", "d/mine/real/b.mp4", "d/mine/fake/sd/c.mp4")
+    with pytest.raises(HarnessError) as error:
+        listed(tmp_path / root)
+    assert str(error.value).endswith(f"--root {tmp_path / fits} fits")
+
+
+def test_folders_called_by_numbers_are_not_taken_for_classes(tmp_path: Path) -> None:
+    put(tmp_path, "0/a.png", "1/b.png")
+    with pytest.raises(HarnessError, match="in which are 0/, 1/; expected real"):
+        listed(tmp_path)
+
+
 def test_a_missing_root_and_an_empty_one_are_errors_that_name_the_layout(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="is not a folder"):
         listed(tmp_path / "nowhere")

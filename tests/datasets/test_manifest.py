@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,46 @@ def test_a_manifest_may_be_a_file_of_any_name_csv_or_parquet(built: Any, tmp_pat
     assert [clip.attributes for clip in clips.values()] == [{"noise": 1.5}, {}, {}]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.csv", "path,label,split\nreal/a.png,0.0,valid\nfake/b.png,1.0,Testing\n"),
+        ("m.csv", "\ufeffpath,label,split\r\nreal\\a.png,REAL,valid\r\nfake\\b.png,Manipulated,test\r\n"),
+        ("m.csv", "# made by hand\npath;label;split\nreal/a.png;original;VAL\nfake/b.png;fake;test\n"),
+        ("m.csv", "sep=;\npath;label;split\nreal/a.png;False;dev\nfake/b.png;True;test\n"),
+        ("m.tsv", "path\tlabel\tsplit\nreal/a.png\tgenuine\tvalidation\nfake/b.png\tforged\t\n"),
+    ],
+)
+@pytest.mark.parametrize("written", ["utf-8", "utf-16", "gzip"])
+def test_a_list_says_the_same_however_programs_write_it(
+    name: str, text: str, written: str, tmp_path: Path
+) -> None:
+    data = text.encode("utf-16" if written == "utf-16" else "utf-8")
+    (tmp_path / name).write_bytes(gzip.compress(data) if written == "gzip" else data)
+    found = [(clip.id, clip.label, clip.split) for clip in listed("manifest", tmp_path / name).values()]
+    assert found == [("manifest/real/a.png", REAL, "val"), ("manifest/fake/b.png", FAKE, "test")]
+
+
+def test_a_file_is_found_in_another_spelling_of_its_name(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "é")
+    for name in (f"{decomposed}.mp4", "b.MP4", f"{decomposed}/c.JPG", "back\\slash.mp4"):
+        write(tmp_path / name, "")
+    write(tmp_path / "m.csv", "path,label\né.mp4,0\nb.mp4,1\né/c.jpg,1\nback\\slash.mp4,1\ngone.mp4,1\n")
+    clips = listed("manifest", tmp_path / "m.csv")
+    assert list(clips) == ["é.mp4", "b.mp4", "é/c.jpg", "back\\slash.mp4", "gone.mp4"]
+    assert [clip.path.exists() for clip in clips.values()] == [True, True, True, True, False]
+
+
+def test_images_that_may_be_frames_are_pictures_and_said(tmp_path: Path) -> None:
+    lines = [f"v{clip}_{number:02d}.png,{clip % 2}" for clip in range(3) for number in range(4)]
+    write(tmp_path / "m.csv", "\n".join(["path,label", *lines, ""]))
+    assert len(listed("manifest", tmp_path / "m.csv")) == 12
+    (remark,) = datasets.get("manifest").remarks(tmp_path / "m.csv")
+    assert remark.startswith(
+        "12 images may be frames of 3 clips (v0_00.png, of v0) and are taken as pictures"
+    )
+
+
 def test_a_relative_path_that_leaves_the_folder_is_refused_and_an_absolute_one_is_not(tmp_path: Path) -> None:
     file = tmp_path / "set" / "manifest.csv"
     write(file, "path,label\na.mp4,1\nb/../../c.mp4,0\n")
@@ -67,10 +109,20 @@ def test_a_relative_path_that_leaves_the_folder_is_refused_and_an_absolute_one_i
     ("text", "said"),
     [
         ("path,split\na.mp4,test\n", "no column 'label' (found: path, split)"),
-        ("path;label\na.mp4;1\n", "no column 'path' (found: path;label)"),
+        ("name;label\na.mp4;1\n", "no column 'path' (found: name, label)"),
         ("", "no column 'path' (found: none)"),
         ("path,label,label\n", "two columns 'label'"),
-        ("path,label\na.mp4,1\nb.mp4,false\n", "line 3: the label 'false' is not 0, 1, real or fake"),
+        ("path,label\na.mp4,1\nb.mp4,swap\n", "line 3: the label 'swap' is not 0, 1, real or fake"),
+        ("# mine\n\npath,label\na.mp4,swap\n", "line 4: the label 'swap' is not 0, 1, real or fake"),
+        ("path,label\nC:\\clips\\a.mp4,1\n", "line 2: the path C:\\clips\\a.mp4 is one of Windows"),
+        (
+            "path,label\nv/001/0.png,1\nv/001/1.png,1\nv/002/0.png,0\nv/002/1.png,0\n",
+            "4 lines list frames of 2 clips (v/001/0.png, of v/001), which are no clips of their own",
+        ),
+        (
+            "path,label\na_frame_1.png,1\na_frame_2.png,1\n",
+            "2 lines list frames of 1 clips (a_frame_1.png, of a)",
+        ),
         ("path,label\na.mp4,1\nb.mp4,\n", "line 3: it has no label"),
         ("path,label\n,1\n", "line 2: it has no path"),
         ("path,label\n\n\na.mp4,1\nx/../a.mp4,1\n", "line 5: x/../a.mp4 is listed twice, before on line 4"),
@@ -94,9 +146,9 @@ def test_a_manifest_that_is_no_table_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", "no parquet")
     refused("manifest", tmp_path / "a.parquet", "not a Parquet file")
     (tmp_path / "b.csv").write_bytes(b"path,label\n\xff\xfe,1\n")
-    refused("manifest", tmp_path / "b.csv", "not a CSV file in UTF-8")
+    refused("manifest", tmp_path / "b.csv", "neither UTF-8 nor UTF-16 text")
     write(tmp_path / "c.txt", "path,label\n")
-    refused("manifest", tmp_path / "c.txt", "ends neither in .csv nor in .parquet")
+    refused("manifest", tmp_path / "c.txt", "ends in none of .csv, .csv.gz, .tsv, .tsv.gz, .parquet")
     pd.DataFrame({"path": ["a.mp4", "b.mp4"], "label": [1, 7]}).to_parquet(tmp_path / "d.parquet")
     refused("manifest", tmp_path / "d.parquet", "row 2: the label 7")
     for name in ("manifest.csv", "manifest.parquet"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from harness.detectors import onnx_file
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import registry
@@ -33,29 +34,35 @@ def graph_file(
     batch: Any = "N",
     side: Any = "S",
     metadata: dict[str, Any] | None = None,
-    external: bool = False,
+    external: str = "",
+    kind: str = "FLOAT",
 ) -> Path:
-    """`net.onnx`: the mean over all pixels of each channel, times `WEIGHTS[:, :outputs]`."""
+    """`net.onnx`: the mean over all pixels of each channel, times `WEIGHTS[:, :outputs]`.
+
+    `external` is the file in which the weights lie, `kind` that of the input and of the rest, bytes apart.
+    """
+    within = TensorProto.FLOAT if kind == "UINT8" else TensorProto.DataType.Value(kind)
     shape = [{"N": batch, "C": 3, "T": "T"}.get(axis, side) for axis in layout]
     channel = layout.index("C")
     axes = [axis for axis in range(1, len(layout)) if axis != channel]
     nodes = [
-        helper.make_node("ReduceMean", ["x"], ["means"], axes=axes, keepdims=0),
+        helper.make_node("Cast", ["x"], ["numbers"], to=within),
+        helper.make_node("ReduceMean", ["numbers"], ["means"], axes=axes, keepdims=0),
         helper.make_node("MatMul", ["means", "w"], ["said"]),
     ]
     graph = helper.make_graph(
         nodes,
         "net",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("said", TensorProto.FLOAT, [batch, outputs])],
-        [numpy_helper.from_array(WEIGHTS[:, :outputs], "w")],
+        [helper.make_tensor_value_info("x", TensorProto.DataType.Value(kind), shape)],
+        [helper.make_tensor_value_info("said", within, [batch, outputs])],
+        [numpy_helper.from_array(WEIGHTS[:, :outputs].astype(helper.tensor_dtype_to_np_dtype(within)), "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     for key, value in (metadata or {}).items():
         said = value if isinstance(value, str) else json.dumps(value)
         model.metadata_props.add(key=f"gapbench.{key}", value=said)
     path = Path("net.onnx")
-    onnx.save(model, path, save_as_external_data=external, location="net.data", size_threshold=1)
+    onnx.save(model, path, save_as_external_data=bool(external), location=external or None, size_threshold=1)
     return path
 
 
@@ -159,6 +166,8 @@ def test_what_is_missing_is_named_with_the_json_to_write() -> None:
     ("graph", "facts", "complaint"),
     [
         ({}, {"size": 8.5}, "its size cannot be 8.5; known: a whole number above 0"),
+        ({}, {"mean": [123.7, 116.3, 103.5]}, r"its mean cannot be \[123.7.*from 0 to 1 \(divide"),
+        ({"kind": "UINT8"}, {}, r"takes uint8, .* its mean cannot be \[0.4, 0.5, 0.6\]; leave it out"),
         ({}, {"std": [1, 1, 0]}, r"its std cannot be \[1, 1, 0\]"),
         ({}, {"layout": "CHWN"}, "its layout cannot be 'CHWN'; known: NCHW, NHWC"),
         ({}, {"layout": ["NCHW"]}, r"its layout cannot be \['NCHW'\]"),
@@ -184,11 +193,50 @@ def test_facts_that_make_no_sense_are_refused(
     assert "\n" not in str(raised.value)
 
 
-def test_several_numbers_without_a_stated_one_are_refused() -> None:
+def test_an_output_that_is_not_the_stated_one_is_refused_before_anything_is_scored() -> None:
     graph_file(outputs=4)
     stated(output="logit")
-    with pytest.raises(HarnessError, match=r"gives \[6, 4\] for 6 items, no 'logit'"):
-        detector().score(clips_of())
+    with pytest.raises(HarnessError, match=r"gives \[1, 4\] for 1 items, no 'logit'"):
+        registry.detectors.get("onnx:net.onnx")
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC", "NTHWC"])
+@pytest.mark.parametrize(("kind", "tolerance"), [("FLOAT16", 5e-3), ("DOUBLE", 1e-6)])
+def test_a_graph_may_compute_in_another_precision(kind: str, tolerance: float, layout: str) -> None:
+    graph_file(layout, kind=kind)
+    stated(layout=layout)
+    said = said_of(clips_of())[..., 0]
+    expected = 1 / (1 + np.exp(-(said.mean(1, keepdims=True) if "T" in layout else said)))
+    np.testing.assert_allclose(detector().score(clips_of()), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("facts", [{"mean": None, "std": None}, {"mean": [0, 0, 0], "std": [1, 1, 1]}])
+def test_a_graph_that_takes_bytes_is_shown_pixels_as_they_are_and_that_is_said(
+    facts: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx_file._graph.cache_clear()  # a process says it once
+    graph_file("NHWC", kind="UINT8", outputs=2)
+    stated(layout="NHWC", output="softmax:1", **facts)
+    said = clips_of().astype(np.float64).mean((2, 3)) @ WEIGHTS[:, :2]
+    np.testing.assert_allclose(detector().score(clips_of()), softmax(said, 1), atol=1e-5)
+    assert "takes uint8: pixels are shown as they are, 0 to 255" in capsys.readouterr().err
+
+
+def test_an_input_that_cannot_be_fed_is_named_with_those_that_can() -> None:
+    graph_file(kind="BFLOAT16")
+    stated()
+    with pytest.raises(
+        HarnessError, match=r"tensor\(float16\), .*it has x tensor\(bfloat16\)|cannot be loaded"
+    ):
+        detector()
+
+
+def test_the_json_to_write_has_the_layout_that_the_shape_shows() -> None:
+    graph_file("NHWC", side=8)
+    with pytest.raises(HarnessError, match="does not say its") as raised:
+        detector()
+    shown = json.loads(str(raised.value).partition("values: ")[2])
+    assert (shown["layout"], shown["size"]) == ("NHWC", 8)
 
 
 def test_file_and_facts_are_its_identity() -> None:
@@ -201,17 +249,69 @@ def test_file_and_facts_are_its_identity() -> None:
     assert identity() == found[0]
     stated(mean=[0.5, 0.5, 0.5])
     found.append(identity())
-    graph_file(outputs=4)
+    graph_file(batch=4)
     found.append(identity())
     assert len(set(found)) == 3
 
 
-def test_tensors_in_another_file_are_not_read() -> None:
-    graph_file(external=True)
+def test_weights_in_a_file_beside_the_graph_are_read_and_part_of_its_identity() -> None:
+    graph_file()
     stated()
-    assert Path("net.data").exists()
-    with pytest.raises(HarnessError, match=r"onnx:net\.onnx cannot be loaded"):
+    inside = detector().score(clips_of()), registry.detectors.get("onnx:net.onnx").identity
+    graph_file(external="net.onnx.data")
+    beside = detector().score(clips_of()), registry.detectors.get("onnx:net.onnx").identity
+    np.testing.assert_array_equal(beside[0], inside[0])
+    stored = np.frombuffer(Path("net.onnx.data").read_bytes(), np.float32)
+    Path("net.onnx.data").write_bytes((stored * 2).tobytes())
+    changed = detector().score(clips_of()), registry.detectors.get("onnx:net.onnx").identity
+    assert not np.allclose(changed[0], inside[0])
+    assert len({inside[1], beside[1], changed[1]}) == 3
+
+
+def test_an_absent_file_of_weights_is_told_with_what_to_do() -> None:
+    graph_file(external="net.onnx.data")
+    stated()
+    Path("net.onnx.data").unlink()
+    told = r"keeps its weights in net.onnx.data, which is not beside it: put it into .*external_data=False"
+    with pytest.raises(HarnessError, match=told) as raised:
         detector()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_of_weights_that_is_cut_off_is_one_line() -> None:
+    graph_file(external="net.onnx.data")
+    stated()
+    Path("net.onnx.data").write_bytes(b"12")
+    with pytest.raises(HarnessError, match=r"onnx:net\.onnx cannot be loaded") as raised:
+        detector()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("place", ["../net.data", "/etc/passwd"])
+def test_weights_outside_the_folder_of_the_graph_are_not_read(place: str) -> None:
+    model = onnx.load(graph_file(external="net.data"), load_external_data=False)
+    for entry in model.graph.initializer[0].external_data:
+        if entry.key == "location":
+            entry.value = place
+    Path("net.onnx").write_bytes(model.SerializeToString())
+    stated()
+    with pytest.raises(HarnessError, match=f"keeps weights in '{place}', outside its folder"):
+        detector()
+
+
+def test_a_link_to_weights_elsewhere_is_told_with_what_to_do() -> None:
+    graph_file(external="net.data")
+    stated()
+    Path("blobs").mkdir()
+    Path("net.data").rename("blobs/net.data")
+    Path("net.data").symlink_to("blobs/net.data")
+    detector()  # below the folder of the graph
+    Path("net").mkdir()
+    Path("net.onnx").rename("net/net.onnx")
+    Path("net.onnx.json").rename("net/net.onnx.json")
+    Path("net/net.data").symlink_to("../blobs/net.data")
+    with pytest.raises(HarnessError, match=r"net\.data is a link to another folder.*copy both files"):
+        registry.detectors.get("onnx:net/net.onnx")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 
 from harness import registry
 from harness.evaluation import run
@@ -20,7 +21,10 @@ from harness.records import Board, Cost
 from harness.report.leaderboard import cost_table, markdown
 from harness.results.lines import headline
 from harness.results.rows import load_board, rows_table
+from harness.training.importing import ImportRequest, import_weights
+from harness.training.train import TrainingJob
 from harness.types import Clip, HarnessError
+from tests.training.small_detector import ENTRY, RECIPE
 
 MATRIX = """
 about = "a test"
@@ -119,3 +123,34 @@ def test_a_claim_about_a_set_that_is_not_here_is_said_to_be_unchecked(home: Path
     (tmp_path / "mine" / "real" / "a.mp4").touch()
     plan = plan_matrix(parse_matrix(MATRIX.format(folder=tmp_path / "mine"), "shared"), "cpu")
     assert "told is said to be trained on ffpp_c23: that is not here" in " ".join(describe_plan(plan).split())
+
+
+def test_weights_that_cannot_be_had_are_an_error_before_anything_long(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "real").mkdir(parents=True)
+    (tmp_path / "mine" / "real" / "a.mp4").touch()
+    state = registry.detectors.get("meso4").build(size=32, frames=2).state_dict()
+    safetensors.torch.save_file(state, tmp_path / "a.safetensors")
+    record = import_weights(ImportRequest(tmp_path / "a.safetensors", "meso4", size=32))
+    matrix = parse_matrix(MATRIX.format(folder=tmp_path / "mine").replace("told", record.full_name), "m")
+    plan_matrix(matrix, "cpu")
+    tensors = record.path.with_suffix(".safetensors")
+    tensors.write_bytes(tensors.read_bytes()[:-4])
+    with pytest.raises(HarnessError, match="are damaged"):
+        plan_matrix(matrix, "cpu")
+    tensors.unlink()
+    with pytest.raises(HarnessError, match=r"cannot read .*No such file"):
+        plan_matrix(matrix, "cpu")
+
+
+def test_what_a_training_starts_from_is_fetched_before_faces_are_looked_for(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def located(*_: object) -> None:
+        pytest.fail("faces were looked for")
+
+    monkeypatch.setattr(run, "located", located)
+    clip = Clip("a", tmp_path / "a.mp4", 0, "train")
+    recipe = dataclasses.replace(RECIPE, pretrained=True)
+    job = TrainingJob(ENTRY, recipe, "toy", (clip,), "face", "1")
+    with pytest.raises(HarnessError, match="we are offline"):
+        run.weights_for(job)

@@ -15,13 +15,13 @@ import pytest
 
 from harness import registry
 from harness.cli.entry import main
-from harness.evaluation import clip_views
 from harness.evaluation.matrix import load_matrix, parse_matrix
 from harness.evaluation.plan import check_subsets, plan_matrix
 from harness.evaluation.run import run_plan
 from harness.results.predictions import CellFile, predictions_table, read_predictions
 from harness.results.rows import load_board
 from harness.types import Clip, HarnessError, Prediction
+from harness.video import clip_views
 from harness.video import frames as video
 
 PLUGIN = '''
@@ -125,9 +125,9 @@ def test_a_clip_is_decoded_once_for_all_detectors_and_perturbations(
 ) -> None:
     decoded: list[Path] = []
 
-    def counting(path: Path, counts: list[int]) -> video.Frames:
+    def counting(path: Path, counts: list[int], use: video.Use) -> video.Frames:
         decoded.append(path)
-        return video.read_frames(path, counts)
+        return video.read_frames(path, counts, use=use)
 
     monkeypatch.setattr(clip_views, "read_frames", counting)
     matrix = parse_matrix(MATRIX.replace("redness", "constant").replace("jpeg-5", "jpeg"), "once")

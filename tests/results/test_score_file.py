@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from harness.cli.entry import main
 from harness.metrics.measure import METRICS
 from harness.metrics.thresholds import best_threshold
 from harness.records import Board, Entry
+from harness.results.exported_scores import exported, write_scores
 from harness.results.external_scores import board_from_scores
 from harness.results.predictions import SCHEMA, read_predictions, write_predictions
 from harness.results.rows import made_row, terms_from
-from harness.results.score_file import EXPORTED, exported, read_scores, wording, write_scores
+from harness.results.score_file import EXPORTED, read_scores, wording
 from harness.types import Cell, HarnessError
 from tests.results.score_files import beyond_ranks, board, kept, only, read, refused, scored
 
@@ -96,7 +98,10 @@ def test_labels_are_read_as_programs_write_them(
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (None, "neither 0/1 nor real/fake (found: original, swap); say which is which: --labels REAL,FAKE"),
+        (
+            None,
+            "label 'swap' in scores.csv is neither 0/1 nor real/fake (found: original, swap); say which is",
+        ),
         (
             "original,fake",
             "label 'swap' in scores.csv is neither 'original' nor 'fake' (found: original, swap)",
@@ -165,6 +170,51 @@ def test_a_folder_and_a_column_of_lists_are_refused() -> None:
         read_scores(Path("folder.csv"))
     with pytest.raises(HarnessError, match=r"column 'target' of scores.parquet holds list"):
         read_scores(kept(scored(target=[["a"]] * 40), "scores.parquet"))
+
+
+@pytest.mark.parametrize("written", ["semicolons", "tabs", "utf-16", "gzip", "comment", "numpy", "sep"])
+def test_a_table_is_read_however_a_program_wrote_it(written: str) -> None:
+    table = scored(split="Valid", target="7,0").assign(label=["original", "Manipulated"] * 20)
+    comma = table.assign(score=[str(score).replace(".", ",") for score in table["score"]])
+    text = {
+        "semicolons": comma.to_csv(index=False, sep=";"),
+        "sep": "sep=;\n" + comma.to_csv(index=False, sep=";"),
+        "tabs": comma.to_csv(index=False, sep="\t"),
+        "comment": "# made by hand\n\n" + table.to_csv(index=False),
+        "numpy": "# " + table.to_csv(index=False),
+    }.get(written, table.to_csv(index=False))
+    data = text.encode("utf-16" if written == "utf-16" else "utf-8")
+    Path("scores.csv").write_bytes(gzip.compress(data) if written == "gzip" else data)
+    found = read_scores(Path("scores.csv")).table
+    assert found["score"].tolist() == table["score"].tolist()
+    assert (set(found["split"]), set(found["target"]), found["label"].sum()) == ({"val"}, {"7"}, 20)
+
+
+def test_what_rounding_explains_is_taken_and_said_and_more_is_refused_to_the_digit() -> None:
+    table = scored()
+    table.loc[[0, 1], "score"] = [1.0000001, -1e-9]
+    found = read(table)
+    assert found.table["score"].tolist()[:2] == [1.0, 0.0]
+    assert found.notes == ("2 scores outside [0, 1] by rounding were taken as 0 or 1",)
+    table.loc[0, "score"] = 1.00001
+    with pytest.raises(HarnessError, match=r"score 1.00001 of clip '0000'"):
+        read(table)
+
+
+def test_ids_may_hold_what_names_of_files_hold() -> None:
+    signs = ("\u202f", "\u00a0", "\u200d", "\n", "\r", '"', "\x1b", ",", "e\u0301", "é", "#")
+    names = [*(f"{sign}a{sign}b" for sign in signs), "none", " nan "]
+    cell, path = Cell("net", None, "mine"), Path("kept/0.parquet")
+    table = _predictions(path, 0, "mine").head(len(names)).assign(clip_id=names, manipulation="none")
+    table.loc[::2, "manipulation"] = "Stable\u00a0Diffusion"
+    write_predictions(path, table, {})
+    entry = Entry("net", None, 0, (made_row(cell, table, {}, terms_from(None, 0.01)),))
+    found = Board("by-hand", "m" * 64, "", "A test.", (entry,), predictions={str(cell): path})
+    for name in ("export.csv", "export.parquet"):
+        write_scores(exported(found), Path(name))
+        again = read_scores(Path(name)).table
+        assert again["clip_id"].tolist() == names
+        assert again["manipulation"].tolist() == table["manipulation"].tolist()
 
 
 def test_a_spreadsheet_writes_a_mark_before_the_first_name() -> None:

@@ -15,6 +15,7 @@ from harness.training import frame_cache
 from harness.training.frame_cache import read_footage
 from harness.training.train import TrainingJob
 from harness.types import HarnessError
+from harness.video import clip_views
 from harness.video.frames import read_frames
 from tests.training.small_detector import wanted
 
@@ -24,11 +25,11 @@ def test_training_frames_are_decoded_once_and_shared_by_later_trainings(
 ) -> None:
     decoded: list[Path] = []
 
-    def counting(path: Path, counts: Any) -> Any:
+    def counting(path: Path, counts: Any, use: Any) -> Any:
         decoded.append(path)
-        return read_frames(path, counts)
+        return read_frames(path, counts, use=use)
 
-    monkeypatch.setattr(frame_cache, "read_frames", counting)
+    monkeypatch.setattr(clip_views, "read_frames", counting)
     first = read_footage(wanted(job, "train", 4), tmp_path)
     clips = len(decoded)
     assert clips == len(footage.split_of(job.clips, "train"))

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from harness.detectors.checkpoints import read_checkpoint
 
 from harness import weights
 from harness.cli.entry import main
@@ -93,6 +92,11 @@ def test_a_name_that_is_taken_is_kept_unless_it_is_to_be_replaced(tmp_path: Path
         ({"threshold": 1.5}, "--threshold"),
         ({"size": 0}, "--size is a whole number above 0, not 0"),
         ({"frames": 0}, "--frames is a whole number above 0, not 0"),
+        (
+            {"mean": [0.5], "std": [0.5]},
+            "--mean is not for weights of meso4 in the format gapbench",
+        ),
+        ({"fake_class": [1]}, "--fake-class is not for weights of meso4"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -124,9 +128,3 @@ def test_the_command_imports_keras_weights_and_lists_them(
     assert "meso4:meso4_df (256 px" in capsys.readouterr().out
     assert main(["weights", "ls"]) == 0
     assert "Meso4_DF.h5" in capsys.readouterr().out
-
-
-def test_a_checkpoint_of_something_else_than_tensors_is_named(tmp_path: Path) -> None:
-    file = saved(tmp_path / "odd.pth", {"weight": torch.ones(1), "note": "hello"})
-    with pytest.raises(HarnessError, match="'note' is a str"):
-        read_checkpoint(file)

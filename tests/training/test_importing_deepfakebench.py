@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from harness.detectors.checkpoints import Proven
-from harness.detectors.deepfakebench_files import efficientnet_reference, efficientnet_weights
+from harness.detectors._deepfakebench_files import read_efficientnet
 from torch import Tensor, nn
 
 from harness import registry
@@ -75,17 +74,27 @@ def test_an_xception_trained_with_dropout_is_the_same_network(xception: nn.Modul
     plain = saved(tmp_path / "plain.pth", renamed(xception))
     dropped = saved(tmp_path / "dropped.pth", renamed(xception, "last_linear.1"))
     one, other = importer(plain), importer(dropped)
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert one.tensors.keys() == other.tensors.keys()
+    assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
     with torch.inference_mode():
-        assert torch.equal(importer.reference(plain, clips_of(64)), importer.reference(dropped, clips_of(64)))
+        assert torch.equal(one.reference(clips_of(64)), other.reference(clips_of(64)))
 
 
 def test_only_adjust_channel_is_left_out(xception: nn.Module, tmp_path: Path) -> None:
-    importer = registry.detectors.get("deepfakebench_xception").importers["deepfakebench"]
+    importer: Any = registry.detectors.get("deepfakebench_xception").importers["deepfakebench"]
     state = {**renamed(xception), "backbone.attention.weight": torch.ones(1)}
     names = {f"network.{name}" for name in xception.state_dict()}
-    assert set(importer(saved(tmp_path / "x.pth", state))) == {*names, "network.attention.weight"}
+    assert set(importer(saved(tmp_path / "x.pth", state)).tensors) == {*names, "network.attention.weight"}
+
+
+def test_what_is_no_deepfakebench_checkpoint_is_said_by_its_names(
+    xception: nn.Module, tmp_path: Path
+) -> None:
+    importer: Any = registry.detectors.get("deepfakebench_xception").importers["deepfakebench"]
+    with pytest.raises(HarnessError, match=r"lacks 'backbone.conv1.weight'.*such as 'block1"):
+        importer(saved(tmp_path / "x.pth", xception.state_dict()))
+    with pytest.raises(HarnessError, match=r"'other' is not under 'backbone\.'"):
+        importer(saved(tmp_path / "x.pth", {**renamed(xception), "other": torch.ones(1)}))
 
 
 def test_the_tensors_of_an_efficientnet_b4_are_called_as_efficientnet_pytorch_calls_them(
@@ -111,7 +120,7 @@ def test_an_efficientnet_b4_that_pads_like_timm_loads_strictly_and_is_caught(
             super().__init__(size, frames)
             self.network = timm.create_model("tf_efficientnet_b4", num_classes=2)
 
-    importer = Proven(efficientnet_weights, efficientnet_reference)
-    registry.detector("pads_like_timm", recipes=ours.recipes, importers={"theirs": importer})(PadsLikeTimm)
+    importers = {"theirs": read_efficientnet}
+    registry.detector("pads_like_timm", recipes=ours.recipes, importers=importers)(PadsLikeTimm)
     with pytest.raises(HarnessError, match="would not be what is imported: on random pixels"):
         import_weights(ImportRequest(file, "pads_like_timm", size=64))

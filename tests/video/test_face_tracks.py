@@ -13,9 +13,10 @@ import pytest
 
 from harness.types import Clip, HarnessError
 from harness.video import face_tracks
-from harness.video.face_finder import Face, Finder, Track
+from harness.video.face_finder import Face, Finder
 from harness.video.face_model import Model
 from harness.video.face_tracks import FaceCache
+from harness.video.people import FRAMES, Faces
 from tests.video.scenes import pasted, scene, write_image
 
 
@@ -57,27 +58,27 @@ def seen(portraits: list[np.ndarray], tmp_path: Path) -> list[Clip]:
 
 
 def test_a_second_call_looks_at_nothing_and_says_the_same(seen, counting, tmp_path):
-    first = FaceCache(tmp_path / "faces", counting).tracks(seen, "mine")
+    first = FaceCache(tmp_path / "faces", counting).faces(seen, "mine")
     assert counting.shown == 6 + 3
-    assert first["mine/4.png"] is None
-    assert isinstance(first["mine/frames"], Track)
-    assert FaceCache(tmp_path / "faces", counting).tracks(seen, "mine") == first
+    assert first["mine/4.png"] == {FRAMES: None}
+    assert isinstance(first["mine/frames"][FRAMES], Faces)
+    assert FaceCache(tmp_path / "faces", counting).faces(seen, "mine") == first
     assert counting.shown == 6 + 3
 
 
 def test_only_what_changed_is_looked_at_again(seen, counting, portraits, tmp_path):
     cache = FaceCache(tmp_path / "faces", counting)
-    before = cache.tracks(seen, "mine")
+    before = cache.faces(seen, "mine")
     write_image(seen[4].path, pasted(scene(), portraits[0], 200, 60, 250))
     write_image(seen[6].path / "3.png", pasted(scene(), portraits[0], 50, 40, 250))
-    after = cache.tracks(seen, "mine")
+    after = cache.faces(seen, "mine")
     assert counting.shown == (6 + 3) + (1 + 4)
     assert {name for name in after if after[name] != before[name]} == {"mine/4.png", "mine/frames"}
 
 
 def test_faces_found_by_another_model_are_not_taken(seen, model, counting, tmp_path):
-    FaceCache(tmp_path / "faces", Finder(Model(model.path, "0" * 64))).tracks(seen, "mine")
-    FaceCache(tmp_path / "faces", counting).tracks(seen, "mine")
+    FaceCache(tmp_path / "faces", Finder(Model(model.path, "0" * 64))).faces(seen, "mine")
+    FaceCache(tmp_path / "faces", counting).faces(seen, "mine")
     assert counting.shown == 6 + 3
 
 
@@ -85,22 +86,22 @@ def test_a_clip_that_cannot_be_read_has_a_reason_and_is_tried_again(seen, counti
     cut, absent = tmp_path / "cut.png", tmp_path / "absent.mp4"
     cut.write_bytes(seen[0].path.read_bytes()[:200])
     cache = FaceCache(tmp_path / "faces", counting)
-    found = cache.tracks([clip_of(cut), clip_of(absent)], "mine")
+    found = cache.faces([clip_of(cut), clip_of(absent)], "mine")
     assert found == {
         "mine/cut.png": "cut.png: not a readable image",
         "mine/absent.mp4": "absent.mp4: No such file or directory",
     }
     cut.write_bytes(seen[0].path.read_bytes())
-    assert isinstance(cache.tracks([clip_of(cut)], "mine")["mine/cut.png"], Track)
+    assert isinstance(cache.faces([clip_of(cut)], "mine")["mine/cut.png"][FRAMES], Faces)
 
 
 def test_an_interrupted_search_goes_on_where_it_stopped(seen, counting, tmp_path):
     cache = FaceCache(tmp_path / "faces", counting)
     counting.stop_at = 4
     with pytest.raises(KeyboardInterrupt):
-        cache.tracks(seen, "mine", threads=1)
+        cache.faces(seen, "mine", threads=1)
     counting.shown, counting.stop_at = 0, None
-    assert None not in [cache.tracks(seen, "mine")[clip.id] for clip in seen if "4" not in clip.id]
+    assert None not in [cache.faces(seen, "mine")[clip.id][FRAMES] for clip in seen if "4" not in clip.id]
     assert counting.shown < 6 + 3 - 1
 
 
@@ -129,7 +130,7 @@ class Killed(face_finder.Finder):
 face_tracks.WRITE_EVERY_SECONDS = 0
 clips = [Clip(f"mine/{Path(path).name}", Path(path), 0, "test") for path in sys.argv[3:]]
 finder = Killed(face_model.find_model(model))
-face_tracks.FaceCache(folder, finder).tracks(clips, "mine", threads=1)
+face_tracks.FaceCache(folder, finder).faces(clips, "mine", threads=1)
 """
 
 
@@ -138,20 +139,20 @@ def test_a_killed_search_goes_on_with_what_it_wrote(seen, model, counting, tmp_p
     told = [sys.executable, "-c", KILLED, folder, model.path, *(clip.path for clip in seen)]
     run = subprocess.run(told, capture_output=True, text=True, timeout=60)
     assert run.returncode == -signal.SIGKILL, run.stderr
-    found = FaceCache(folder, counting).tracks(seen, "mine")
+    found = FaceCache(folder, counting).faces(seen, "mine")
     assert counting.shown == 6 + 3 - 3
-    assert isinstance(found["mine/0.png"], Track)
+    assert isinstance(found["mine/0.png"][FRAMES], Faces)
 
 
 def test_runs_side_by_side_share_one_file(seen, finder, tmp_path, monkeypatch):
     monkeypatch.setattr(face_tracks, "WRITE_EVERY_SECONDS", 0.0)
     caches = [FaceCache(tmp_path / "faces", finder) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda cache: cache.tracks(seen, "mine"), caches))
+        found = list(pool.map(lambda cache: cache.faces(seen, "mine"), caches))
     assert all(one == found[0] for one in found)
 
 
 def test_a_damaged_cache_is_named(seen, finder, tmp_path):
     (tmp_path / face_tracks.FILE).write_bytes(b"no database " * 100)
     with pytest.raises(HarnessError, match=r"faces\.sqlite cannot be used"):
-        FaceCache(tmp_path, finder).tracks(seen, "mine")
+        FaceCache(tmp_path, finder).faces(seen, "mine")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.types import HarnessError
-from harness.video.frames import NO_FACE, boxes_of, crop_and_fit, read_frames, sample_indices
+from harness.video.frames import box_of, crop_and_fit, read_frames, sample_indices
 from tests.video.films import (
     HEIGHT,
     WIDTH,
@@ -291,7 +291,7 @@ def test_a_box_larger_than_the_frame_repeats_edge_pixels():
 @pytest.mark.parametrize("box", [None, [1, 2, 3], [0, 0, 0, 10], [0, 0, float("nan"), 10]])
 def test_a_box_crop_without_a_box_is_an_error(box):
     with pytest.raises(HarnessError, match="face box"):
-        boxes_of({"box": box}, "boxes", [0])
+        box_of({"box": box}, (40, 40))
 
 
 def test_each_frame_is_cut_around_its_own_box():
@@ -299,11 +299,6 @@ def test_each_frame_is_cut_around_its_own_box():
     cropped = crop_and_fit(pair, "face", [[10, 10, 40, 40], [60, 40, 20, 40]], 52)
     assert np.array_equal(cropped[0], marked(120, 160)[0, 4:56, 4:56])
     assert np.array_equal(cropped[1], marked(120, 160)[0, 34:86, 44:96])
-
-
-def test_a_clip_whose_face_was_not_found_has_no_boxes():
-    with pytest.raises(HarnessError, match=NO_FACE):
-        boxes_of({"track": None}, "face", [0, 1])
 
 
 def test_the_images_of_a_folder_are_its_frames_in_the_order_of_their_numbers(tmp_path):
@@ -315,13 +310,34 @@ def test_the_images_of_a_folder_are_its_frames_in_the_order_of_their_numbers(tmp
     assert numbers_in(found.take(2)[0]) == [2, 33]
 
 
-def test_a_folder_of_frames_that_cannot_be_one_clip_is_an_error(tmp_path):
+def test_a_folder_without_an_image_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_bytes(b"")
     with pytest.raises(HarnessError, match="holds no image"):
         read_frames(tmp_path, [1])
+
+
+def test_frames_of_a_folder_may_differ_in_size_as_crops_of_a_face_do(tmp_path):
     for name, side in (("1.png", 20), ("2.png", 30)):
         cv2.imwrite(str(tmp_path / name), np.zeros((side, side, 3), np.uint8))
+    found = read_frames(tmp_path, [2])
+    assert [picture.shape for picture in found.pictures] == [(20, 20, 3), (30, 30, 3)]
     with pytest.raises(HarnessError, match=r"differ in size \(20x20, 30x30"):
-        read_frames(tmp_path, [2])
+        found.pixels  # noqa: B018
+
+
+def test_frames_that_are_used_as_they_are_decoded_are_the_same_and_none_is_kept(tmp_path):
+    for path in (write_video(tmp_path / "clip.mp4", 40), write_video(tmp_path / "clip.avi", 40)):
+        used: dict[int, np.ndarray] = {}
+        totals = set()
+
+        def use(index, frame, total, used=used, totals=totals):
+            used[index] = frame.copy()
+            totals.add(total)
+
+        kept, handed = read_frames(path, [4, 6]), read_frames(path, [4, 6], use=use)
+        assert tuple(sorted(used)) == kept.indices == handed.indices
+        assert np.array_equal(np.stack([used[index] for index in kept.indices]), kept.pixels)
+        assert (len(handed.pictures), totals) == (0, {40})
 
 
 def test_an_unknown_crop_is_an_error():

@@ -50,8 +50,9 @@ class Background:
 def background_facts(clip: Clip) -> Background:
     """The facts of a clip's background, each the mean over its frames.
 
-    The face is where the clip's attribute `box` says, else its `track`; without either a central square is
-    covered. `HarnessError` when the clip cannot be read or the face leaves no background.
+    The face is where the clip's attribute `box` says, else where it was found nearest in time (`faces`);
+    without either a central square is covered. `HarnessError` when the clip cannot be read or the face leaves
+    no background.
     """
     frames = read_frames(clip.path, (FRAMES,))
     pixels, indices = frames.pixels, frames.indices
@@ -70,10 +71,11 @@ def background_facts(clip: Clip) -> Background:
 
 
 def _boxes(clip: Clip, indices: Sequence[int]) -> list[Box] | None:
-    box, track = clip.attributes.get("box"), clip.attributes.get("track")
+    box = clip.attributes.get("box")
     if box is not None:
         return [box] * len(indices)
-    return None if track is None else list(track.at(indices))
+    found = next((faces for faces in clip.attributes.get("faces", {}).values() if faces), None)
+    return None if found is None else list(found.near(indices))
 
 
 def _square(box: Box) -> tuple[float, float, float]:

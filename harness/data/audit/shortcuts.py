@@ -41,7 +41,7 @@ def audit_dataset(
     """The audit of a dataset by some of its clips (`chosen_clips`), and what failed, one line a kind.
 
     `clips` are all of the dataset, of every split: a shortcut is learned in training and rewarded in
-    testing. The chosen ones carry a `box` or a `track` where a face is known.
+    testing. The chosen ones carry a `box` or `faces` where a face is known.
     """
     looks = _look_at(entry.name, chosen)
     groups, said = groups_of(chosen)

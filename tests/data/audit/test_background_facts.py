@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 
 from harness.data.audit.background_facts import background_facts
+from harness.video.people import Faces
 from tests.data.audit.pictures import a_clip, noise
 
 
@@ -23,15 +24,12 @@ def test_what_is_under_the_face_changes_no_fact_and_what_is_beside_it_does(tmp_p
     assert said[0].boxed and said[0].facts == said[1].facts != said[2].facts
 
 
-def test_a_track_is_followed_and_without_any_box_the_middle_is_covered(tmp_path: Path) -> None:
-    class Track:
-        def at(self, indices: list[int]) -> list[list[float]]:
-            return [[0.0, 0.0, 30.0, 30.0] for _ in indices]
-
+def test_a_found_face_is_covered_and_without_any_box_the_middle(tmp_path: Path) -> None:
+    seen = Faces((0,), {0: (0.0, 0.0, 30.0, 30.0)}, ())
     picture = noise(0, 10)
     picture[60:100, 60:100] = 0
     cv2.imwrite(str(tmp_path / "clip.png"), picture)
-    tracked = background_facts(a_clip(tmp_path / "clip.png", attributes={"track": Track()}))
+    tracked = background_facts(a_clip(tmp_path / "clip.png", attributes={"faces": {4: None, 3: seen}}))
     central = background_facts(a_clip(tmp_path / "clip.png"))
     assert tracked.boxed and not central.boxed
     assert tracked.facts["black pixels"] > 0.05 and central.facts["black pixels"] == 0

@@ -20,6 +20,10 @@ PREFIX = "gapbench."
 """Before the name of a fact in the metadata of a graph."""
 LAYOUTS = {"NCHW": (0, 3, 1, 2), "NHWC": (0, 1, 2, 3), "NTCHW": (0, 1, 4, 2, 3), "NTHWC": (0, 1, 2, 3, 4)}
 """Order of the axes -> how they come from frames `[N, S, S, 3]` or, with a T, clips `[N, T, S, S, 3]`."""
+PIXELS = "uint8"
+"""The kind of input that is shown pixels as they are, 0 to 255."""
+AS_THEY_ARE: Mapping[str, list[int]] = {"mean": [0, 0, 0], "std": [1, 1, 1]}
+"""What mean and std of such an input are, stated or not."""
 OUTPUT = re.compile(r"(probability|logit|softmax)(?::(\d+))?")
 REQUIRED: Mapping[str, Any] = {
     "size": 224,
@@ -40,6 +44,8 @@ class Graph:
     """Of its input: a number where an axis is fixed, else a name or None."""
     outputs: tuple[str, ...]
     metadata: Mapping[str, str]
+    kind: str = "float"
+    """Of the numbers of its input: `float`, `float16`, `double` or `uint8`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Facts:
     """Frames of a clip that are scored."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    """Of the three channels, for pixels in [0, 1]: the input is (pixel / 255 - mean) / std."""
+    """Of the three channels, for pixels in [0, 1]: the input is (pixel / 255 - mean) / std; 0 and 1 where the
+    graph takes bytes, which are shown as they are."""
     layout: str
     """`NCHW` or `NHWC` (a frame is judged by itself), `NTCHW` or `NTHWC` (a clip as a whole)."""
     output: str
@@ -82,18 +89,40 @@ def facts_of(path: Path, graph: Graph) -> Facts:
         if name not in known:
             raise unknown(f"fact of onnx:{path}", name, known)
     stated = _joined(path, stated, _from_shape(path, graph.shape, stated.get("layout")))
+    if graph.kind == PIXELS:
+        stated = _as_they_are(path, stated)
     if len(graph.outputs) == 1:
         stated.setdefault("output_name", graph.outputs[0])
     needed = [*REQUIRED, "output_name"]
     missing = [name for name in needed if name not in stated]
     if missing:
-        example = {**REQUIRED, "output_name": graph.outputs[-1]}
+        example = {**REQUIRED, **_likely(graph), "output_name": graph.outputs[-1]}
         shown = {name: stated.get(name, example[name]) for name in needed}
         raise HarnessError(
             f"onnx:{path} does not say its {', '.join(missing)}; write it to {path.name}.json beside it, "
             f"with your values: {json.dumps(shown)}"
         )
     return _checked(path, stated, graph.outputs)
+
+
+def _as_they_are(path: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in AS_THEY_ARE.items():
+        if stated.get(name, value) != value:
+            raise HarnessError(
+                f"onnx:{path} takes {PIXELS}, so pixels are shown as they are, 0 to 255: "
+                f"its {name} cannot be {stated[name]!r}; leave it out"
+            )
+    return {**stated, **AS_THEY_ARE}
+
+
+def _likely(graph: Graph) -> dict[str, Any]:
+    """An example of the layout and size that such a shape has."""
+    shape = list(graph.shape)
+    found = [layout for layout in LAYOUTS if len(layout) == len(shape) and shape[layout.index("C")] == 3]
+    if len(found) != 1:
+        return {}
+    side = shape[found[0].index("H")]
+    return {"layout": found[0], **({"size": side} if isinstance(side, int) else {})}
 
 
 def _value(text: str) -> Any:
@@ -138,7 +167,7 @@ def _checked(path: Path, stated: Mapping[str, Any], outputs: Sequence[str]) -> F
     promises = {
         "size": _whole(stated["size"]),
         "frames": _whole(stated["frames"]),
-        "mean": _three(stated["mean"]),
+        "mean": _three(stated["mean"]) and all(abs(value) <= 1 for value in stated["mean"]),
         "std": _three(stated["std"]) and all(value > 0 for value in stated["std"]),
         "layout": stated["layout"] in list(LAYOUTS),
         "output": OUTPUT.fullmatch(str(stated["output"])) is not None and stated["output"] != "softmax",
@@ -158,8 +187,8 @@ def _checked(path: Path, stated: Mapping[str, Any], outputs: Sequence[str]) -> F
 ALLOWED = {
     "size": "a whole number above 0",
     "frames": "a whole number above 0",
-    "mean": "three numbers",
-    "std": "three numbers above 0",
+    "mean": "three numbers, for pixels from 0 to 1 (divide what is meant for 0 to 255 by 255)",
+    "std": "three numbers above 0, for pixels from 0 to 1",
     "layout": ", ".join(LAYOUTS),
     "output": "probability, logit, probability:K, logit:K, softmax:K with K counted from 0",
     "channels": "RGB, BGR",

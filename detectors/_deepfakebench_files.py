@@ -7,15 +7,20 @@ tensors, written apart from the modules, so that an import is proven to compute 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from harness.detectors.checkpoints import read_checkpoint
+from harness.detectors._checkpoints import read_checkpoint
 from torch import Tensor
 from torch.nn import functional
 
+from harness.contracts import FileWeights
 from harness.types import HarnessError
 
+PREFIX = "backbone."
+"""Before every name of their networks."""
+Named = Mapping[str, Tensor]
 REPEATS = (2, 4, 4, 6, 6, 8, 2)
 KERNELS = (3, 3, 5, 3, 5, 5, 3)
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
@@ -35,22 +40,49 @@ def fake_minus_real(outputs: Tensor, clips: Tensor) -> Tensor:
     return (outputs[:, 1] - outputs[:, 0]).view(clips.shape[:2])
 
 
-def xception_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict of `deepfakebench_xception` from a checkpoint of DeepfakeBench's `xception`.
+def read_xception(path: Path, key: str | None = None) -> FileWeights:
+    """A checkpoint of DeepfakeBench's `xception`."""
+    return _read(path, "conv1.weight", (xception_weights, xception_reference), key)
+
+
+def read_efficientnet(path: Path, key: str | None = None) -> FileWeights:
+    """A checkpoint of DeepfakeBench's `efficientnetb4`."""
+    return _read(path, "efficientnet._conv_stem.weight", (efficientnet_weights, efficientnet_reference), key)
+
+
+def _read(
+    path: Path,
+    first: str,
+    network: tuple[Callable[[Named], Named], Callable[[Named, Tensor], Tensor]],
+    key: str | None,
+) -> FileWeights:
+    """What `network` makes of the checkpoint: the tensors by our names, and what they compute."""
+    found = read_checkpoint(path, (f"{PREFIX}{first}",), key)
+    strange = [name for name in found.tensors if not name.startswith(PREFIX)]
+    if strange:
+        raise HarnessError(
+            f"{path.name} is no DeepfakeBench checkpoint: {min(strange)!r} is not under {PREFIX!r}"
+        )
+    given = {name.removeprefix(PREFIX): tensor for name, tensor in found.tensors.items()}
+    weights, reference = network
+    notes = (*found.notes, "pixels are shown as (RGB / 255 - 0.5) / 0.5, as DeepfakeBench does")
+    return FileWeights(weights(given), partial(reference, given), notes=notes)
+
+
+def xception_weights(given: Named) -> dict[str, Tensor]:
+    """The state dict of `deepfakebench_xception`.
 
     `adjust_channel`, which their plain Xception carries along unused, is left out.
     """
-    state = {}
-    for name, tensor in read_checkpoint(path).items():
-        if not name.startswith("backbone.adjust_channel."):
-            inner = re.sub(r"^last_linear\.(1\.)?", "fc.", _inside(name, "backbone.", path))
-            state[f"network.{inner}"] = tensor
-    return state
+    return {
+        "network." + re.sub(r"^last_linear\.(1\.)?", "fc.", name): tensor
+        for name, tensor in given.items()
+        if not name.startswith("adjust_channel.")
+    }
 
 
-def xception_reference(path: Path, clips: Tensor) -> Tensor:
+def xception_reference(given: Named, clips: Tensor) -> Tensor:
     """Xception as it was published, from the checkpoint's own tensors."""
-    given = {name.removeprefix("backbone."): tensor for name, tensor in read_checkpoint(path).items()}
     relu, eps = functional.relu, 1e-5
     maps = functional.conv2d(images_of(clips), given["conv1.weight"], stride=2)
     maps = functional.conv2d(relu(_norm(maps, given, "bn1", eps)), given["conv2.weight"])
@@ -64,7 +96,7 @@ def xception_reference(path: Path, clips: Tensor) -> Tensor:
     return fake_minus_real(outputs, clips)
 
 
-def _separable_block(maps: Tensor, given: Mapping[str, Tensor], name: str) -> Tensor:
+def _separable_block(maps: Tensor, given: Named, name: str) -> Tensor:
     """Separable convolutions, each after a ReLU (the very first has none), beside a skip connection."""
     found = [re.fullmatch(rf"{name}\.rep\.(\d+)\.conv1\.weight", key) for key in given]
     inner = maps
@@ -77,18 +109,15 @@ def _separable_block(maps: Tensor, given: Mapping[str, Tensor], name: str) -> Te
     return functional.max_pool2d(inner, 3, 2, 1) + _norm(beside, given, f"{name}.skipbn", 1e-5)
 
 
-def _separable(maps: Tensor, given: Mapping[str, Tensor], name: str) -> Tensor:
+def _separable(maps: Tensor, given: Named, name: str) -> Tensor:
     weight = given[f"{name}.conv1.weight"]
     maps = functional.conv2d(maps, weight, padding=1, groups=len(weight))
     return functional.conv2d(maps, given[f"{name}.pointwise.weight"])
 
 
-def efficientnet_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict of `deepfakebench_efficientnet_b4` from their checkpoint."""
-    return {
-        f"network.{_timm_name(_inside(name, 'backbone.', path))}": tensor
-        for name, tensor in read_checkpoint(path).items()
-    }
+def efficientnet_weights(given: Named) -> dict[str, Tensor]:
+    """The state dict of `deepfakebench_efficientnet_b4`."""
+    return {f"network.{_timm_name(name)}": tensor for name, tensor in given.items()}
 
 
 def _timm_name(name: str) -> str:
@@ -113,9 +142,8 @@ def _timm_name(name: str) -> str:
     return f"blocks.{stage}.{number - sum(REPEATS[:stage])}.{inner.get(part, part)}.{rest}"
 
 
-def efficientnet_reference(path: Path, clips: Tensor) -> Tensor:
+def efficientnet_reference(whole: Named, clips: Tensor) -> Tensor:
     """EfficientNet-B4 with a stem that pads nothing, from the checkpoint's own tensors."""
-    whole = {name.removeprefix("backbone."): tensor for name, tensor in read_checkpoint(path).items()}
     given = {name.removeprefix("efficientnet."): tensor for name, tensor in whole.items()}
     silu = functional.silu
     maps = functional.conv2d(images_of(clips), given["_conv_stem.weight"], stride=2)
@@ -130,9 +158,7 @@ def efficientnet_reference(path: Path, clips: Tensor) -> Tensor:
     return fake_minus_real(outputs, clips)
 
 
-def _widened_block(
-    maps: Tensor, given: Mapping[str, Tensor], name: str, shape: tuple[int, int, int]
-) -> Tensor:
+def _widened_block(maps: Tensor, given: Named, name: str, shape: tuple[int, int, int]) -> Tensor:
     """An inverted residual block; `shape` is the side it was padded for, its kernel and its stride."""
     side, kernel, stride = shape
     silu = functional.silu
@@ -158,13 +184,7 @@ def _widened_block(
     return inner + maps if inner.shape == maps.shape else inner
 
 
-def _inside(name: str, prefix: str, path: Path) -> str:
-    if not name.startswith(prefix):
-        raise HarnessError(f"{path.name} is no DeepfakeBench checkpoint: {name!r} is not under {prefix!r}")
-    return name.removeprefix(prefix)
-
-
-def _norm(maps: Tensor, given: Mapping[str, Tensor], name: str, eps: float) -> Tensor:
+def _norm(maps: Tensor, given: Named, name: str, eps: float) -> Tensor:
     mean, variance, weight, bias = (
         given[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
     )

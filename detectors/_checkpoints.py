@@ -1,0 +1,152 @@
+"""Checkpoints of other projects, read as data: which of their tensors are a network's, by which names.
+
+No detector: what the importers of this folder share.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from harness.detectors._torch_files import Refused, is_tar, looks_like_text, read_torch, tensors_in
+from torch import Tensor
+
+from harness.types import HarnessError, unknown
+
+USUAL = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "module")
+"""Names under which a checkpoint keeps the weights that were trained last, the surest first."""
+AVERAGED = frozenset(("ema", "swa", "average", "averaged", "shadow"))
+"""Words in the names of weights that are averaged over a training."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The tensors of one network in a file, and what was assumed to find them."""
+
+    tensors: dict[str, Tensor]
+    """Floats in float32, without the names that lead to all of them."""
+    notes: tuple[str, ...]
+    """What was taken, left out or changed, a line each."""
+
+
+def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None) -> Checkpoint:
+    """The tensors of the network that has those of the names `wanted`, wherever in the file they lie.
+
+    The file is a `.safetensors` or what `torch.save` wrote: tensors bare or in mappings, beside anything, or
+    a network saved as an object. Names may begin with anything that all wanted ones share (`module.`,
+    `model.`). Where there are several such networks, plain weights go before averaged ones and
+    `USUAL` names before others; `key` says which (`state_dict_ema`). Nothing in the file is ever executed.
+    """
+    tensors, notes = _tensors_of(path)
+    if not tensors:
+        raise HarnessError(f"{path.name} is no file of named tensors: there are none")
+
+    def same(one: str, other: str) -> bool:
+        return all(torch.equal(tensors[one + name], tensors[other + name]) for name in wanted)
+
+    start, *others = _chosen(path, _places(path, tensors, wanted), same, key)
+    inner = [other for other in others if other.startswith(start)]
+    own = {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start) and not any(name.startswith(other) for other in inner)
+    }
+    if start:
+        notes.append(f"taken are the tensors under {_shown(start)!r} ({len(own)} of {len(tensors)})")
+    if others:
+        also = ", ".join(repr(_shown(other)) for other in others)
+        notes.append(f"the same network lies under {also} too: --key says which is meant")
+    return Checkpoint(_widened(own, notes), tuple(notes))
+
+
+def _tensors_of(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    told = looks_like_text(path)
+    if told:
+        raise HarnessError(f"{path.name} {told}")
+    if path.suffix == ".safetensors":
+        try:
+            return safetensors.torch.load_file(path), []
+        except (safetensors.SafetensorError, OSError) as error:
+            raise HarnessError(f"{path.name} is not a safetensors file: {_line(error)}") from error
+    try:
+        tree, foreign = read_torch(path)
+        tensors = tensors_in(tree)
+    except Exception as error:  # unpickling data that is damaged or hostile fails in any way
+        packed = "it is a tar archive: unpack it" if is_tar(path) else _line(error)
+        raise HarnessError(
+            f"{path.name} is refused: it is no torch file of plain tensors, and nothing else in it is "
+            f"loaded or executed ({packed})"
+        ) from error
+    more = f" and {len(foreign) - 4} more" if len(foreign) > 4 else ""
+    notes = [f"nothing but tensors was loaded; it also names {', '.join(foreign[:4])}{more}"]
+    return tensors, notes if foreign else []
+
+
+def _places(path: Path, tensors: Collection[str], wanted: Collection[str]) -> list[str]:
+    """What stands before all the wanted names, once for each network in the file: the likeliest first."""
+    rarest = max(wanted, key=len)
+    ends = [name.removesuffix(rarest) for name in tensors if name.endswith(rarest)]
+    found = [start for start in ends if start == "" or start.endswith(".")]
+    counted = {start: sum(f"{start}{name}" in tensors for name in wanted) for start in found}
+    whole = [start for start, count in counted.items() if count == len(wanted)]
+    if whole:
+        return sorted(whole, key=_doubt)
+    if counted:
+        nearest = max(counted, key=lambda start: counted[start])
+        absent = [name for name in wanted if f"{nearest}{name}" not in tensors]
+        raise HarnessError(
+            f"{path.name} does not fit: {counted[nearest]} of {len(wanted)} tensors are there"
+            f"{f' under {nearest[:-1]!r}' if nearest else ''}, it lacks {min(absent)!r}"
+        )
+    raise HarnessError(
+        f"{path.name} does not fit: it lacks {min(wanted)!r} and {len(wanted) - 1} more; "
+        f"its names are such as {min(tensors)!r} (is --detector right?)"
+    )
+
+
+def _doubt(start: str) -> tuple[bool, int]:
+    """How little a place looks like that of the weights that were trained last."""
+    words = start.split(".")
+    usual = [USUAL.index(word) for word in words if word in USUAL]
+    return bool(AVERAGED & set(re.split("[._]", start))), min(usual, default=0 if start == "" else len(USUAL))
+
+
+def _chosen(
+    path: Path, places: Sequence[str], same: Callable[[str, str], bool], key: str | None
+) -> list[str]:
+    """The place that is meant, then the others that hold the network; `same` says whether two hold one."""
+    if key is not None:
+        meant = [place for place in places if place.startswith(f"{key.removesuffix('.')}.")]
+        if not meant:
+            raise unknown(f"place (--key) of these weights in {path.name}", key, map(_shown, places))
+        places = meant
+    first, *others = places
+    others = [place for place in others if not same(first, place)]
+    if others and _doubt(first) == _doubt(others[0]):
+        known = ", ".join(repr(_shown(place)) for place in (first, *others))
+        raise HarnessError(f"{path.name} holds the network at several places: say --key with one of {known}")
+    return [first, *others]
+
+
+def _shown(place: str) -> str:
+    return place.removesuffix(".")
+
+
+def _widened(tensors: Mapping[str, Tensor], notes: list[str]) -> dict[str, Tensor]:
+    """Floats in float32: what is computed of them next would be rounded in less."""
+    other = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()} - {torch.float32}
+    if other:
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in other))
+        notes.append(f"{names} tensors became float32")
+    return {name: tensor.float() if tensor.dtype in other else tensor for name, tensor in tensors.items()}
+
+
+def _line(error: Exception) -> str:
+    """What was found wrong, in one line."""
+    said = " ".join(str(error).split())[:160]
+    return said if isinstance(error, Refused) else f"{type(error).__name__}: {said}"

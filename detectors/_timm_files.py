@@ -1,0 +1,116 @@
+"""Checkpoints of networks of timm: whatever their last layer is called, and however many classes it has.
+
+No detector: what `timm_models.py` imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from harness.detectors._checkpoints import Checkpoint, read_checkpoint
+from torch import Tensor, nn
+
+from harness.types import HarnessError
+
+
+def last_layers(network: Any) -> dict[str, nn.Module]:
+    """The last layers of a timm network by name; some have two."""
+    last = network.get_classifier()
+    layers = {id(layer) for layer in (last if isinstance(last, (tuple, list)) else (last,))}
+    return {name: part for name, part in network.named_modules() if id(part) in layers}
+
+
+def read_network(path: Path, network: Any, key: str | None) -> Checkpoint:
+    """The state of `network` in a file, but for the number of its outputs."""
+    state, heads = network.state_dict(), last_layers(network)
+    counters = {name: value for name, value in state.items() if name.endswith(".num_batches_tracked")}
+    body = [name for name in state if _layer(name) not in heads and name not in counters]
+    found = read_checkpoint(path, body, key)
+    given, notes = (
+        {**counters, **found.tensors},
+        list(found.notes),
+    )  # older files lack what only training reads
+    if len(heads) == 1:
+        (head,) = heads
+        given = _with_head(path, given, head, {_layer(name) for name in set(given) - set(state)}, notes)
+    missing = [head for head in heads if f"{head}.weight" not in given]
+    if missing:
+        raise HarnessError(f"{path.name} has no last layer: there is no {missing[0]}.weight")
+    for head in heads:
+        if f"{head}.bias" in state and f"{head}.bias" not in given:
+            given[f"{head}.bias"] = torch.zeros(len(given[f"{head}.weight"]))
+            notes.append(f"the last layer has no bias, which is 0 then ({head}.bias)")
+    return Checkpoint(given, tuple(notes))
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _with_head(
+    path: Path, given: dict[str, Tensor], head: str, others: set[str], notes: list[str]
+) -> dict[str, Tensor]:
+    """The tensors with the last layer under its name in timm; `others` are the layers that timm lacks."""
+    if f"{head}.weight" in given or not others:
+        return given
+    if len(others) > 1:
+        raise HarnessError(
+            f"{path.name} ends in {len(others)} layers ({', '.join(sorted(others))}), the network of timm "
+            f"in one ({head}): export the whole network to ONNX, or write a detector for it"
+        )
+    (other,) = others
+    notes.append(f"its layer {other!r} is taken as {head!r}, the last layer and a plain one")
+    return {
+        f"{head}{name.removeprefix(other)}" if _layer(name) == other else name: tensor
+        for name, tensor in given.items()
+    }
+
+
+def split_classes(path: Path, outputs: int, stated: Sequence[int] | None) -> tuple[list[int], list[int]]:
+    """The numbers of the real classes and of the fake ones; one logit is that of class 1."""
+    if stated is None and outputs > 2:
+        rest = ",".join(str(number) for number in range(1, outputs))
+        raise HarnessError(
+            f"{path.name} has {outputs} outputs: say which classes are fake, counted from 0 "
+            f"(--fake-class {rest} where class 0 is real)"
+        )
+    classes = range(max(outputs, 2))
+    fake = sorted(set([1] if stated is None else stated))
+    real = [number for number in classes if number not in fake]
+    if not fake or not real or not set(fake) <= set(classes):
+        raise HarnessError(
+            f"{path.name} has the classes 0 to {classes[-1]}: --fake-class names some of them, but not all, "
+            f"and none else: not {', '.join(map(str, fake))}"
+        )
+    return real, fake
+
+
+def own_head(
+    given: Mapping[str, Tensor], heads: Sequence[str], real: Sequence[int], fake: Sequence[int]
+) -> dict[str, Tensor]:
+    """The tensors with a last layer that says fake: one logit, or of several classes the real ones first.
+
+    Two classes become one logit, the difference of their rows.
+    """
+    made = dict(given)
+    for name in (f"{head}.{part}" for head in heads for part in ("weight", "bias")):
+        if name in given:
+            rows = given[name]
+            if len(rows) == 1:
+                made[name] = rows if fake == [1] else -rows
+            elif len(rows) == 2:
+                made[name] = rows[fake] - rows[real]
+            else:
+                made[name] = rows[[*real, *fake]]
+    return made
+
+
+def log_odds(said: Tensor, real: Sequence[int], fake: Sequence[int]) -> Tensor:
+    """Logits of fake `[N]` of what a network says `[N, classes]`, as its softmax or sigmoid has them."""
+    if said.shape[1] == 1:
+        return said[:, 0] if list(fake) == [1] else -said[:, 0]
+    logs = said.double().log_softmax(1)
+    return logs[:, list(fake)].logsumexp(1) - logs[:, list(real)].logsumexp(1)

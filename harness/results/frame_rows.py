@@ -1,0 +1,80 @@
+"""Rows that score frames -> one row a clip: frames of a video are no independent clips."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from harness.trees import VIDEOS
+from harness.types import HarnessError
+from harness.words import FLAT, frame_told, frames_in_folders, parted, says_class, stem_of
+
+FRAMES_OF = ("clip", "none")
+"""What rows may be said to be: frames of clips, whatever their ids look like, or of none."""
+KEPT = "frame_scores"
+"""Column of the scores of a clip's frames."""
+
+Clips = dict[str, str]
+"""Id of a row -> the clip that it is a frame of."""
+
+
+def clips_of_frames(table: pd.DataFrame, said: str | None, numbered: bool, file: str) -> Clips:
+    """The rows of a table of scores that are frames, and of which clip each is; empty where none is.
+
+    `said` is one of `FRAMES_OF`, None where nobody says. `numbered`: a column numbers the frames, so equal
+    ids are frames of one clip. Ids that say they are frames, and images that are numbered items of one
+    folder with one label, are frames; those that may as well be clips are a `HarnessError`.
+    """
+    if said == "none":
+        return {}
+    told = {each: clip for each in table["clip_id"].unique() if (clip := frame_told(each))}
+    if numbered:
+        return {each: told.get(each, each) for each in table["clip_id"].unique()}
+    if said == "clip":
+        again = table.duplicated(["clip_id", "label", "manipulation", "detector", "tested_on", "severity"])
+        alike = 2 * again.sum() >= len(table)  # then an id is that of a clip
+        return {
+            each: told.get(each) or (each if alike else _anyhow(each)) for each in table["clip_id"].unique()
+        }
+    counted = Counter(told.values())
+    sure = {each: clip for each, clip in told.items() if counted[clip] > 1}
+    ids = table[~table["clip_id"].isin(sure)].drop_duplicates(["clip_id", "label"])
+    in_folders, doubtful = frames_in_folders(ids[["clip_id", "label"]].itertuples(index=False))
+    if doubtful:
+        example, clip = next(iter(doubtful.items()))
+        raise HarnessError(
+            f"{len(doubtful):,} ids in {file} may be frames of {len(set(doubtful.values())):,} clips"
+            f" ({example!r} of {clip!r}), and frames are no clips of their own: say --frames-of clip to score"
+            " each clip by the mean of its frames, or --frames-of none if each id is a clip"
+        )
+    return sure | in_folders
+
+
+def by_clip(table: pd.DataFrame, clips: Mapping[str, str], place: list[str]) -> pd.DataFrame:
+    """The table with the frames of each clip as one row, scored by the mean of those that have a score.
+
+    `place`: columns that tell apart what is measured. Rows that are no frames stay as they are.
+    """
+    framed = table["clip_id"].isin(clips)
+    named = table[framed].assign(clip_id=table.loc[framed, "clip_id"].map(clips))
+    groups = named.groupby([*place, "clip_id", "label", "manipulation"], sort=False, dropna=False)
+    whole = groups.first().reset_index()
+    whole[KEPT] = groups["score"].agg(lambda scores: scores.dropna().tolist()).to_numpy()
+    whole["score"] = groups["score"].mean().to_numpy()
+    rest = table[~framed].assign(**{KEPT: [[score] for score in table.loc[~framed, "score"]]})
+    columns = [*table.columns, KEPT]
+    parts = [part[columns].astype(object) for part in (whole, rest) if len(part)]
+    joined = pd.concat(parts, ignore_index=True)
+    return joined.where(joined.notna(), None).astype(table.dtypes.to_dict())
+
+
+def _anyhow(clip_id: str) -> str:
+    """The clip of an id that is a frame: its folder, or what stands before its last number."""
+    folder, name = parted(clip_id)
+    if folder and not says_class(folder) and PurePosixPath(name).suffix.lower() not in VIDEOS:
+        return folder
+    said = FLAT.fullmatch(stem_of(name))
+    return "/".join(filter(None, (folder, said["clip"]))) if said else clip_id

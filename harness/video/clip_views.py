@@ -1,0 +1,176 @@
+"""The pure stages between a clip's file and a detector: read, perturb, crop, whoever schedules them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from harness import registry
+from harness.files import seed_of
+from harness.timing import spent
+from harness.types import FACE_POLICY, PROTOCOL, Clip, HarnessError
+from harness.video.frames import NO_FACE, Box, Frames, box_of, crop_and_fit, read_frames, sample_indices
+from harness.video.people import Faces
+from harness.video.views import View
+
+BYTES_HELD = 2**24
+"""Decoded frames of one clip that are held at a time, in bytes: small clips whole, large frames singly."""
+
+
+def perturb(frames: np.ndarray, clip_id: str, name: str, severity: int) -> np.ndarray:
+    """The frames `[T, H, W, 3]` under a condition; the draw depends on the clip, never on the detector."""
+    if severity == 0:
+        return frames
+    entry = registry.perturbations.get(name)
+    rng = np.random.default_rng(seed_of(clip_id, name, severity, PROTOCOL))
+    with named_failure(f"{name}-{severity} on {clip_id}"):
+        changed = entry.apply(frames, entry.parameter(severity), rng)
+    if changed.shape != frames.shape or changed.dtype != np.uint8:
+        raise HarnessError(f"{name} changed the shape or type of the frames of {clip_id}")
+    return changed
+
+
+@contextmanager
+def named_failure(what: str) -> Iterator[None]:
+    """Turn whatever a plug-in raises into one line that names it."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise HarnessError(f"{what} failed: {type(error).__name__}: {reason}") from error
+
+
+Need = tuple[str, int, int, int]
+"""(perturbation, severity, frames, size): one view of a clip."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the detectors get to see of one clip."""
+
+    views: Mapping[Need, tuple[View, ...]] = field(default_factory=dict)
+    """One a person, where there are people; empty when the clip failed."""
+    error: str | None = None
+    faceless: bool = False
+    """Whether the error is that it was read, and no face was found in it."""
+    seen: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Frame count -> frames in which the face was seen, frames to score, people; empty where none was looked
+    for."""
+
+    def of(self, size: tuple[int, int]) -> Shown:
+        """The same clip with the views of one size (frames, side) only."""
+        return replace(self, views={need: views for need, views in self.views.items() if need[2:] == size})
+
+
+Boxes = Mapping[int, Box] | None
+"""Frame of the file -> where it is cut; None where no box is needed, and all frames are shown."""
+
+
+def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY) -> Shown:
+    """Read a clip once and prepare every view of it that is needed; a clip that cannot be read is said so.
+
+    `policy` says who of several people is shown (`types.FACE_POLICIES`). A view that lacks a face, or that
+    fails in any other way, fails the clip.
+    """
+    counts = sorted({need[2] for need in needs})
+    seen: dict[int, tuple[int, int, int]] = {}
+    people: dict[int, list[Boxes]] = {count: [None] for count in counts}
+    if crop == "face" and "faces" in clip.attributes:
+        known: Mapping[int, Faces | None] = clip.attributes["faces"]
+        seen = {count: seen_of(known[count]) for count in counts}
+        if None in (known[count] for count in counts):
+            return Shown(error=f"{clip.path.name}: {NO_FACE}", faceless=True, seen=seen)
+        people = {count: [*found.of(policy)] for count, found in known.items() if found and count in counts}
+    cutter = _Cutter(clip, crop, needs, people)
+    try:
+        with spent("decode"):
+            read = read_frames(clip.path, counts, use=cutter.take)
+        if crop == "face" and not seen:
+            raise HarnessError(
+                f"{clip.path.name}: its face could not be looked for, because the clip could not be read then"
+            )
+        cutter.cut()
+        return Shown({need: cutter.views(need, read) for need in needs}, seen=seen)
+    except HarnessError as error:
+        return Shown(error=str(error), seen=seen)
+
+
+def seen_of(faces: Faces | None) -> tuple[int, int, int]:
+    """Frames in which the face was seen, frames to score, people."""
+    return (0, 0, 0) if faces is None else (len(faces.main), len(faces.scored), len(faces.people))
+
+
+class _Cutter:
+    """Perturbs, cuts and fits the frames of one clip as they are decoded, a few at a time."""
+
+    def __init__(
+        self, clip: Clip, crop: str, needs: Sequence[Need], people: Mapping[int, Sequence[Boxes]]
+    ) -> None:
+        self.clip, self.crop, self.needs, self.people = clip, crop, needs, people
+        self._held: list[tuple[int, np.ndarray]] = []
+        self._boxes: dict[int, Box] = {}
+        """Frame of the file -> the clip's own box, for the crop `boxes`."""
+        self._total = 0
+        self._cut: dict[tuple[Need, int, int], np.ndarray] = {}
+        """(need, person, frame of the file) -> uint8 `[1, S, S, 3]`."""
+
+    def take(self, index: int, frame: np.ndarray, total: int) -> None:
+        """Hold a frame, and cut those that are held when they are many or differ in size."""
+        self._total = total
+        if self._held and self._held[0][1].shape != frame.shape:
+            self.cut()
+        self._held.append((index, frame))
+        if len(self._held) * frame.nbytes >= BYTES_HELD:
+            self.cut()
+
+    def cut(self) -> None:
+        """Cut the frames that are held, under every condition, for every view that shows them."""
+        if not self._held:
+            return
+        clean = [frame for _, frame in self._held]
+        wanted = {count: set(sample_indices(self._total, count)) for count in self.people}
+        for name, severity in dict.fromkeys(need[:2] for need in self.needs):
+            changed: Sequence[np.ndarray] = clean
+            if severity:
+                with spent("perturb"):
+                    changed = perturb(np.stack(clean), self.clip.id, name, severity)
+            with spent("crop"):
+                for need in self.needs:
+                    if need[:2] == (name, severity):
+                        for (index, _), frame in zip(self._held, changed, strict=True):
+                            if index in wanted[need[2]]:
+                                self._fit(need, index, frame)
+        self._held.clear()
+
+    def _fit(self, need: Need, index: int, frame: np.ndarray) -> None:
+        for person, boxes in enumerate(self.people[need[2]]):
+            if boxes is not None and index not in boxes:
+                continue
+            try:
+                box = boxes[index] if boxes is not None else None
+                if self.crop == "boxes":
+                    box = self._boxes[index] = box_of(self.clip.attributes, frame.shape)
+                self._cut[need, person, index] = crop_and_fit(
+                    frame[None], self.crop, None if box is None else [box], need[3]
+                )
+            except HarnessError as error:
+                raise HarnessError(f"{self.clip.path.name}: {error}") from error
+
+    def views(self, need: Need, read: Frames) -> tuple[View, ...]:
+        """The views of everybody who is seen, once all frames were cut."""
+        sampled = sample_indices(read.total, need[2])
+        found = []
+        for person, boxes in enumerate(self.people[need[2]]):
+            indices = tuple(index for index in sampled if boxes is None or index in boxes)
+            distinct = tuple(dict.fromkeys(indices))
+            frames = np.concatenate([self._cut[need, person, index] for index in distinct])
+            whole = indices
+            if len(indices) < need[2]:
+                whole = tuple(indices[at] for at in sample_indices(len(indices), need[2]))
+            found.append(View(frames, distinct, indices, whole, boxes or self._boxes))
+        return tuple(found)

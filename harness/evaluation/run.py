@@ -16,7 +16,6 @@ from harness.contracts import stated_selection
 from harness.data.clips import Subset, content_of, identity_of, list_clips, partial
 from harness.environment import differences, revision, versions
 from harness.evaluation.cell_keys import Job, TestSet, cell_file, shown_how
-from harness.evaluation.clip_views import named_failure
 from harness.evaluation.contestants import Contestant, Trained, full_name
 from harness.evaluation.engine import score_dataset
 from harness.evaluation.plan import (
@@ -39,6 +38,7 @@ from harness.timing import current, spent
 from harness.training.job import TrainingJob, stated
 from harness.training.train import build, find_weights, frames_of, train
 from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
+from harness.video.clip_views import named_failure
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 

@@ -64,7 +64,7 @@ def newest() -> Weights:
 def test_a_folder_is_split_and_trained_on_under_its_name(clips: Path, run: Run) -> None:
     said = train(run)
     assert "recipe tiny: 16 px, 2 frames of a clip, 4 epochs, 4 clips a step" in said
-    assert "splits nobody states splits: split by clip" in said and "test clips are kept" in said
+    assert "splits nobody states splits: split by looks (" in said and "test clips are kept" in said
     assert "--people-from names counts them as one recording" in said
     assert "use it gapbench predict small@mine FILE" in said
     weights = newest()
@@ -93,7 +93,7 @@ def test_weights_survive_that_the_folder_moves(clips: Path, run: Run, tmp_path: 
 
 def test_names_keep_fakes_together_with_what_they_were_made_of(clips: Path, run: Run) -> None:
     said = train(run, "mine", "--people-from", "names")
-    assert "split by people and footage (6 groups)" in said and "--people-from" not in said
+    assert "split by people and footage and looks (" in said and "--people-from" not in said
     listed = list_clips(registry.datasets.get("mine"), clips)
     assert {clip.target for clip in listed if clip.split == "test"}.isdisjoint(
         {person for clip in listed if clip.split == "train" for person in (clip.target, clip.source)}

@@ -144,6 +144,7 @@ def own_entry(name: str, get: Callable[[str], DatasetEntry]) -> DatasetEntry | N
         people_from=found.people_from,
         splits=found.splits,
         alike=found.alike,
+        remarks=None if found.columns or found.labels else base.remarks,
     )
 
 

@@ -14,7 +14,7 @@ from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.data.people import with_people
 from harness.evaluation.matrix import known_matrices, parse_matrix
-from harness.files import digest, expanded, home, shown_place, write_whole
+from harness.files import TABLES, digest, expanded, home, shown_place, write_whole
 from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
 COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")

@@ -15,7 +15,6 @@ from harness.data import left_out
 from harness.data.clips import Subset, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
-from harness.evaluation.clip_views import named_failure
 from harness.evaluation.contestants import Contestant, Trained, full_name, weights_named
 from harness.evaluation.matrix import Matrix
 from harness.evaluation.training_request import training_part
@@ -24,6 +23,7 @@ from harness.records import Weights
 from harness.runtime.device import resolve_precision
 from harness.training.batches import chosen_clips
 from harness.types import Cell, Clip, HarnessError, Runtime, entry_parts
+from harness.video.clip_views import named_failure
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import faces_missing
 

@@ -171,6 +171,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a reader of numbers on the clips of a dataset has to know of them."""
+
+    present: int
+    """Test files that are here."""
+    listed: int
+    """Test files that there should be: those that are listed, or that the complete set has; 0: not known."""
+    lines: tuple[str, ...] = ()
+    """What check, audit and run found, a sentence each."""
+    unasked: tuple[str, ...] = ()
+    """The commands that would find out more."""
+    facts: Mapping[str, float | int | str] = field(default_factory=dict)
+    """The same as single values."""
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """A finished matrix: what is printed, written to `results/`, and published."""
 
@@ -192,6 +208,8 @@ class Board:
     shortcuts: Mapping[str, str | None] = field(default_factory=dict)
     """Dataset -> how well its classes are told apart without a look at the face; empty where an audit found
     no shortcut, `DOUBT` and why where it could not tell, None where a brought dataset was never audited."""
+    known: Mapping[str, Known] = field(default_factory=dict)
+    """Dataset that was tested on -> what has to be known of its clips."""
     partial: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> how many of its official test clips are listed, where it is fewer than there are."""
     listing: Mapping[str, str] = field(default_factory=dict)

@@ -122,6 +122,7 @@ def run_train(options: Namespace) -> int:
     from harness.data.location import root_of, why_no_folder
     from harness.evaluation.contestants import full_name
     from harness.evaluation.estimate import training_estimate
+    from harness.evaluation.plan_table import known_lines
     from harness.evaluation.run import cut_as, make_job, weights_for
     from harness.evaluation.training_request import recipe_asked, start_of, told
     from harness.runtime.device import device_of
@@ -141,7 +142,8 @@ def run_train(options: Namespace) -> int:
     clips = {data.name: list_clips(data, root_of(data))}
     job = make_job(entry, recipe, trained_on, clips, options.seed, device_of(options.device))
     job = cut_as(job, options.crop or job.crop)
-    for line in told(job, data, clips[data.name]):
+    known = known_lines(data, clips[data.name])
+    for line in (*told(job, data, clips[data.name]), *known):
         print(line, flush=True)
     if options.retrain or find_weights(job, home() / "weights") is None:
         print(wrapped(training_estimate(job)), flush=True)

@@ -76,6 +76,11 @@ def add_eval(command: Adder) -> None:
     own.add_argument(
         "--train", action="store_true", help="train a detector that is named and not trained here"
     )
+    own.add_argument(
+        "--unseen-people",
+        action="store_true",
+        help="leave out test clips of people whom the training clips show too",
+    )
     own.add_argument("--crop", choices=CROPS, help="part of the frame that is shown (default: the face)")
     own.add_argument(
         "--no-face",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.data.people import with_people
 from harness.evaluation.matrix import known_matrices, parse_matrix
-from harness.files import TABLES, digest, expanded, home, shown_place, write_whole
+from harness.files import TABLES, digest, expanded, home, write_whole
 from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
 COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")
@@ -26,8 +25,7 @@ OF_OWN = (
 """Options of `eval` that say something of clips, for which a matrix has its file."""
 ABOUT = """
 Clips brought by whoever ran this ({what}). The numbers are about these clips alone; their labels are taken
-from {where}. Before believing them, ask whether the clips can be told apart without looking at the faces:
-{command}.
+from {where}.
 """
 
 
@@ -178,6 +176,7 @@ def _toml(options: argparse.Namespace, tested: Mapping[str, Path | None]) -> str
     lines |= {"faces": options.faces} if options.faces else {}
     lines |= {"present": True} if options.present else {}
     lines |= {"limit": options.limit} if options.limit else {}
+    lines |= {"unseen_people": True} if options.unseen_people else {}
     said = [f"{key} = {_quoted(value)}" for key, value in lines.items()]
     if options.crop:
         sets = dict.fromkeys(Subset.parse(name).dataset for name in tested)
@@ -202,9 +201,7 @@ def _about(tested: Mapping[str, Path | None]) -> str:
     where = {"folder": "its folders", "manifest": "the manifest"}
     whose = where[kinds.pop()] if len(kinds) == 1 and len(tested) == 1 else "their folders and manifests"
     what = [f"{name} {path.absolute().name}" if path else name for name, path in tested.items()]
-    asked = [f"{name} --root {shlex.quote(shown_place(path))}" for name, path in tested.items() if path]
-    command = f"gapbench data audit {(asked or list(own))[0]}"
-    return ABOUT.format(what=", ".join(what), where=whose, command=command).strip()
+    return ABOUT.format(what=", ".join(what), where=whose).strip()
 
 
 def _asked_for(names: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness import registry
 from harness.cli.seal import FORMAT, Seal, basis_of, clips_here, file_stamp, seal_file, stored_digest
+from harness.data.audit.findings import check_file
 from harness.data.audit.record import audit_file
 from harness.data.clips import content_of
 from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
@@ -92,6 +93,7 @@ def _small(board: Board, results: Path) -> Iterator[Path]:
     yield results / LEDGER
     for name, said in read_json(record).get("tested", {}).items():
         yield audit_file(name, said["clips_sha256"])
+        yield check_file(name, said["content_sha256"])
 
 
 def _large(board: Board) -> Iterator[Path]:

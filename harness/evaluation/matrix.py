@@ -81,6 +81,8 @@ class Matrix:
     """Whether listed test clips that have no file are left out, where they would count as failed."""
     limit: int | None = None
     """Test clips of a set used at most (balanced, evenly spread over the listing); None uses all."""
+    unseen_people: bool = False
+    """Whether test clips are left out that show people whom training clips of the matrix show."""
     gate: Mapping[str, float] = field(default_factory=dict)
     """Margins and budgets of the regression gate, by rule."""
     prevalence: float = PREVALENCE
@@ -96,6 +98,7 @@ class Matrix:
         stated = ["compile"] if self.compile else []
         stated += [self.faces] if self.faces != FACE_POLICY else []
         partly = [*(["present"] if self.present else []), *([["limit", self.limit]] if self.limit else [])]
+        partly += ["unseen_people"] * self.unseen_people
         return digest([self.name, *parts, self.recipes, *shown, *stated, *partly])
 
     def recipe_for(self, trained_on: str) -> str:
@@ -255,7 +258,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
     if key in ("batch", "limit"):
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
         return _expect(where, key, value, good, "a whole number above 0")
-    if key in ("compile", "present"):
+    if key in ("compile", "present", "unseen_people"):
         return _expect(where, key, value, isinstance(value, bool), "true or false")
     if key == "prevalence":
         good = isinstance(value, float) and 0 < value < 1

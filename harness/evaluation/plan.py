@@ -11,8 +11,8 @@ from typing import Any
 
 from harness import registry
 from harness.contracts import clips_of_recipe
-from harness.data import left_out
-from harness.data.clips import Subset, content_of, identity_of, list_clips
+from harness.data import left_out, overlap
+from harness.data.clips import Subset, absent_files, content_of, identity_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
 from harness.evaluation.contestants import Contestant, Trained, full_name, weights_named
@@ -42,6 +42,10 @@ class Plan:
     """Clips of each dataset; one that is still to be made is not in it."""
     shared: dict[tuple[str | None, str], str] = field(default_factory=dict)
     """(trained on, tested on) -> which test clips show footage that was trained on, once it is known."""
+    people: dict[tuple[str | None, str], str] = field(default_factory=dict)
+    """(trained on, tested on) -> how many test clips show people of the training clips, once it is known."""
+    covered: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """What is tested on -> how many of its files are here, and how many should be, once it was asked for."""
     identities: dict[str, str] = field(default_factory=dict)
     """Digests of training sets, once they were asked for."""
     subsets: dict[str, Subset] = field(default_factory=dict)
@@ -113,6 +117,10 @@ class Plan:
     def testing(self, name: str) -> tuple[Clip, ...]:
         """The clips of the split test of what a cell names as tested on, as the matrix takes them."""
         clips = self.subset(name).for_testing(self.clips[self.subset(name).dataset])
+        if self.matrix.unseen_people:
+            learnt = [str(trained[1]) for trained in self.trained if trained[1] and self.listed(trained[1])]
+            for on in dict.fromkeys(learnt):
+                clips = overlap.strangers(self.training(on), clips)
         return chosen_clips(clips, self.matrix.present, self.matrix.limit)
 
     def root(self, dataset: str) -> Path:
@@ -283,6 +291,25 @@ def test_set(plan: Plan, name: str) -> TestSet:
     return plan.tests[name]
 
 
+def coverage(plan: Plan, name: str) -> tuple[int, int]:
+    """How many test files of what a cell names are here, and how many there should be.
+
+    Those are the listed ones, or as many as the complete set has, whichever are more.
+    """
+    if name not in plan.covered:
+        part = plan.subset(name)
+        clips = part.for_testing(plan.clips[part.dataset])
+        wanted = {
+            kind: count
+            for key, count in part.entry.official.items()
+            if key.startswith("test/")
+            and (kind := key.partition("/")[2]) != part.left_out
+            and (part.only is None or kind in ("real", part.only))
+        }
+        plan.covered[name] = len(clips) - absent_files(clips), max(len(clips), sum(wanted.values()))
+    return plan.covered[name]
+
+
 def shown_as(plan: Plan, name: str, entry: registry.DatasetEntry, clips: tuple[Clip, ...]) -> TestSet:
     digests = identity_of(clips, entry), content_of(clips, entry)
     return TestSet(name, clips, plan.crop(entry.name), *digests, plan.matrix.no_face, plan.matrix.faces)
@@ -302,8 +329,9 @@ def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:
     ]
     if not sets:
         return {}
-    from harness.data import fingerprints, overlap  # decoders, for real clips alone
+    from harness.data import fingerprints  # decoders, for real clips alone
 
+    plan.people = {pair: met for pair, train, test in sets if (met := overlap.people_met(train, test))}
     every = {clip.id: clip for _, train, test in sets for clip in (*train, *test)}
     prints = fingerprints.read(list(every.values()), f"matrix {plan.matrix.name}")
     found = {pair: overlap.shared(train, test, prints) for pair, train, test in sets}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness import registry
-from harness.data.clips import absent_files
+from harness.data.audit.findings import findings_of
+from harness.data.clips import absent_files, content_of, identity_of
 from harness.data.people import offer
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.estimate import Shown, scoring_estimate, training_estimate
@@ -14,7 +15,7 @@ from harness.evaluation.run import cell_jobs, contestant, training_job
 from harness.files import home
 from harness.tables import Table, plain, wrapped
 from harness.training.train import find_weights
-from harness.types import Cell
+from harness.types import Cell, Clip
 
 
 def describe_plan(plan: Plan) -> str:
@@ -33,9 +34,28 @@ def describe_plan(plan: Plan) -> str:
         lines += ["", plain(Table("Plan", ("detector", "weights", *_tests(plan)), table))]
     lines += [wrapped(f"{name}: {said}") for name, said in plan.listing.items() if said]
     lines += _not_there(plan) + _own(plan) + _fetched(plan) + _not_compared(plan)
-    lines += _estimates(plan, ready)
+    lines += _known(plan) + _estimates(plan, ready)
     lines += [wrapped(f"absent: {name}: {why}") for name, why in plan.absent.items()]
     return "\n".join(lines)
+
+
+def _known(plan: Plan) -> list[str]:
+    """What check and audit found out about the clips that are tested or trained on."""
+    lines = []
+    for name in plan.datasets:
+        if name in plan.clips:
+            lines += known_lines(registry.datasets.get(name), plan.clips[name], plan.matrix.data.get(name))
+    return [wrapped(line) for line in lines]
+
+
+def known_lines(entry: registry.DatasetEntry, clips: tuple[Clip, ...], root: str | None = None) -> list[str]:
+    """What check and audit found out about a set that was brought, and the commands not asked yet."""
+    if entry.embedded:
+        return []
+    found = findings_of(entry.name, content_of(clips, entry), identity_of(clips, entry))
+    lines = [f"{entry.name}: {line}" for line in found.lines]
+    asked = "; ".join(found.recommended(root))
+    return lines + [f"{entry.name}: not asked yet: {asked}"] * bool(asked)
 
 
 def _estimates(plan: Plan, ready: Mapping[Trained, Contestant | None]) -> list[str]:
@@ -87,8 +107,7 @@ def _not_there(plan: Plan) -> list[str]:
         "and are left out" if plan.matrix.present else "and will count as failed (--present leaves them out)"
     )
     return [
-        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there {what};"
-        f" see gapbench data check {name}"
+        f"{name}: {count:,} of {len(plan.clips[name]):,} files are not there {what}"
         for name, count in counts.items()
         if count
     ]

@@ -20,6 +20,7 @@ from harness.evaluation.engine import score_dataset
 from harness.evaluation.plan import (
     Plan,
     check_subsets,
+    coverage,
     find_shared,
     or_left_out,
     shown_as,
@@ -55,6 +56,7 @@ def run_plan(plan: Plan) -> Path:
     with spent("making clips"):
         for name in to_make:
             plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
+    plan.tests.clear()  # what is trained on is known now, and with it whose clips are left out
     check_subsets(plan)
     plan.shared = find_shared(plan) | _split_anew(plan)
     made = time.monotonic()
@@ -142,6 +144,9 @@ def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
+            "content_sha256": content_of(plan.clips[name], entry),
+            "coverage": coverage(plan, name),
+            "root": shown_place(Path(plan.matrix.data[name])) if name in plan.matrix.data else None,
             "partial": partial(entry, plan.clips[name]) or _chosen(plan, name),
             "listing": plan.listing.get(name, ""),
         }
@@ -304,7 +309,9 @@ def _meta(plan: Plan, cell: Cell, found: Contestant, test: TestSet) -> dict[str,
         "no_face": test.no_face if test.crop == "face" else None,
         **({"faces": test.faces} if test.crop == "face" and test.faces != FACE_POLICY else {}),
         "preprocessing_sha256": digest(shown_how(test)),
+        "coverage": coverage(plan, cell.tested_on),
         "shared_footage": plan.shared.get((cell.trained_on, cell.tested_on)),
+        "shared_people": plan.people.get((cell.trained_on, cell.tested_on)),
         "footage_compared": cell.trained_on is None or plan.listed(cell.trained_on),
         **selection_of(found),
         "versions": versions(),

@@ -29,7 +29,16 @@ KEPT_PROVENANCE = (
     *("recipe_sha256", "clips_sha256", "preprocessing_sha256", "protocol"),
 )
 LATER = (
-    *("fp32_difference", "unjudged", "base_rate", "auc_with_face", "auc_with_face_lo", "auc_with_face_hi"),
+    *(
+        "fp32_difference",
+        "unjudged",
+        "coverage",
+        "shared_people",
+        "base_rate",
+        "auc_with_face",
+        "auc_with_face_lo",
+        "auc_with_face_hi",
+    ),
     *("ppv_lo", "ppv_hi", "reals", "fakes"),
     *("failed_reals", "failed_fakes", "faceless_reals", "faceless_fakes"),
 )

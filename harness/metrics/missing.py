@@ -20,6 +20,8 @@ FEW = 0.01
 """Share of clips that may be lost, and by which the classes may differ, without a word."""
 MOST = 0.1
 """Share of clips that may be lost by a row that has a rank."""
+COVERED = 0.9
+"""Share of the listed files that have to be here for a row to have a rank."""
 
 
 def by_class(label: np.ndarray, part: np.ndarray | None = None) -> Counts:
@@ -81,3 +83,12 @@ def why_unjudged(clips: Counts, failed: Counts, without_face: Counts) -> str:
         named = "; ".join(f"{what} {counted(each, clips)}" for each, what in told if sum(each))
         return f"{named}: over {100 * MOST:g} %"
     return ""
+
+
+def why_uncovered(present: int, listed: int) -> str:
+    """Why a row has no rank for the files that are not here, of those listed; empty where it may have one."""
+    if present >= COVERED * listed:
+        return ""
+    return (
+        f"{present:,} of {listed:,} listed test files are here ({present / listed:.0%}), below {COVERED:.0%}"
+    )

@@ -37,6 +37,8 @@ def markdown(board: Board, oracle: bool = False, published: Sequence[Figure] = (
 
 def _markdown(board: Board, tables: Iterable[Table]) -> str:
     parts = [f"# {board.matrix}", "", wrapped(board.about), ""]
+    for line in provenance.known(board):
+        parts += [wrapped(line), ""]
     for table in tables:
         parts += [markdown_table(table), ""]
     parts += [wrapped(f"{provenance.footer(board)} {provenance.timing(board)}"), ""]
@@ -48,7 +50,8 @@ def terminal(board: Board, oracle: bool = False, published: Sequence[Figure] = (
     parts = [board.matrix, "=" * len(board.matrix), wrapped(board.about)]
     tables = [*_tables(board, domains_of(board), published), *(oracle_tables(board) if oracle else ())]
     shown = [plain(table) for table in tables]
-    return "\n\n".join(["\n".join(parts), *shown, wrapped(provenance.timing(board))]).rstrip()
+    known = [wrapped(line) for line in provenance.known(board)]
+    return "\n\n".join(["\n".join(parts), *known, *shown, wrapped(provenance.timing(board))]).rstrip()
 
 
 def cost_table(board: Board) -> pd.DataFrame:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from harness.files import shown_place
 from harness.records import BADGE, DOUBT, Board, Row
 from harness.results.ranking import LineOnTestSet
 from harness.types import parts_of
@@ -43,9 +40,7 @@ def shortcut_note(board: Board, on: str) -> str:
     dataset = parts_of(on)[0]
     said = board.shortcuts.get(dataset, "")
     if said is None:
-        root = board.folders.get(dataset)
-        place = f" --root {shlex.quote(shown_place(Path(root)))}" if root else ""
-        return f"Not audited for shortcuts: gapbench data audit {dataset}{place}."
+        return "Not audited for shortcuts."
     if said.startswith(DOUBT):
         return f"An audit could not rule out a shortcut ({said.removeprefix(DOUBT)})."
     return (

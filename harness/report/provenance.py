@@ -23,6 +23,18 @@ MOST_CELLS = 20
 """Cells with failed clips that are listed."""
 
 
+def known(board: Board) -> Iterator[str]:
+    """What has to be known of the clips before any number on them, a paragraph a test set."""
+    for name, said in board.known.items():
+        parts = [
+            f"{said.present:,} of {said.listed:,} test files are here ({said.present / said.listed:.0%})."
+        ] * (said.listed > said.present or (said.listed > 0 and bool(said.lines or said.unasked)))
+        parts += [line if line.endswith(".") else f"{line}." for line in said.lines]
+        parts += [f"Not asked yet: `{'`, `'.join(said.unasked)}`."] * bool(said.unasked)
+        if parts:
+            yield f"Clips of {name}: {' '.join(parts)}"
+
+
 def failed(standings: Standings) -> Iterator[Table]:
     """Clips without a score in each cell, and what they could hide."""
     board = standings.board

@@ -6,7 +6,7 @@ import dataclasses
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from harness.metrics.missing import LEVEL, MOST
+from harness.metrics.missing import COVERED, LEVEL, MOST
 from harness.metrics.significance import detectable
 from harness.records import BADGE, Row
 from harness.report.notes import detectable_note, over
@@ -105,7 +105,8 @@ def _not_ranked_note(lines: Sequence[Line]) -> str:
     )
     lost = (
         "missing faces or failed clips make an AUC of their own: one class lost more of its clips than"
-        f" chance explains ({100 * LEVEL:g} % level), or more than {100 * MOST:g} % of all are lost"
+        f" chance explains ({100 * LEVEL:g} % level), or more than {100 * MOST:g} % of all are lost, or"
+        f" fewer than {100 * COVERED:g} % of the listed files are here"
     )
     said = [chosen] * any(line.selection not in RANKED for line in lines)
     said += [lost] * any(line.unjudged for line in lines)

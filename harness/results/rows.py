@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.data.audit.findings import findings_of
 from harness.data.audit.record import read_audit
 from harness.files import home, read_json
 from harness.metrics.intervals import bounds
 from harness.metrics.measure import METRICS, Terms, measure
-from harness.metrics.missing import faceless, why_unjudged
+from harness.metrics.missing import faceless, why_uncovered, why_unjudged
 from harness.metrics.thresholds import DRIFT_RATES, limits_of
-from harness.records import DOUBT, Board, Cost, Entry, Row
+from harness.records import DOUBT, Board, Cost, Entry, Known, Row
 from harness.results.predictions import read_predictions, record_path
 from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of, set_and_recipe
 from harness.weights import weights_from
@@ -44,6 +45,8 @@ PROVENANCE_COLUMNS = (
     "no_face",
     "faceless",
     "unjudged",
+    "coverage",
+    "shared_people",
     "fp32_difference",
     "shared_footage",
     "threshold",
@@ -104,6 +107,7 @@ def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any
     found = measure(predictions, provenance.get("threshold"), terms)
     told: dict[str, Any] = {"interval_method": found.method, "identities": found.identities}
     why = why_unjudged(*(found.counts[name] for name in ("clips", "failed", "faceless")))
+    why = why or why_uncovered(*provenance.get("coverage") or (0, 0))
     if why:
         told["unjudged"] = why
     failures = predictions["error"].dropna()
@@ -152,6 +156,9 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
         predictions=files,
         environment=record["environment"],
         shortcuts={name: _shortcut(name, said) for name, said in record.get("tested", {}).items()},
+        known={
+            name: _known(name, said, record["entries"]) for name, said in record.get("tested", {}).items()
+        },
         partial={
             name: str(said["partial"]) for name, said in record.get("tested", {}).items() if said["partial"]
         },
@@ -161,10 +168,25 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
 
 def _shortcut(dataset: str, said: Mapping[str, Any]) -> str | None:
     """What the audit of a dataset warns of; None where one that was brought has no audit of these clips."""
-    audit = read_audit(dataset, said["clips_sha256"])
+    audit = read_audit(dataset, said["clips_sha256"], said.get("content_sha256", ""))
     if audit is None:
         return None if said["brought"] else ""
     return audit.warning or (f"{DOUBT}{audit.doubt}" if audit.doubt else "")
+
+
+def _known(dataset: str, said: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> Known:
+    """What a reader has to know of the clips of a dataset: of check, audit and the run itself."""
+    found = findings_of(dataset, said.get("content_sha256", ""), said["clips_sha256"])
+    present, listed = said.get("coverage") or (0, 0)
+    met = {
+        f"{kept['cell']['detector']}@{kept['cell']['trained_on']}: {people}": None
+        for entry in entries
+        for kept in entry["cells"]
+        if parts_of(kept["cell"]["tested_on"])[0] == dataset
+        and (people := kept["provenance"].get("shared_people"))
+    }
+    asked = found.recommended(said.get("root")) if said["brought"] and said.get("content_sha256") else ()
+    return Known(present, listed, (*met, *found.lines), asked, found.columns)
 
 
 def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> Entry:
@@ -267,6 +289,8 @@ def _line(row: Row, rows: Sequence[Row], parts: Sequence[str]) -> dict[str, Any]
         for column, bound in zip(_bounds_of(name), intervals.get(name, (None, None)), strict=True):
             line[column] = _rounded(bound)
     line |= {name: said.get(name) for name in PROVENANCE_COLUMNS}
+    present, listed = said.get("coverage") or (None, None)
+    line["coverage"] = _rounded(present / listed) if listed else None
     line["threshold"] = _rounded(said.get("threshold"), DIGITS + 2)
     reasons = dict(row.reasons) | ({"gap": why} if why else {})
     line["reasons"] = json.dumps(reasons, sort_keys=True)

@@ -42,6 +42,6 @@ def test_a_test_set_with_a_shortcut_has_a_badge_wherever_it_is_named(tmp_path: P
     assert "## Tested on wild [!]" in page and "on wild [!]" in page.partition("## Perturbed")[2]
     assert "Told apart without a look at the face: wild; see below" in said
     assert "(AUC 0.97 by container alone): a high AUC proves little" in said
-    assert "Not audited for shortcuts: gapbench data audit far." in said
+    assert "Not audited for shortcuts." in said
     assert "## Tested on lab\n" in page and "## Tested on far\n" in page
     assert "[!]" not in markdown(dataclasses.replace(board, shortcuts={"lab": "", "wild": "", "far": ""}))

@@ -27,7 +27,7 @@ from harness.words import LABELS, MISSING, SPLIT_WORDS
 NEEDED = ("clip_id", "label", "score")
 COLUMNS = (
     *NEEDED,
-    *("split", "manipulation", "target", "source", "error"),
+    *("split", "manipulation", "target", "source", "error", "note"),
     *("detector", "trained_on", "seed", "tested_on", "perturbation", "severity"),
 )
 """Columns that are read from a file of scores; it needs the first three."""
@@ -39,7 +39,10 @@ FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number"
 ENTRY = ["detector", "trained_on", "seed"]
 CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
 CLIP = ["clip_id", "label", "manipulation"]
-EXPORTED = (*CELL, "split", "clip_id", "label", "score", "manipulation", "target", "source", "error")
+EXPORTED = (
+    *(*CELL, "split", "clip_id", "label", "score"),
+    *("manipulation", "target", "source", "error", "note"),
+)
 """Columns of exported predictions, which `gapbench metrics --predictions` reads as they are."""
 ONE = r"^(-?\d+)[.,]0+$"
 """A whole number written as a fraction, as programs do with a column that has gaps: 7.0 and 7 are one."""

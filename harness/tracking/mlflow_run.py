@@ -19,7 +19,7 @@ from harness.results.lines import headline, line_of
 from harness.results.ranking import Standings
 from harness.results.rows import ranked_rows, rows_table
 from harness.tracking.row_tags import tags_of
-from harness.types import PROTOCOL, RANKED, Cell, HarnessError, parts_of
+from harness.types import PROTOCOL, Cell, HarnessError, parts_of
 
 Point = tuple[str, int, float]
 """(metric, step, value)."""

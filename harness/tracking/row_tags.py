@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from harness.metrics.missing import counted
 from harness.records import BADGE, DOUBT, Board, Entry, Row
 from harness.report.notes import over
 from harness.report.ranks import why_unranked
@@ -48,8 +47,8 @@ def _each(rows: Iterable[Row], of: Callable[[Row], str]) -> str:
 
 
 def _faceless(row: Row) -> str:
-    lost = row.counts.get("faceless", (0, 0))
-    return counted(lost, row.counts["clips"]) if sum(lost) else ""
+    lost, clips = (row.counts.get(name, (0, 0)) for name in ("faceless", "clips"))
+    return f"{lost[0]} of {clips[0]} real, {lost[1]} of {clips[1]} fake" if sum(lost) else ""
 
 
 def _partial(board: Board, row: Row) -> str:

@@ -51,7 +51,7 @@ def test_a_run_without_a_rank_says_why_and_sends_no_mean_to_be_sorted_by(tmp_pat
     made = dataclasses.replace(made, cost=dataclasses.replace(cost, throughput_invalid="others used 2 cores"))
     tags = told(dataclasses.replace(making.board(), entries=(made,)))
     assert tags["rank"].startswith("- no face in 0 of 40 real and 30 of 80 fake clips (Fisher's exact test")
-    assert tags["faceless"] == "wild: 0 of 40 real and 30 of 80 fake clips"
+    assert tags["faceless"] == "wild: 0 of 40 real, 30 of 80 fake"
     assert tags["invalid"] == "INVALID speed: others used 2 cores"
     names = {name for name, _, _ in points_of(made)}
     assert not any(name.startswith(("auc_unseen", "auc_robust")) for name in names)

@@ -20,7 +20,7 @@ UNLIKELY = 0.05
 
 SKEWED = 2
 """How many times as large one class may be as the other until it is told what that does to accuracy."""
-FEW = 5
+FEW = 10
 """Clips of a class above which facts that divide the classes without exception are hardly an accident."""
 PROMISED = {"raw": 0.0, "c0": 0.0, "c23": 23.0, "c40": 40.0}
 """Folder of a compression, and the quantiser of H.264 that it stands for (Roessler et al., ICCV 2019)."""
@@ -193,8 +193,9 @@ def headers(
     if telling:
         said = (
             f"{sum(len(each.facts) for each in telling)} of {number} facts that differ from file to file "
-            f"tell fakes from reals, each by itself (AUC of {LIMIT} or more, less than {LEVEL:.0%} chance "
-            "that any does where labels are drawn by lot): a detector may know the files and not the forgery"
+            f"tell fakes from reals, each by itself (AUC of {LIMIT} or more, or a value of one class alone; "
+            f"less than {LEVEL:.0%} chance that any does where labels are drawn by lot): a detector may know "
+            "the files and not the forgery"
         )
         findings.append(Problem("warning", "headers tell the class", said, tuple(map(str, telling))))
     else:

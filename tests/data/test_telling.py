@@ -48,6 +48,17 @@ def test_a_fact_that_one_class_lacks_tells() -> None:
     assert found.tells and found.fake == "none (20 of 20)"
 
 
+def test_a_value_that_a_part_of_one_class_alone_has_is_told_whatever_the_auc() -> None:
+    table = words("23", "23", 100, 88) + words("", "40", 0, 12)
+    found = only(compared(labels(100, 100), table))
+    assert found.tells and found.auc == pytest.approx(0.56) and not found.apart
+    assert str(found).endswith(
+        "real 23 (100 of 100), fake 23 (88 of 100); only fake clips have 40 (12 of 100)"
+    )
+    few = words("23", "23", 100, 98) + words("", "40", 0, 2)
+    assert not only(compared(labels(100, 100), few)).tells
+
+
 def test_facts_that_divide_the_clips_alike_are_one_and_the_worst_comes_first() -> None:
     table: Many = [
         {"x264 build": "152", "x264 crf": 23.0, "sound": "aac", "width": float(place % 5)}

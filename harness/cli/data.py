@@ -230,6 +230,7 @@ def _others(asked: CheckRequest) -> dict[str, Clips]:
 
 def run_data_audit(options: Namespace) -> int:
     """Audit one dataset; 1 when real and fake are told apart without looking at the face, else 0."""
+    from harness.data.audit.findings import findings_of
     from harness.data.audit.record import write_audit
     from harness.data.audit.shortcuts import audit_dataset, chosen_clips
     from harness.data.audit.summary import described
@@ -253,6 +254,9 @@ def run_data_audit(options: Namespace) -> int:
     for line in failures:
         say(f"warning: {line}")
     print(f"wrote {file}")
+    known = findings_of(entry.name, audit.content_sha256, audit.clips_sha256)
+    for command in () if entry.embedded else known.recommended(options.root):
+        say(f"not asked yet: {command}")
     return 1 if audit.shortcut else 0
 
 

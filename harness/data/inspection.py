@@ -29,6 +29,8 @@ EXAMPLES = 6
 """Clips of each class that the page shows as they are."""
 ODD, ODD_SHARE = 3, 0.02
 """Clips, and share of all, up to which a resolution, a frame rate or a codec is odd."""
+NAMED = 3
+"""Facts of one kind that are named where a record says in one line what headers tell."""
 Counts = tuple[int, int]
 """Real and fake clips."""
 
@@ -127,7 +129,7 @@ def inspect(
     return Inspection(
         *(entry.name, root, len(clips), tuple(found), (*tables, *headers, *facts)),
         tally=Tally(*map(_counts, kinds)),
-        telling=tuple(map(str, telling)),
+        telling=tuple(each.said(NAMED) for each in telling),
         content_sha256=content_of(clips, entry),
         clips_sha256=identity_of(clips, entry),
         pictures=tuple(_pictures(found, (*there, *elsewhere), own)),

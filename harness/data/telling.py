@@ -71,8 +71,12 @@ class Telling:
         return self.chance < LEVEL and (self.auc >= LIMIT or bool(self.alone))
 
     def __str__(self) -> str:
-        more = f" and {len(self.facts) - MOST_NAMES} more" if len(self.facts) > MOST_NAMES else ""
-        names = ", ".join(self.facts[:MOST_NAMES]) + more
+        return self.said(MOST_NAMES)
+
+    def said(self, most: int) -> str:
+        """What the facts tell, of which so many are named at most."""
+        more = f" and {len(self.facts) - most} more" if len(self.facts) > most else ""
+        names = ", ".join(self.facts[:most]) + more
         said = f"{names}: AUC {number(self.auc)}, {in_words(self.chance)}; real {self.real}, fake {self.fake}"
         return f"{said}; {self.alone}" if self.alone and not self.apart else said
 

@@ -138,7 +138,12 @@ def _coding(container: Any, stream: Any) -> Facts:
     coder = stream.codec_context
     said = {**container.metadata, **{f"of stream: {key}": word for key, word in stream.metadata.items()}}
     sound = container.streams.audio[0].codec_context if container.streams.audio else None
-    tags = [container.metadata.get("encoder"), stream.metadata.get("encoder")]
+    tags = [
+        word
+        for known in (container.metadata, stream.metadata)
+        for key, word in known.items()
+        if key.lower() == "encoder"
+    ]
     facts: Facts = {
         "format": container.format.name,
         "brand": container.metadata.get("major_brand", "none"),

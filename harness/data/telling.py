@@ -34,14 +34,8 @@ BINS = 64
 """Ranges that a number of more values is cut into when labels are drawn."""
 ABSENT, OTHERS = "none", "others"
 FIRST = (
-    "x264 crf",
-    "x264 build",
-    "x264 ref",
-    "encoder tag",
-    "codec",
-    "JPEG quality",
-    "size in bytes",
-    "bit rate",
+    *("codec", "format", "x264 crf", "x264 build", "x264 ref", "encoder tag", "JPEG quality"),
+    *("size in bytes", "bit rate"),
 )
 """Named first among facts that divide the clips alike."""
 MOST_NAMES, MOST_LINES, LONGEST = 12, 20, 30

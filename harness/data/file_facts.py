@@ -123,7 +123,7 @@ def _video(path: Path) -> Facts:
             facts["frames a second"] = rate
         if seconds:
             facts |= {"duration": seconds, "bit rate": 8 * bytes_in_file / seconds}
-        facts["rotation"] = _rotation(seen)
+        facts |= _rotation(seen)
         keys = [number for number, packet in enumerate(seen) if packet.is_keyframe]
         gaps = [after - before for before, after in itertools.pairwise([*keys, len(seen)])]
         if gaps:
@@ -167,13 +167,13 @@ def _coding(container: Any, stream: Any) -> Facts:
     return facts | {f"metadata {key}": _word(word) for key, word in said.items()}
 
 
-def _rotation(packets: Sequence[av.Packet]) -> float:
-    """Degrees by which a player turns the picture; only a frame says it."""
-    for packet in packets:
-        for frame in packet.decode():
-            if isinstance(frame, av.VideoFrame):
-                return float(frame.rotation)
-    return 0.0
+def _rotation(packets: Sequence[av.Packet]) -> Facts:
+    """Degrees by which a player turns the picture, which only a frame says."""
+    try:
+        first = next((frame for packet in packets for frame in packet.decode()), None)
+    except av.FFmpegError:  # whether it can be decoded is asked elsewhere
+        first = None
+    return {"rotation": float(first.rotation)} if isinstance(first, av.VideoFrame) else {}
 
 
 def _encoder(head: bytes) -> Facts:

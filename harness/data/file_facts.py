@@ -18,9 +18,8 @@ from PIL import ExifTags, Image, JpegImagePlugin
 
 from harness.trees import is_image
 from harness.types import HarnessError
-from harness.video.decoding import CONTAINERS
 from harness.video.frame_folder import frame_files
-from harness.video.packets import film_stream
+from harness.video.packets import CONTAINERS, film_stream
 
 Facts = dict[str, float | str]
 """Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""

@@ -21,7 +21,7 @@ from harness.types import Clip, HarnessError
 
 if TYPE_CHECKING:
     from harness.data.audit.record import Counterfactual
-    from harness.data.inspection import Inspection
+    from harness.data.check.inspection import Inspection
 
 
 def add_data(command: Adder) -> None:
@@ -89,8 +89,8 @@ class CheckRequest:
 
 def run_data_check(options: Namespace) -> int:
     """Inspect datasets, print what was found and write it as a page; 1 if anything is an error, else 0."""
-    from harness.data.contact_sheet import contact_sheet
-    from harness.data.inspection import inspect, page, report
+    from harness.data.check.contact_sheet import contact_sheet
+    from harness.data.check.inspection import inspect, page, report
 
     asked = _asked(options)
     others = _others(asked)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from harness.data.check.telling import LEVEL, LIMIT, Telling, chance_of, compared, in_words, table_of
 from harness.data.fingerprints import Fingerprint
 from harness.data.problems import Problem, kinds
-from harness.data.telling import LEVEL, LIMIT, Telling, compared, table_of
 from harness.tables import Table
 from harness.types import COMPRESSION, FAKE, REAL, SPLITS, Clip
 
@@ -160,6 +160,31 @@ def _shares(clips: Sequence[Clip], splits: Sequence[str]) -> str:
         labels = [clip.label for clip in clips if clip.split == split]
         said.append(f"{split} {labels.count(REAL) / len(labels):.0%}")
     return f"Real clips: {', '.join(said)}." if said else ""
+
+
+def by_class(
+    what: str, said: str, concerned: Sequence[str], clips: Sequence[Clip], mild: str | None = "warning"
+) -> Iterator[Problem]:
+    """Ids of clips of which something is said: an error where one class has more of them.
+
+    A detector may then be right about them without having seen a forgery. `clips` are all that were
+    looked at. `mild` is the severity where chance explains the shares (Fisher's exact test), if it
+    is to be said then.
+    """
+    names = set(concerned)
+    some, all_ = _of_classes(clip for clip in clips if clip.id in names), _of_classes(clips)
+    counts = f"{some[0]:,} of {all_[0]:,} real and {some[1]:,} of {all_[1]:,} fake clips {said}"
+    chance = chance_of(some, all_)
+    if names and chance < LEVEL:
+        why = f"more in one class than chance explains ({in_words(chance)}): it gives the class away"
+        yield Problem("error", f"{what} of one class", f"{counts}; {why}", tuple(concerned), tuple(concerned))
+    elif names and mild is not None:
+        yield Problem(mild, what, counts, tuple(concerned), tuple(concerned))
+
+
+def _of_classes(clips: Iterable[Clip]) -> tuple[int, int]:
+    counted = Counter(clip.label for clip in clips)
+    return counted[REAL], counted[FAKE]
 
 
 def facts(clips: Sequence[Clip], prints: Mapping[str, Fingerprint]) -> tuple[list[Table], list[Problem]]:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from harness.data.check.telling import LEVEL, Telling, chance_of, compared, table_of
 from harness.data.file_facts import Facts
-from harness.data.telling import LEVEL, Telling, chance_of, compared, table_of
 from harness.types import FAKE, REAL
 
 Many = list[Facts]

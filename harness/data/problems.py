@@ -12,9 +12,8 @@ from harness.contracts import DatasetEntry
 from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.location import near_miss
-from harness.data.telling import LEVEL, chance_of, in_words
 from harness.trees import files_below, is_image
-from harness.types import FAKE, REAL, Clip, HarnessError
+from harness.types import Clip, HarnessError
 
 SEVERITIES = ("error", "warning", "note")
 MOST_FOLDERS = 20
@@ -96,31 +95,6 @@ def unreadable(prints: Mapping[str, Fingerprint]) -> Iterator[Problem]:
 def blank(prints: Mapping[str, Fingerprint]) -> list[str]:
     """The clips that can be read and show a single colour where they were looked at."""
     return [name for name, each in prints.items() if not each.error and not each.perceptual]
-
-
-def by_class(
-    what: str, said: str, concerned: Sequence[str], clips: Sequence[Clip], mild: str | None = "warning"
-) -> Iterator[Problem]:
-    """Ids of clips of which something is said: an error where one class has more of them.
-
-    A detector may then be right about them without having seen a forgery. `clips` are all that were
-    looked at. `mild` is the severity where chance explains the shares (Fisher's exact test), if it
-    is to be said then.
-    """
-    names = set(concerned)
-    some, all_ = _of_classes(clip for clip in clips if clip.id in names), _of_classes(clips)
-    counts = f"{some[0]:,} of {all_[0]:,} real and {some[1]:,} of {all_[1]:,} fake clips {said}"
-    chance = chance_of(some, all_)
-    if names and chance < LEVEL:
-        why = f"more in one class than chance explains ({in_words(chance)}): it gives the class away"
-        yield Problem("error", f"{what} of one class", f"{counts}; {why}", tuple(concerned), tuple(concerned))
-    elif names and mild is not None:
-        yield Problem(mild, what, counts, tuple(concerned), tuple(concerned))
-
-
-def _of_classes(clips: Iterable[Clip]) -> tuple[int, int]:
-    counted = Counter(clip.label for clip in clips)
-    return counted[REAL], counted[FAKE]
 
 
 def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Problem]:

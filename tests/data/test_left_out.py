@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli.entry import main, parser
 from harness.cli.own_clips import matrix_named
-from harness.data.inspection import inspect
+from harness.data.check.inspection import inspect
 from harness.data.left_out import left_out, told
 from harness.evaluation.matrix import load_matrix
 from harness.evaluation.plan import plan_matrix

@@ -102,6 +102,7 @@ class _Tree:
                 self.unread.append(path)
         self.placed = {folder: (_place(folder), found) for folder, found in names.items()}
         """Folder below the root -> what it says, and the names of the videos and images directly in it."""
+        self._fitting: dict[PurePosixPath, str] = {}
 
     @cached_property
     def masks(self) -> set[str]:
@@ -220,10 +221,10 @@ class _Tree:
         rest = PurePosixPath(folder).parts[place.depth :]
         if not rest:
             return "in no folder of real or of fake"
-        top = self.root / Path(*PurePosixPath(folder).parts[: place.depth + 1])
-        return f"in {rest[0]}/, which says neither real nor fake" + (
-            f" (--root {top} fits)" if _fits(top) else ""
-        )
+        top = PurePosixPath(*PurePosixPath(folder).parts[: place.depth + 1])
+        if top not in self._fitting:
+            self._fitting[top] = f" (--root .../{top} fits)" if _fits(self.root / top) else ""
+        return f"in {rest[0]}/, which says neither real nor fake{self._fitting[top]}"
 
     def top(self) -> list[str]:
         """What lies directly under the root, of what was seen; folders with a slash."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.contracts import DatasetEntry
-from harness.data import composition, fingerprints, leakage, left_out, problems
+from harness.data import composition, fingerprints, leakage, problems
 from harness.data.problems import SEVERITIES, Problem
 from harness.tables import WIDTH, Table, plain
 from harness.types import Clip
@@ -70,7 +70,7 @@ def inspect(
         *leakage.doubles(there, own),
         *leakage.between_splits(clips, own),
         *leakage.between_datasets(clips, prints, others),
-        *left_out.findings(entry, root),
+        *problems.dropped(entry, root),
         *(() if entry.left_out else problems.extra(clips, root, elsewhere)),
         *telling,
     ]

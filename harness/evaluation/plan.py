@@ -144,6 +144,7 @@ def _list_claimed(plan: Plan, name: str) -> None:
     if why_no_folder(entry, plan.matrix.data) is None and plan.root(name).exists():
         with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
             plan.clips[name] = tuple(entry.clips(plan.root(name)))
+            plan.listing[name] = left_out.told(entry, plan.root(name), plan.clips[name])
 
 
 def _names(plan: Plan, cell: Cell, trainable: Collection[str]) -> set[str]:

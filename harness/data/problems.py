@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import DatasetEntry
+<<<<<<< HEAD
 from harness.data.clips import arranged
+=======
+from harness.data import left_out
+>>>>>>> 2c785dabb5c9a45e87684bbf1ff5f8b45e4f528f
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.location import near_miss
 from harness.trees import files_below, is_image
@@ -18,13 +22,6 @@ from harness.types import Clip, HarnessError
 SEVERITIES = ("error", "warning", "note")
 MOST_FOLDERS = 20
 """Folders of extra files that are told apart; above, they count under the folder that holds them."""
-
-DOCUMENTS = frozenset(
-    {"", ".cfg", ".csv", ".doc", ".docx", ".gz", ".h5", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl"}
-    | {".log", ".mat", ".md", ".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".py", ".rst", ".sh"}
-    | {".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml"}
-)
-"""Endings of what comes along with clips; beside the clips of a list it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
     homes = {(os.path.dirname(path), is_image(Path(path))) for path in known}
     folders: dict[bool, dict[str, list[str]]] = {True: defaultdict(list), False: defaultdict(list)}
     for path in files_below(top, known):
-        if path.suffix.lower() not in DOCUMENTS and path != root.absolute():
+        if path.suffix.lower() not in left_out.DOCUMENTS and path != root.absolute():
             folders[(str(path.parent), is_image(path)) in homes][str(path.parent)].append(path.name)
     for beside, severity, where in (
         (True, "warning", "beside the clips, not in the list"),
@@ -122,6 +119,25 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
                 f"{_counted(files, 'file', 'files')} in {_counted(len(found), 'folder', 'folders')} {where}"
             )
             yield Problem(severity, "extra files", said, tuple(lines))
+
+
+def dropped(entry: DatasetEntry, root: Path) -> Iterator[Problem]:
+    """What a check says of such a dataset: how names were taken, and a finding a reason, with every file.
+
+    What may be a clip that nobody reads, or lies in a folder that says neither class, is a warning.
+    """
+    try:
+        remarks = list(entry.remarks(root)) if entry.remarks is not None else []
+        groups = left_out.left_out(entry, root, ()) if entry.left_out is not None else ()
+    except (HarnessError, OSError):  # said by the list of clips already
+        return
+    for remark in remarks:
+        yield Problem("note", "frames", remark)
+    for each in groups:
+        documents = {Path(name).suffix.lower() for name in each.files} <= left_out.DOCUMENTS
+        what = f"{len(each.files):,} {'file is no clip' if len(each.files) == 1 else 'files are no clips'}"
+        severity = "note" if documents or each.reason in left_out.UNIMPORTANT else "warning"
+        yield Problem(severity, "left out", f"{what}: {each.reason}", each.files)
 
 
 def _grouped(folders: Mapping[str, list[str]]) -> list[str]:

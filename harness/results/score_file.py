@@ -125,11 +125,14 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
     ignored = [name for name in table.column_names if name not in (*chosen.values(), *FRAME_COLUMNS)]
-    notes = (f"columns of {path.name} that were not read: {_listed(ignored)}",) if ignored else ()
-    notes += (f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1",) if rounded else ()
+    notes = [f"columns of {path.name} that were not read: {_listed(ignored)}"] if ignored else []
+    if rounded:
+        notes.append(f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1")
+    if chosen["clip_id"] != "clip_id" and "clip_id" not in said.columns:
+        notes.append(f"clips are named by the column {chosen['clip_id']!r}")
     found, frames = _clips(found, said.frames_of, table.column_names, path.name, ours_as_is)
     sha256 = file_digest(path)
-    return Scores(found, path.name, stem, sha256, digest([sha256, said]), notes, frames)
+    return Scores(found, path.name, stem, sha256, digest([sha256, said]), tuple(notes), frames)
 
 
 def _clips(

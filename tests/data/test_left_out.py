@@ -64,6 +64,17 @@ def test_beside_a_list_every_file_is_named_but_documents(mine: Path) -> None:
     assert told(entry, mine / "list.csv", clips).startswith("3 files are no clips: 2 not among the listed")
 
 
+def test_a_file_that_is_no_clip_is_told_where_a_run_left_nothing_else_to_do(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["eval", "mine", "-d", "constant", "--crop", "none", "--no-publish"]
+    assert main(words) == 0
+    (mine / "real" / "new.heic").write_bytes(b"not looked into")
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "2 files are no clips: 2 .heic is not read" in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_embedded_dataset_has_nothing_to_tell(tiny_root: Path) -> None:
     entry = datasets.get("procedural_tiny")
     assert told(entry, tiny_root, list(entry.clips(tiny_root))) == ""

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import DatasetEntry
-<<<<<<< HEAD
-from harness.data.clips import arranged
-=======
 from harness.data import left_out
->>>>>>> 2c785dabb5c9a45e87684bbf1ff5f8b45e4f528f
+from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.location import near_miss
 from harness.trees import files_below, is_image

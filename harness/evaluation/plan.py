@@ -222,13 +222,9 @@ def _list_claimed(plan: Plan, name: str) -> None:
     entry = registry.datasets.get(name)
     if why_no_folder(entry, plan.matrix.data) is None and plan.root(name).exists():
         with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
-<<<<<<< HEAD
             root = plan.root(name)
             plan.clips[name] = tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root)
-=======
-            plan.clips[name] = tuple(entry.clips(plan.root(name)))
-            plan.listing[name] = left_out.told(entry, plan.root(name), plan.clips[name])
->>>>>>> 2c785dabb5c9a45e87684bbf1ff5f8b45e4f528f
+            plan.listing[name] = left_out.told(entry, root, plan.clips[name])
 
 
 def _names(plan: Plan, cell: Cell) -> set[str]:

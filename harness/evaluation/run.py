@@ -28,7 +28,7 @@ from harness.evaluation.plan import (
 )
 from harness.evaluation.record import Finished, earlier_timing, keep_record, without_places
 from harness.evaluation.training_request import training_part
-from harness.files import digest, home, plain
+from harness.files import digest, home, plain, shown_place
 from harness.progress import say
 from harness.records import Cost, Weights
 from harness.results.predictions import stored_meta

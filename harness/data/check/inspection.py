@@ -12,15 +12,11 @@ from pathlib import Path
 
 from harness import __version__
 from harness.contracts import DatasetEntry
-<<<<<<< HEAD:harness/data/check/inspection.py
-from harness.data import fingerprints, left_out, problems
+from harness.data import fingerprints, problems
 from harness.data.check import composition, leakage
 from harness.data.check.contact_sheet import Group
 from harness.data.clips import content_of, identity_of
 from harness.data.fingerprints import Fingerprint
-=======
-from harness.data import composition, fingerprints, leakage, problems
->>>>>>> 2c785dabb5c9a45e87684bbf1ff5f8b45e4f528f:harness/data/inspection.py
 from harness.data.problems import SEVERITIES, Problem
 from harness.tables import WIDTH, Table, plain
 from harness.types import FAKE, REAL, Clip

@@ -6,6 +6,7 @@ No detector: what the importers of this folder share.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
-from harness.detectors._torch_files import Refused, is_tar, looks_like_text, read_torch, tensors_in
+from harness.detectors._torch_files import Refused, is_tar, read_torch, tensors_in
 from torch import Tensor
 
 from harness.types import HarnessError, unknown
@@ -49,8 +50,9 @@ def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None)
     def same(one: str, other: str) -> bool:
         return all(torch.equal(tensors[one + name], tensors[other + name]) for name in wanted)
 
-    start, *others = _chosen(path, _places(path, tensors, wanted), same, key)
-    inner = [other for other in others if other.startswith(start)]
+    places = _places(path, tensors, frozenset(wanted))
+    start, *others = _chosen(path, places, same, key)
+    inner = [place for place in places if place != start and place.startswith(start)]
     own = {
         name.removeprefix(start): tensor
         for name, tensor in tensors.items()
@@ -65,9 +67,6 @@ def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None)
 
 
 def _tensors_of(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    told = looks_like_text(path)
-    if told:
-        raise HarnessError(f"{path.name} {told}")
     if path.suffix == ".safetensors":
         try:
             return safetensors.torch.load_file(path), []
@@ -87,25 +86,28 @@ def _tensors_of(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     return tensors, notes if foreign else []
 
 
-def _places(path: Path, tensors: Collection[str], wanted: Collection[str]) -> list[str]:
+def _places(path: Path, tensors: Collection[str], wanted: frozenset[str]) -> list[str]:
     """What stands before all the wanted names, once for each network in the file: the likeliest first."""
-    rarest = max(wanted, key=len)
-    ends = [name.removesuffix(rarest) for name in tensors if name.endswith(rarest)]
-    found = [start for start in ends if start == "" or start.endswith(".")]
-    counted = {start: sum(f"{start}{name}" in tensors for name in wanted) for start in found}
-    whole = [start for start, count in counted.items() if count == len(wanted)]
+    counted = Counter(
+        name[:start]
+        for name in tensors
+        for start in (0, *(dot.end() for dot in re.finditer(r"\.", name)))
+        if name[start:] in wanted
+    )
+    whole = [place for place, count in counted.items() if count == len(wanted)]
     if whole:
         return sorted(whole, key=_doubt)
-    if counted:
-        nearest = max(counted, key=lambda start: counted[start])
-        absent = [name for name in wanted if f"{nearest}{name}" not in tensors]
+    if not counted:
         raise HarnessError(
-            f"{path.name} does not fit: {counted[nearest]} of {len(wanted)} tensors are there"
-            f"{f' under {nearest[:-1]!r}' if nearest else ''}, it lacks {min(absent)!r}"
+            f"{path.name} does not fit: it has nothing like {min(wanted)!r}, its names are such as "
+            f"{min(tensors)!r} (is --detector right?)"
         )
+    (nearest, count), *_ = counted.most_common(1)
+    absent = min(name for name in wanted if f"{nearest}{name}" not in tensors)
+    where = f" under {_shown(nearest)!r}" if nearest else ""
     raise HarnessError(
-        f"{path.name} does not fit: it lacks {min(wanted)!r} and {len(wanted) - 1} more; "
-        f"its names are such as {min(tensors)!r} (is --detector right?)"
+        f"{path.name} does not fit: of {len(wanted)} tensors {count} are there{where}, it lacks {absent!r} "
+        "(is --detector right?)"
     )
 
 

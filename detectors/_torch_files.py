@@ -260,17 +260,6 @@ def _attributes(state: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     return [entry for part in parts for entry in part.items()]
 
 
-def looks_like_text(path: Path) -> str | None:
-    """What a file is that should hold weights and holds text: a download that went wrong."""
-    with path.open("rb") as file:
-        start = file.read(64).lstrip().lower()
-    if start.startswith(b"version https://git-lfs"):
-        return "only points to the weights (Git LFS): fetch them with git lfs pull"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not weights: the download went wrong"
-    return None if start else "is empty: the download went wrong"
-
-
 def is_tar(path: Path) -> bool:
     """Whether a file is a tar archive, as torch before 0.1.10 wrote and people pack several files."""
     return tarfile.is_tarfile(path)

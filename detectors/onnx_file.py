@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from harness.detectors._onnx_facts import LAYOUTS, PIXELS, Facts, Graph, facts_of
 
-from harness.files import digest, file_digest
+from harness.files import digest, failed_download, file_digest
 from harness.progress import say
 from harness.registry import DetectorEntry, detector_family
 from harness.types import HarnessError
@@ -152,6 +152,9 @@ def _content(name: str) -> str:
     """sha256 (hex) of the graph's file, and of the files in which it keeps weights where there are any."""
     graph = Path(name)
     stamp = _stamp(graph, name)
+    failed = failed_download(graph)
+    if failed:
+        raise HarnessError(f"onnx:{name} {failed}")
     own = _digest(graph, *stamp)
     others = {}
     for place in _others(name, *stamp):

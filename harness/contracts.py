@@ -185,6 +185,8 @@ class DatasetEntry:
     """What of such clips says who is seen (`own_sets.PEOPLE_FROM`); empty: the list itself, if anything."""
     splits: bool = False
     """Whether such clips are split here where nobody says of which split they are."""
+    alike: Mapping[str, str] = field(default_factory=dict)
+    """Id of such a clip, without the set's name -> what it shares with those that look like copies of it."""
 
 
 Apply = Callable[["np.ndarray", Any, "np.random.Generator"], "np.ndarray"]

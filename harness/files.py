@@ -197,6 +197,20 @@ def expanded(path: str | Path) -> Path:
         raise HarnessError(f"{path}: there is no such user's folder") from error
 
 
+def failed_download(path: Path) -> str | None:
+    """What a file is that should hold weights and does not; None where whoever reads it will see."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).lstrip().lower()
+    except OSError:
+        return None
+    if start.startswith(b"version https://git-lfs"):
+        return "only points to the file that is meant (Git LFS): fetch it with git lfs pull"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "is a web page: the download went wrong"
+    return None if start else "is empty: the download went wrong"
+
+
 def digest_of(path: Path) -> str | None:
     """sha256 (hex) of a file's bytes; None where there is none that can be read."""
     try:

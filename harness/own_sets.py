@@ -46,6 +46,9 @@ class OwnSet:
     splits: bool = False
     """Whether clips of no stated split are split into train, val and test: they were trained on."""
 
+    alike: Mapping[str, str] = field(default_factory=dict)
+    """Id of a clip, without the name -> what it shares with those that look like copies of it."""
+
     @property
     def path(self) -> Path:
         """The file that says all this."""
@@ -117,7 +120,9 @@ def bring(
             f" (--name {chosen}_2)"
         )
     made = before or OwnSet(chosen, kind_of(path), root, "")
-    made = dataclasses.replace(made, kind=kind_of(path), root=root, **{k: v for k, v in said.items() if v})
+    made = dataclasses.replace(
+        made, kind=kind_of(path), root=root, **{k: v for k, v in said.items() if v not in (None, False)}
+    )
     made = dataclasses.replace(made, content=_content(made, get))
     if made != before:
         _keep(made)
@@ -138,6 +143,8 @@ def own_entry(name: str, get: Callable[[str], DatasetEntry]) -> DatasetEntry | N
         root=Path(found.root),
         people_from=found.people_from,
         splits=found.splits,
+        alike=found.alike,
+        remarks=None if found.columns or found.labels else base.remarks,
     )
 
 

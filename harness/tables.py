@@ -123,9 +123,12 @@ def bracketed(bounds: Bounds | None, digits: int = 3) -> str:
 
 
 def with_interval(value: float | None, bounds: Bounds | None, sign: str = "") -> str:
-    """`0.634 [.537, .720]`, or a dash where it is undefined; `sign` `+` writes that too."""
+    """`0.634 [.537, .720]`; `sign` `+` writes that too.
+
+    A dash where it is undefined: alone, or with what bounds are known all the same.
+    """
     if value is None:
-        return "-"
+        return f"- {bracketed(bounds)}".rstrip()
     return f"{value:{sign}.3f} {bracketed(bounds)}".rstrip()
 
 

@@ -54,6 +54,8 @@ NO_FACE_POLICIES: Mapping[str, float | None] = {
     "as-chance": 0.5,
 }
 """What is said of a clip in which no face is found: a score, or None, and then it counts as failed."""
+NO_FACE = "no face was found"
+"""Begins what is noted of a clip that was scored so."""
 NO_FACE_POLICY = "as-chance"
 """The one in force where a matrix names none."""
 FACE_POLICIES = ("largest", "each", "max")

@@ -110,6 +110,8 @@ def perhaps_frames(names: Iterable[str]) -> dict[str, str]:
     return {name: clip for clip in sorted(found) for name in clips[clip].values()} if len(found) > 1 else {}
 
 
+NEARLY_ALL = 0.8
+"""Share of the images in a folder that must be numbered alike for it to hold a row of numbered images."""
 MOST_A_FOLDER = 10
 """Images a folder, for each folder, above which folders that are named by words and count alike are taken for
 sets of pictures: three sources of a thousand pictures each are no three clips."""
@@ -171,10 +173,17 @@ def _in_company(folders: Collection[str]) -> set[str]:
 
 
 def is_numbered(names: Sequence[str]) -> bool:
-    """Whether several names differ in numbers alone: `000.png`, `001.png`; `12_0.jpg`, `12_1.jpg`."""
-    stems = {stem_of(name) for name in names}
-    shapes = {re.sub(r"\d+", "#", stem) for stem in stems}
-    return len(names) > 1 and len(stems) == len(names) and len(shapes) == 1 and "#" in min(shapes)
+    """Whether several names differ in numbers alone, all but a few: `000.png`, `001.png`, `cover.png`."""
+    return len(_in_a_row(names)) > 1
+
+
+def _in_a_row(names: Sequence[str]) -> list[str]:
+    """The stems of the names that differ in numbers alone; empty where those are not nearly all."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for stem in sorted({stem_of(name) for name in names}):
+        alike[re.sub(r"\d+", "#", stem)].append(stem)
+    shape, most = max(alike.items(), key=lambda each: len(each[1]), default=("", []))
+    return most if "#" in shape and len(most) >= NEARLY_ALL * len(names) else []
 
 
 def _of_one_clip(names: Sequence[str]) -> bool:
@@ -185,8 +194,8 @@ def _of_one_clip(names: Sequence[str]) -> bool:
 
 def _numbers(names: Sequence[str]) -> list[int]:
     """The numbers that images are told apart by: the first one that differs, ascending, each once."""
-    every = [[int(number) for number in re.findall(r"\d+", stem_of(name))] for name in names]
-    column = next(k for k in range(len(every[0])) if len({numbers[k] for numbers in every}) > 1)
+    every = [[int(number) for number in re.findall(r"\d+", stem)] for stem in _in_a_row(names)]
+    column = next((k for k in range(len(every[0])) if len({numbers[k] for numbers in every}) > 1), 0)
     return sorted({numbers[column] for numbers in every})
 
 

@@ -23,6 +23,7 @@ WINGS: dict[str, tuple[str, ...]] = {
     "runtime": (),
     "checks": ("video",),
     "data": ("video",),
+    "data.check": ("data", "video"),
     "data.audit": ("data", "video", "metrics"),
     "training": ("runtime", "video", "metrics"),
     "results": ("data.audit.record", "data.audit.findings", "metrics"),
@@ -39,8 +40,8 @@ GROUND = 14
 LONGEST = 350
 """Lines of a module, at most."""
 WITHOUT_TORCH = (
-    *("", "video", "metrics", "data", "data.audit", "results", "gate", "report", "report.plots", "cli"),
-    *("evaluation.matrix", "runtime.hardware", "runtime.cost_process"),
+    *("", "video", "metrics", "data", "data.check", "data.audit", "results", "gate", "report"),
+    *("report.plots", "cli", "evaluation.matrix", "runtime.hardware", "runtime.cost_process"),
 )
 """Wings and modules that load without torch; the empty name is the ground."""
 MLFLOW_ROOM = "tracking"

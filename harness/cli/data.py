@@ -21,7 +21,7 @@ from harness.types import Clip, HarnessError
 
 if TYPE_CHECKING:
     from harness.data.audit.record import Counterfactual
-    from harness.data.inspection import Inspection
+    from harness.data.check.inspection import Inspection
 
 
 def add_data(command: Adder) -> None:
@@ -89,8 +89,8 @@ class CheckRequest:
 
 def run_data_check(options: Namespace) -> int:
     """Inspect datasets, print what was found and write it as a page; 1 if anything is an error, else 0."""
-    from harness.data.contact_sheet import contact_sheet
-    from harness.data.inspection import inspect, page, report
+    from harness.data.check.contact_sheet import contact_sheet
+    from harness.data.check.inspection import inspect, page, report
 
     asked = _asked(options)
     others = _others(asked)
@@ -230,6 +230,7 @@ def _others(asked: CheckRequest) -> dict[str, Clips]:
 
 def run_data_audit(options: Namespace) -> int:
     """Audit one dataset; 1 when real and fake are told apart without looking at the face, else 0."""
+    from harness.data.audit.findings import findings_of
     from harness.data.audit.record import write_audit
     from harness.data.audit.shortcuts import audit_dataset, chosen_clips
     from harness.data.audit.summary import described
@@ -253,6 +254,9 @@ def run_data_audit(options: Namespace) -> int:
     for line in failures:
         say(f"warning: {line}")
     print(f"wrote {file}")
+    known = findings_of(entry.name, audit.content_sha256, audit.clips_sha256)
+    for command in () if entry.embedded else known.recommended(options.root):
+        say(f"not asked yet: {command}")
     return 1 if audit.shortcut else 0
 
 

@@ -21,8 +21,9 @@ from harness.cli.options import (
     rate,
 )
 from harness.cli.own_clips import add_own, trained_on_of
-from harness.files import file_digest
+from harness.files import file_digest, home
 from harness.progress import say
+from harness.tables import wrapped
 from harness.types import (
     CROPS,
     FACE_CROPS,
@@ -119,10 +120,13 @@ def run_train(options: Namespace) -> int:
     from harness import registry
     from harness.data.clips import Subset, list_clips
     from harness.data.location import root_of, why_no_folder
+    from harness.evaluation.contestants import full_name
+    from harness.evaluation.estimate import training_estimate
     from harness.evaluation.plan_table import known_lines
     from harness.evaluation.run import cut_as, make_job, weights_for
     from harness.evaluation.training_request import recipe_asked, start_of, told
     from harness.runtime.device import device_of
+    from harness.training.train import find_weights
 
     entry = registry.detectors.get(options.detector)
     if not entry.trainable:
@@ -141,17 +145,18 @@ def run_train(options: Namespace) -> int:
     known = known_lines(data, clips[data.name])
     for line in (*told(job, data, clips[data.name]), *known):
         print(line, flush=True)
+    if options.retrain or find_weights(job, home() / "weights") is None:
+        print(wrapped(training_estimate(job)), flush=True)
     weights = weights_for(job, options.retrain)
     print(f"weights    {weights.path}")
     print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
     best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
     if best is not None:
         print(f"val AUC    {best:.4f} (best of {len(weights.curve)} epochs)")
-    named = f"{entry.name}@{trained_on}" + (f"#{options.seed}" if options.seed else "")
-    print(f"use it     gapbench predict {named} FILE")
+    print(f"use it     gapbench predict {full_name(weights)} FILE")
     if any(clip.split == "test" for clip in clips[data.name]):
         shown = "" if job.crop == data.crop else f" --crop {job.crop}"
-        print(f"judge it   gapbench eval {trained_on} --detector {named}{shown}")
+        print(f"judge it   gapbench eval {trained_on} --detector {full_name(weights)}{shown}")
     return 0
 
 

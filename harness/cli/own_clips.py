@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import own_sets, registry
 from harness.data.clips import Subset
+from harness.data.people import with_people
 from harness.evaluation.matrix import known_matrices, parse_matrix
 from harness.files import TABLES, digest, expanded, home, write_whole
 from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
@@ -54,7 +55,14 @@ def brought(
 
         words = wording(options.map, options.labels, None, COLUMNS)
         said |= {"columns": words.columns, "labels": words.labels}
-    return own_sets.bring(path, name, said, registry.datasets.get)
+    own = own_sets.bring(path, name, said, registry.datasets.get)
+    if not splits:
+        return own
+    from harness.data.splits import look_alike
+
+    entry = registry.datasets.get(own.name)
+    clips = with_people(tuple(entry.clips(Path(own.root))), own.people_from, own.name)
+    return own_sets.bring(path, own.name, {"alike": look_alike(clips, own.name)}, registry.datasets.get)
 
 
 def trained_on_of(options: argparse.Namespace) -> str:

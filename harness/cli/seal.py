@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.data import left_out
 from harness.data.clips import content_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.environment import installed, machine_identity, sources
 from harness.files import digest, digest_of, home, read_json
 from harness.tracking.store import sqlite_file
-from harness.types import HarnessError
+from harness.types import Clip, HarnessError
 
 ANEW = ("retrain", "rescore")
 """Options that make something anew; once that is done, the command without them would leave the same."""
@@ -114,9 +115,15 @@ def clips_here(name: str, roots: Mapping[str, str]) -> str:
     try:
         root = root_of(entry, roots)
         # One that is made here is only listed: a seal that is looked at makes nothing.
-        return content_of(tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root), entry)
+        clips = tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root)
+        return seen(entry, clips, left_out.told(entry, root, clips))
     except (HarnessError, OSError) as error:
         return str(error)
+
+
+def seen(entry: registry.DatasetEntry, clips: tuple[Clip, ...], listing: str) -> str:
+    """sha256 (hex) of clips, their files, and what was said of those that are no clips."""
+    return digest([content_of(clips, entry), listing])
 
 
 def stored_digest(uri: str, experiment: str) -> str | None:

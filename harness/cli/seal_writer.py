@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.cli.seal import FORMAT, Seal, basis_of, clips_here, file_stamp, seal_file, stored_digest
+from harness.cli.seal import FORMAT, Seal, basis_of, clips_here, file_stamp, seal_file, seen, stored_digest
 from harness.data.audit.findings import check_file
 from harness.data.audit.record import audit_file
-from harness.data.clips import content_of
 from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
 from harness.gate.accepted import accepted_file
 from harness.gate.reproduction import published_files
@@ -76,7 +75,7 @@ def _clips_of(plan: Any) -> dict[str, str]:
     found = dict(plan.absent)
     for name in plan.known:
         if name in plan.clips:
-            found[name] = content_of(plan.clips[name], registry.datasets.get(name))
+            found[name] = seen(registry.datasets.get(name), plan.clips[name], plan.listing.get(name, ""))
         elif not registry.datasets.knows(name) or not registry.datasets.get(name).embedded:
             found.setdefault(name, clips_here(name, plan.matrix.data))
     return found

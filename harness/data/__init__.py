@@ -1,1 +1,1 @@
-"""Which clips lie here, what they show, and what is wrong with them."""
+"""Which clips lie here, and what they show."""

@@ -93,7 +93,7 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
 def arranged(entry: registry.DatasetEntry, clips: Sequence[Clip]) -> tuple[Clip, ...]:
     """Clips of one's own with the people that names tell and the splits that nobody states, if asked."""
     told = with_people(clips, entry.people_from, entry.name)
-    return split_up(told, entry.name).clips if entry.splits else told
+    return split_up(told, entry.name, entry.alike).clips if entry.splits else told
 
 
 def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:

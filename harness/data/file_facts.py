@@ -18,9 +18,8 @@ from PIL import ExifTags, Image, JpegImagePlugin
 
 from harness.trees import is_image
 from harness.types import HarnessError
-from harness.video.decoding import CONTAINERS
 from harness.video.frame_folder import frame_files
-from harness.video.packets import film_stream
+from harness.video.packets import CONTAINERS, film_stream
 
 Facts = dict[str, float | str]
 """Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""
@@ -123,7 +122,7 @@ def _video(path: Path) -> Facts:
             facts["frames a second"] = rate
         if seconds:
             facts |= {"duration": seconds, "bit rate": 8 * bytes_in_file / seconds}
-        facts["rotation"] = _rotation(seen)
+        facts |= _rotation(seen)
         keys = [number for number, packet in enumerate(seen) if packet.is_keyframe]
         gaps = [after - before for before, after in itertools.pairwise([*keys, len(seen)])]
         if gaps:
@@ -138,7 +137,12 @@ def _coding(container: Any, stream: Any) -> Facts:
     coder = stream.codec_context
     said = {**container.metadata, **{f"of stream: {key}": word for key, word in stream.metadata.items()}}
     sound = container.streams.audio[0].codec_context if container.streams.audio else None
-    tags = [container.metadata.get("encoder"), stream.metadata.get("encoder")]
+    tags = [
+        word
+        for known in (container.metadata, stream.metadata)
+        for key, word in known.items()
+        if key.lower() == "encoder"
+    ]
     facts: Facts = {
         "format": container.format.name,
         "brand": container.metadata.get("major_brand", "none"),
@@ -162,13 +166,13 @@ def _coding(container: Any, stream: Any) -> Facts:
     return facts | {f"metadata {key}": _word(word) for key, word in said.items()}
 
 
-def _rotation(packets: Sequence[av.Packet]) -> float:
-    """Degrees by which a player turns the picture; only a frame says it."""
-    for packet in packets:
-        for frame in packet.decode():
-            if isinstance(frame, av.VideoFrame):
-                return float(frame.rotation)
-    return 0.0
+def _rotation(packets: Sequence[av.Packet]) -> Facts:
+    """Degrees by which a player turns the picture, which only a frame says."""
+    try:
+        first = next((frame for packet in packets for frame in packet.decode()), None)
+    except av.FFmpegError:  # whether it can be decoded is asked elsewhere
+        first = None
+    return {"rotation": float(first.rotation)} if isinstance(first, av.VideoFrame) else {}
 
 
 def _encoder(head: bytes) -> Facts:

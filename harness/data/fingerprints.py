@@ -26,9 +26,9 @@ from harness.files import home
 from harness.progress import Progress
 from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
-from harness.video.decoding import CONTAINERS, decode
+from harness.video.decoding import decode
 from harness.video.frames import read_frames
-from harness.video.packets import film_stream
+from harness.video.packets import CONTAINERS, film_stream
 
 METHOD = "2"
 """Raised whenever the same file would say something else."""
@@ -153,7 +153,7 @@ def _of_video(path: Path, size: int) -> dict[str, Any]:
     pixels, _, total = decode(path, choose)
     said["seconds"] = said["seconds"] or (total / said["fps"] if said["fps"] else None)
     said["bit_rate"] = round(8 * size / said["seconds"]) if said["seconds"] else None
-    return {**said, "frames": total, **_seen(pixels)}
+    return {**said, "frames": total, **_seen(list(pixels))}
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -188,15 +188,15 @@ def _of_images(path: Path) -> dict[str, Any]:
     with parts_of(path)[0].open("rb") as file:
         codec = MAGIC.get(file.read(2), "unknown")
     kind = "frames" if path.is_dir() else "image"
-    return {"container": kind, "codec": codec, "frames": shown.total, **_seen(shown.pixels)}
+    return {"container": kind, "codec": codec, "frames": shown.total, **_seen(shown.pictures)}
 
 
-def _seen(pixels: np.ndarray) -> dict[str, Any]:
-    """Size, content and perceptual hash of frames uint8 `[N, H, W, 3]`."""
-    height, width = pixels.shape[1:3]
-    told = pixels if flat(pixels[0]) else pixels[0]
-    content = hashlib.sha256(f"{width}x{height}".encode() + told.tobytes()).hexdigest()
-    return {"width": width, "height": height, "content": content, "perceptual": hash_of(list(pixels))}
+def _seen(frames: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Size, content and perceptual hash of frames uint8 `[H, W, 3]`; the size is that of the first."""
+    height, width = frames[0].shape[:2]
+    told = b"".join(frame.tobytes() for frame in (frames if flat(frames[0]) else frames[:1]))
+    content = hashlib.sha256(f"{width}x{height}".encode() + told).hexdigest()
+    return {"width": width, "height": height, "content": content, "perceptual": hash_of(list(frames))}
 
 
 def _cores() -> int:

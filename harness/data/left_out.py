@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import DatasetEntry
-from harness.data.problems import DOCUMENTS, Problem
 from harness.trees import files_below
 from harness.types import Clip, HarnessError
 
+DOCUMENTS = frozenset(
+    {"", ".cfg", ".csv", ".doc", ".docx", ".gz", ".h5", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl"}
+    | {".log", ".mat", ".md", ".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".py", ".rst", ".sh"}
+    | {".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml"}
+)
+"""Endings of what comes along with clips; beside the clips of a list it is not told."""
 MOST_REASONS = 8
 """Reasons that are told in one line, those of most files first."""
-
-
+MOST_LOOKED_AT = 100_000
+"""Files beside the clips of a list that are looked at: some datasets bring millions of masks."""
 UNIMPORTANT = ("hidden", "masks of other images")
 """Reasons that ask for no footnote."""
 
@@ -53,35 +58,19 @@ def _left_out(entry: DatasetEntry, root: Path, clips: Sequence[Clip]) -> Iterato
         return
     known = {os.path.abspath(clip.path) for clip in clips}
     folders = [root] if root.is_dir() else sorted({clip.path.parent for clip in clips})
-    for folder in folders:
-        for path in files_below(folder, known, deep=root.is_dir()):
-            if path.suffix.lower() not in DOCUMENTS and path != root:
-                yield path, f"not among the listed clips ({_where(path, root)})"
+    found = (path for folder in folders for path in files_below(folder, known, deep=root.is_dir()))
+    for number, path in enumerate(found):
+        if number == MOST_LOOKED_AT:
+            yield path, "with all after it not looked at"
+            return
+        if path.suffix.lower() not in DOCUMENTS:
+            yield path, f"not among the listed clips ({_where(path, root)})"
 
 
 def _where(path: Path, root: Path) -> str:
     """The folder right below the root that a file is in."""
     parts = Path(os.path.relpath(path, root if root.is_dir() else root.parent)).parts
     return f"{parts[0]}/" if len(parts) > 1 else "beside them"
-
-
-def findings(entry: DatasetEntry, root: Path) -> Iterator[Problem]:
-    """What a check says of such a dataset: how names were taken, and a finding a reason, with every file.
-
-    What may be a clip that nobody reads, or lies in a folder that says neither class, is a warning.
-    """
-    try:
-        remarks = list(entry.remarks(root)) if entry.remarks is not None else []
-        groups = left_out(entry, root, ()) if entry.left_out is not None else ()
-    except (HarnessError, OSError):  # said by the list of clips already
-        return
-    for remark in remarks:
-        yield Problem("note", "frames", remark)
-    for each in groups:
-        documents = {Path(name).suffix.lower() for name in each.files} <= DOCUMENTS
-        what = f"{len(each.files):,} {'file is no clip' if len(each.files) == 1 else 'files are no clips'}"
-        severity = "note" if documents or each.reason in UNIMPORTANT else "warning"
-        yield Problem(severity, "left out", f"{what}: {each.reason}", each.files)
 
 
 def told(entry: DatasetEntry, root: Path, clips: Sequence[Clip]) -> str:

@@ -65,6 +65,21 @@ def nearest(these: Sequence[str], those: Sequence[str]) -> dict[int, int]:
     return found
 
 
+def pairs(hashes: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Every two places of one list whose clips look the same, the earlier first; see `nearest`."""
+    places, words = _known(hashes)
+    if not len(places):
+        return
+    coarse = np.ascontiguousarray(words[:, :: WORDS // FRAMES].T)
+    step = max(1, CHUNK // len(places))
+    for start in range(0, len(places), step):
+        rows, columns = _alike(coarse[:, start : start + step], coarse)
+        rows, columns = rows[rows + start < columns] + start, columns[rows + start < columns]
+        bits = np.bitwise_count(words[rows] ^ words[columns]).sum(axis=1, dtype=np.int64)
+        near = bits <= NEAR * 64 * WORDS
+        yield from zip(places[rows[near]].tolist(), places[columns[near]].tolist(), strict=True)
+
+
 def _small(frame: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -9,23 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import DatasetEntry
+from harness.data import left_out
 from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.location import near_miss
-from harness.data.telling import LEVEL, chance_of, in_words
 from harness.trees import files_below, is_image
-from harness.types import FAKE, REAL, Clip, HarnessError
+from harness.types import Clip, HarnessError
 
 SEVERITIES = ("error", "warning", "note")
 MOST_FOLDERS = 20
 """Folders of extra files that are told apart; above, they count under the folder that holds them."""
-
-DOCUMENTS = frozenset(
-    {"", ".cfg", ".csv", ".doc", ".docx", ".gz", ".h5", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl"}
-    | {".log", ".mat", ".md", ".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".py", ".rst", ".sh"}
-    | {".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml"}
-)
-"""Endings of what comes along with clips; beside the clips of a list it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +91,6 @@ def blank(prints: Mapping[str, Fingerprint]) -> list[str]:
     return [name for name, each in prints.items() if not each.error and not each.perceptual]
 
 
-def by_class(
-    what: str, said: str, concerned: Sequence[str], clips: Sequence[Clip], mild: str | None = "warning"
-) -> Iterator[Problem]:
-    """Ids of clips of which something is said: an error where one class has more of them.
-
-    A detector may then be right about them without having seen a forgery. `clips` are all that were
-    looked at. `mild` is the severity where chance explains the shares (Fisher's exact test), if it
-    is to be said then.
-    """
-    names = set(concerned)
-    some, all_ = _of_classes(clip for clip in clips if clip.id in names), _of_classes(clips)
-    counts = f"{some[0]:,} of {all_[0]:,} real and {some[1]:,} of {all_[1]:,} fake clips {said}"
-    chance = chance_of(some, all_)
-    if names and chance < LEVEL:
-        why = f"more in one class than chance explains ({in_words(chance)}): it gives the class away"
-        yield Problem("error", f"{what} of one class", f"{counts}; {why}", tuple(concerned), tuple(concerned))
-    elif names and mild is not None:
-        yield Problem(mild, what, counts, tuple(concerned), tuple(concerned))
-
-
-def _of_classes(clips: Iterable[Clip]) -> tuple[int, int]:
-    counted = Counter(clip.label for clip in clips)
-    return counted[REAL], counted[FAKE]
-
-
 def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Iterator[Problem]:
     """Files under the root that no clip refers to, nor one of `others`, folder by folder; documents aside.
 
@@ -134,7 +102,7 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
     homes = {(os.path.dirname(path), is_image(Path(path))) for path in known}
     folders: dict[bool, dict[str, list[str]]] = {True: defaultdict(list), False: defaultdict(list)}
     for path in files_below(top, known):
-        if path.suffix.lower() not in DOCUMENTS and path != root.absolute():
+        if path.suffix.lower() not in left_out.DOCUMENTS and path != root.absolute():
             folders[(str(path.parent), is_image(path)) in homes][str(path.parent)].append(path.name)
     for beside, severity, where in (
         (True, "warning", "beside the clips, not in the list"),
@@ -148,6 +116,25 @@ def extra(clips: Sequence[Clip], root: Path, others: Iterable[Clip] = ()) -> Ite
                 f"{_counted(files, 'file', 'files')} in {_counted(len(found), 'folder', 'folders')} {where}"
             )
             yield Problem(severity, "extra files", said, tuple(lines))
+
+
+def dropped(entry: DatasetEntry, root: Path) -> Iterator[Problem]:
+    """What a check says of such a dataset: how names were taken, and a finding a reason, with every file.
+
+    What may be a clip that nobody reads, or lies in a folder that says neither class, is a warning.
+    """
+    try:
+        remarks = list(entry.remarks(root)) if entry.remarks is not None else []
+        groups = left_out.left_out(entry, root, ()) if entry.left_out is not None else ()
+    except (HarnessError, OSError):  # said by the list of clips already
+        return
+    for remark in remarks:
+        yield Problem("note", "frames", remark)
+    for each in groups:
+        documents = {Path(name).suffix.lower() for name in each.files} <= left_out.DOCUMENTS
+        what = f"{len(each.files):,} {'file is no clip' if len(each.files) == 1 else 'files are no clips'}"
+        severity = "note" if documents or each.reason in left_out.UNIMPORTANT else "warning"
+        yield Problem(severity, "left out", f"{what}: {each.reason}", each.files)
 
 
 def _grouped(folders: Mapping[str, list[str]]) -> list[str]:

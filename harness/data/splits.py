@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from harness.files import seed_of
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
 
+T = TypeVar("T")
 SHARES: Mapping[str, float] = {"train": 0.7, "val": 0.15, "test": 0.15}
 """Share of the clips of each class that each split should have."""
 SEED = 0
@@ -26,12 +28,12 @@ class Split:
     """What was split by what, in one line; empty where all splits were stated."""
 
 
-def split_up(clips: Sequence[Clip], name: str) -> Split:
+def split_up(clips: Sequence[Clip], name: str, alike: Mapping[str, str] | None = None) -> Split:
     """Give clips of one's own the splits that a training needs and nobody stated, the same every time.
 
     Stated splits stay. Without a training clip all are split; without a validation clip, one is made of
-    training clips. Clips that share people or footage stay together, and each split has both classes;
-    where that cannot be had it is a `HarnessError`.
+    training clips. Clips that share people or footage, or look like copies (`look_alike`), stay together,
+    and each split has both classes; where that cannot be had it is a `HarnessError`.
     """
     stated = Counter(clip.split for clip in clips)
     if stated["train"] and stated["val"]:
@@ -42,7 +44,7 @@ def split_up(clips: Sequence[Clip], name: str) -> Split:
         )
     among = ("train", "val") if stated["train"] else SPLITS
     open_ = [clip for clip in clips if clip.split in among]
-    groups, how = _groups(open_)
+    groups, how = _groups(open_, alike or {})
     chosen = _assigned(groups, among, name)
     made = tuple(replace(clip, split=chosen.get(clip.id, clip.split)) for clip in clips)
     what = (
@@ -65,13 +67,41 @@ def counted(clips: Iterable[Clip]) -> str:
     return ", ".join(parts)
 
 
-def _groups(clips: Sequence[Clip]) -> tuple[list[list[Clip]], str]:
+def look_alike(clips: Sequence[Clip], name: str) -> dict[str, str]:
+    """Id of a clip -> the first id of those that look like copies of it; both without the name of their set.
+
+    Files that are new are read for it (`fingerprints.read`). A clip that is like no other is left out.
+    """
+    from harness.data import fingerprints, perceptual_hash  # decoders, where a training needs them alone
+
+    prints = fingerprints.read(clips, name)
+    inner = [clip.id.partition("/")[2] for clip in clips]
+    shown = [prints[clip.id] for clip in clips]
+    links: list[list[object]] = [[each.content or None] for each in shown]
+    for one, other in perceptual_hash.pairs([each.perceptual for each in shown]):
+        links[one].append((one, other))
+        links[other].append((one, other))
+    groups = _linked(list(range(len(clips))), links)
+    return {inner[place]: inner[group[0]] for group in groups if len(group) > 1 for place in group}
+
+
+def _groups(clips: Sequence[Clip], alike: Mapping[str, str]) -> tuple[list[list[Clip]], str]:
     """Clips that must not be parted, and what holds them together, in words."""
-    by_all = _linked(clips, [[clip.target, clip.source, clip.attributes.get("footage")] for clip in clips])
+    known = [[clip.target, clip.source, clip.attributes.get("footage")] for clip in clips]
+    looks = [alike.get(clip.id.partition("/")[2]) for clip in clips]
+    named = any(each is not None for names in known for each in names)
+    by_all = _linked(
+        clips,
+        [[*names, ("looks", look)] if look else names for names, look in zip(known, looks, strict=True)],
+    )
+    what = " and ".join(["people and footage"] * named + ["looks"] * any(looks))
     if len(by_all) == len(clips):
         return by_all, "clip (nothing says which show one person or recording)"
-    if max(map(len, by_all)) <= LARGEST * len(clips):
-        return by_all, f"people and footage ({len(by_all):,} groups)"
+    if _parted(by_all, clips):
+        return by_all, f"{what} ({len(by_all):,} groups)"
+    by_people = _linked(clips, known)
+    if _parted(by_people, clips):
+        return by_people, f"people and footage ({len(by_people):,} groups; most clips look alike)"
     by_target = _linked(clips, [[clip.target, clip.attributes.get("footage")] for clip in clips])
     return by_target, (
         f"the person whose body is seen ({len(by_target):,} groups; faces put on it link nearly all clips,"
@@ -79,8 +109,12 @@ def _groups(clips: Sequence[Clip]) -> tuple[list[list[Clip]], str]:
     )
 
 
-def _linked(clips: Sequence[Clip], names: Sequence[Sequence[object]]) -> list[list[Clip]]:
-    """The clips in groups that have no name in common with each other."""
+def _parted(groups: Sequence[Sequence[Clip]], clips: Sequence[Clip]) -> bool:
+    return max(map(len, groups)) <= LARGEST * len(clips)
+
+
+def _linked(clips: Sequence[T], names: Sequence[Sequence[object]]) -> list[list[T]]:
+    """Clips, or whatever has these names, in groups that have no name in common with each other."""
     above = list(range(len(clips)))
 
     def top(place: int) -> int:
@@ -93,7 +127,7 @@ def _linked(clips: Sequence[Clip], names: Sequence[Sequence[object]]) -> list[li
     for place, named in enumerate(names):
         for each in (each for each in named if each is not None):
             above[top(place)] = top(first.setdefault(each, place))
-    found: dict[int, list[Clip]] = defaultdict(list)
+    found: dict[int, list[T]] = defaultdict(list)
     for place, clip in enumerate(clips):
         found[top(place)].append(clip)
     return list(found.values())

@@ -100,7 +100,7 @@ def contestant_of(name: str, device: str) -> Contestant:
         return Contestant(entry, runtime)
     if not trained_on:
         raise HarnessError(f"say what {detector} was trained on: {detector}@DATASET{_imported(detector)}")
-    weights = weights_named(name)
+    weights = weights_named(name.replace(detector, entry.name, 1))  # it may be called by an old name
     return Contestant(entry, runtime, weights.recipe, weights)
 
 

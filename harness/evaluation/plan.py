@@ -152,9 +152,6 @@ def plan_matrix(
     for trained in filter(plan.trains, plan.trained):
         registry.detectors.get(trained[0]).recipe(matrix.recipe_for(str(trained[1])))
     check_subsets(plan)
-    for name in dict.fromkeys(cell.detector for cell in plan.cells):
-        if not trains(name):
-            registry.detectors.get(name).make()  # so that bad weights are an error before anything long
     return plan
 
 
@@ -227,6 +224,7 @@ def _list_claimed(plan: Plan, name: str) -> None:
         with contextlib.suppress(HarnessError):  # an embedded one that is not made yet
             root = plan.root(name)
             plan.clips[name] = tuple(entry.clips(root)) if entry.embedded else list_clips(entry, root)
+            plan.listing[name] = left_out.told(entry, root, plan.clips[name])
 
 
 def _names(plan: Plan, cell: Cell) -> set[str]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness import registry
 from harness.environment import machine, versions
 from harness.evaluation.cell_keys import Job
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.matrix import Matrix
-from harness.files import home, plain, read_json, write_whole
+from harness.files import home, plain, read_json, shown_place, write_whole
 from harness.records import Cost
 from harness.results.predictions import record_path
+from harness.types import HarnessError
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,15 @@ def keep_record(
     path = record_path(matrix.name)
     write_whole(path, json.dumps(record, indent=1))
     return path
+
+
+def without_places(absent: Mapping[str, str], root: Callable[[str], Path]) -> dict[str, str]:
+    """Why what is absent is absent, as it may be published: folders of this machine are but their names."""
+    found = dict(absent)
+    for name in filter(registry.datasets.knows, absent):
+        with contextlib.suppress(HarnessError):  # nobody says where it lies
+            found[name] = found[name].replace(str(root(name)), shown_place(root(name)))
+    return found
 
 
 def earlier_timing(matrix: Matrix) -> Mapping[str, float]:

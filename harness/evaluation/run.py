@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,7 +26,7 @@ from harness.evaluation.plan import (
     shown_as,
     test_set,
 )
-from harness.evaluation.record import Finished, earlier_timing, keep_record
+from harness.evaluation.record import Finished, earlier_timing, keep_record, without_places
 from harness.evaluation.training_request import training_part
 from harness.files import digest, home, plain, shown_place
 from harness.progress import say
@@ -59,7 +58,7 @@ def run_plan(plan: Plan) -> Path:
             plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
     plan.tests.clear()  # what is trained on is known now, and with it whose clips are left out
     check_subsets(plan)
-    plan.shared = find_shared(plan)
+    plan.shared = find_shared(plan) | _split_anew(plan)
     made = time.monotonic()
     contestants = _contestants(plan)
     ready = time.monotonic()  # scoring starts
@@ -85,17 +84,7 @@ def run_plan(plan: Plan) -> Path:
     weights = [found.weights for found in contestants.values() if found.weights]
     timing["training_s"] = sum(float(each.provenance.get("seconds", 0.0)) for each in weights)
     done = Finished(contestants, costs, jobs, validations, _tested(plan))
-    return keep_record(plan.matrix, _without_places(plan), done, timing)
-
-
-def _without_places(plan: Plan) -> dict[str, str]:
-    """Why what is absent is absent, as it may be published: folders of this machine are but their names."""
-    found = dict(plan.absent)
-    for name in filter(registry.datasets.knows, plan.absent):
-        with contextlib.suppress(HarnessError):  # nobody says where it lies
-            root = plan.root(name)
-            found[name] = found[name].replace(str(root), shown_place(root))
-    return found
+    return keep_record(plan.matrix, without_places(plan.absent, plan.root), done, timing)
 
 
 def _contestants(plan: Plan) -> dict[Trained, Contestant]:
@@ -275,6 +264,18 @@ def _score_validation(
                 done[trained] = jobs[-1]
         scored += score_dataset(test, jobs)
     return scored, done
+
+
+def _split_anew(plan: Plan) -> dict[tuple[str | None, str], str]:
+    """(trained on, tested on) -> why nobody knows which test clips were trained on: their set has changed."""
+    found = {}
+    for trained in plan.weights:
+        on = str(trained[1])
+        mine = [cell for cell in plan.cells if plan.subset(cell.tested_on).dataset == plan.subset(on).dataset]
+        if mine and plan.subset(on).entry.splits and not _on_these_clips(plan, trained):
+            why = f"the clips of {plan.subset(on).dataset} have changed since, and with them which are tests"
+            found |= {(trained[1], cell.tested_on): why for cell in mine}
+    return found
 
 
 def _on_these_clips(plan: Plan, trained: Trained) -> bool:

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from harness.evaluation.cell_keys import TestSet
-from harness.types import NO_FACE_POLICIES, Clip, Prediction
+from harness.types import NO_FACE, NO_FACE_POLICIES, Clip, Prediction
 from harness.video.clip_views import Need, Shown
-from harness.video.frames import NO_FACE
 from harness.video.views import scores_of_view
 
 

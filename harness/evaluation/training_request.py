@@ -81,7 +81,7 @@ def told(job: TrainingJob, data: DatasetEntry, clips: Sequence[Clip]) -> list[st
     lines = [*zip(("recipe", "clips"), said, strict=True)]
     if data.root is not None:
         raw = with_people(tuple(data.clips(data.root)), data.people_from, data.name)
-        how = split_up(raw, data.name).said or "as stated"
+        how = split_up(raw, data.name, data.alike).said or "as stated"
         lines.append(("splits", f"{how}; {_kept(clips)}"))
         lines += [("note", line) for line in filter(None, [offer(clips)])]
     else:

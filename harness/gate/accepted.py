@@ -55,6 +55,7 @@ SCHEMA = pa.schema(
         ("label", pa.int8()),
         *((name, WORD) for name in ("manipulation", "target", "source")),
         ("score", pa.float32()),
+        ("note", WORD),
     ]
 )
 """One line a cell and clip, in the order of the rows; the score of a failed clip is null."""
@@ -202,7 +203,9 @@ def _write_predictions(path: Path, kept: AcceptedRun) -> None:
 
 
 def _read_predictions(path: Path) -> dict[str, pd.DataFrame]:
-    table = read_parquet(path, SCHEMA.names, "accepted predictions")
+    table = read_parquet(path, [name for name in SCHEMA.names if name != "note"], "accepted predictions")
+    if "note" not in table.column_names:  # of an earlier version, which kept none
+        table = table.append_column("note", pa.nulls(len(table), pa.string()))
     whole = table.select(SCHEMA.names).to_pandas()
     words = [name for name in SCHEMA.names[1:] if isinstance(whole[name].dtype, pd.CategoricalDtype)]
     whole = whole.astype(dict.fromkeys(words, object))

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from harness.metrics.bootstrap import DRAWS, IdentityGraph, graph_of_clips
-from harness.metrics.classification import accuracy, auc
+from harness.metrics.classification import auc
 from harness.metrics.intervals import resampled
+from harness.metrics.missing import called_fake, faceless, judged_right
 from harness.metrics.weighted import Statistic, auc_statistic, mean_statistic
 from harness.records import Row
 from harness.results.rows import DIGITS
-from harness.types import FAKE, RANKED, parts_of
+from harness.types import RANKED, parts_of
 
 Side = tuple[Row, pd.DataFrame]
 """A row (its threshold and where that came from) and its predictions, one line a clip."""
@@ -76,8 +77,8 @@ def _found(scored: pd.DataFrame, threshold: float | None) -> Found:
     if len(np.unique(label)) == 2:
         found["auc"] = (lambda: auc(label, score), lambda: auc_statistic(label, score))
     if threshold is not None and len(label):
-        right = (score >= threshold) == (label == FAKE)
-        found["accuracy"] = (lambda: accuracy(label, score, threshold), lambda: mean_statistic(right))
+        right = judged_right(called_fake(score, threshold, ~faceless(scored)), label)
+        found["accuracy"] = (lambda: float(right.mean()), lambda: mean_statistic(right))
     return found
 
 

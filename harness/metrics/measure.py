@@ -21,12 +21,12 @@ from harness.metrics.classification import (
     expected_calibration_error,
 )
 from harness.metrics.intervals import DRAWS, delong
-from harness.metrics.missing import FEW, Counts, by_class, faceless, lopsided
+from harness.metrics.missing import FEW, Counts, by_class, called_fake, faceless, judged_right, lopsided
 from harness.metrics.numbers import Drawn, Numbers
 from harness.metrics.scored import scored_lines
 from harness.metrics.thresholds import DRIFT_RATES, RATES, positive_predictive_value, tpr_at_fpr, why_no_tpr
 from harness.metrics.weighted import OUTSIDE, Curve, auc_statistic, mean_statistic
-from harness.types import FAKE, NO_FACE_POLICIES, PREVALENCE, REAL
+from harness.types import FAKE, PREVALENCE, REAL
 
 METRICS = (
     *("auc", "auc_with_face", "ap", "eer", "accuracy", "balanced_accuracy", "base_rate", "accuracy_at_half"),
@@ -101,9 +101,11 @@ def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | N
     found = Numbers()
     _add_ranking(found, label, score, parts)
     _add_with_face(found, label, score, own)
-    _add_decisions(found, label, _called_fake(score, threshold, own), terms, threshold is None)
+    _add_decisions(found, label, called_fake(score, threshold, own), terms, threshold is None)
     at_half = terms.no_decisions or ("" if len(label) else "no scored clip")
-    found.add("accuracy_at_half", at_half, lambda: float(_right(_called_fake(score, 0.5, own), label).mean()))
+    found.add(
+        "accuracy_at_half", at_half, lambda: float(judged_right(called_fake(score, 0.5, own), label).mean())
+    )
     _add_drift(found, label, score, parts, terms, own)
     no_clips = "" if len(label) else "no scored clip"
     found.add("brier", no_clips, lambda: brier(label, score), lambda: mean_statistic((score - label) ** 2))
@@ -133,20 +135,6 @@ def _counts(
     found = {"clips": by_class(label), "failed": by_class(label, failed)}
     found |= {"faceless": by_class(label, faceless(predictions)), "auc": by_class(scored)}
     return found | {f"auc:{name}": by_class(scored, part) for name, part in parts.items()}
-
-
-def _called_fake(score: np.ndarray, threshold: float | None, own: np.ndarray) -> np.ndarray:
-    """How much of each clip is called fake, 0 or 1 `[N]`; half of one that is scored as chance has it.
-
-    That score lies where many a threshold does, and would count such a clip as caught, or as accused.
-    """
-    called = (score >= (0.5 if threshold is None else threshold)).astype(np.float64)
-    called[~own & (score == NO_FACE_POLICIES["as-chance"])] = 0.5
-    return called
-
-
-def _right(called: np.ndarray, label: np.ndarray) -> np.ndarray:
-    return np.asarray(np.where(label == FAKE, called, 1 - called))
 
 
 def _add_ranking(
@@ -187,7 +175,7 @@ def _add_decisions(found: Numbers, label: np.ndarray, called: np.ndarray, terms:
     why = terms.no_decisions or ("no decision threshold" if unset else "")
     real, forged = label == REAL, label == FAKE
     no_clips = "" if len(label) else "no scored clip"
-    found.share("accuracy", why or no_clips, _right(called, label), real | forged)
+    found.share("accuracy", why or no_clips, judged_right(called, label), real | forged)
     found.share("tpr", why or ("" if forged.any() else no_clips or "no scored fake clip"), called, forged)
     found.share("fpr", why or ("" if real.any() else no_clips or "no scored real clip"), called, real)
     both = why or _why_undefined(label)
@@ -230,7 +218,7 @@ def _add_drift(
     for rate in DRIFT_RATES:
         unset = "" if rate in terms.limits else terms.no_limits.get(rate, "no validation predictions")
         why = terms.no_decisions or unset
-        called = _called_fake(score, terms.limits.get(rate), own)
+        called = called_fake(score, terms.limits.get(rate), own)
         found.share(f"fpr_at_val_{rate}", why or no_real, called, label == REAL)
         for name, part in parts.items():
             these = part & (label == FAKE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.types import FAKE, REAL
+from harness.types import FAKE, NO_FACE, NO_FACE_POLICIES, REAL
 
 Counts = tuple[int, int]
 """How many real clips, and how many fake ones."""
@@ -34,7 +34,24 @@ def faceless(predictions: pd.DataFrame) -> np.ndarray:
     """Which predictions are not the detector's but a policy's, because no face was found; bool `[N]`."""
     if "note" not in predictions:
         return np.zeros(len(predictions), dtype=bool)
-    return np.asarray(predictions["note"].notna(), dtype=bool)
+    said = (isinstance(note, str) and note.startswith(NO_FACE) for note in predictions["note"])
+    return np.fromiter(said, dtype=bool, count=len(predictions))
+
+
+def called_fake(score: np.ndarray, threshold: float | None, own: np.ndarray) -> np.ndarray:
+    """How much of each clip is called fake, 0 or 1 `[N]`; half of one that is scored as chance has it.
+
+    That score lies where many a threshold does, and would count such a clip as caught, or as accused.
+    `own`: which scores are the detector's, bool `[N]`; without a threshold it is 0.5.
+    """
+    called = (score >= (0.5 if threshold is None else threshold)).astype(np.float64)
+    called[~own & (score == NO_FACE_POLICIES["as-chance"])] = 0.5
+    return called
+
+
+def judged_right(called: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """How much of each clip is judged right, where `called` of it is called fake; 0 to 1 `[N]`."""
+    return np.asarray(np.where(label == FAKE, called, 1 - called))
 
 
 def chance_of(lost: Counts, clips: Counts) -> float:

@@ -45,8 +45,10 @@ EXPLAINED = (
 )
 """How to read an AUC and its interval."""
 
-WHY = 36
-"""Characters of a line of why something is not ranked."""
+WHY = 58
+"""Characters that a name, and a line of why it is not ranked, may take together."""
+LEAST = 24
+"""Characters that such a line has at least."""
 
 
 def leaderboard(standings: Standings) -> Iterator[Table]:
@@ -57,15 +59,14 @@ def leaderboard(standings: Standings) -> Iterator[Table]:
         yield dataclasses.replace(table, note=_leaderboard_note(standings, table.header))
     below = [line for line in standings.lines if not line.counted]
     if below:
-        body = [
-            cells
-            for line in below
-            for cells in _told_why(
-                *(standings.name(line), over(_unseen(line)), judged(line, "auc_unseen_mean")),
-                *(judged(line, "auc_in_dataset"), _why_not_ranked(line)),
-            )
-        ]
-        header = ("detector", "clips", f"{standings.unseen} [95 %]", "seen [95 %]", "why")
+        room = max(LEAST, WHY - max(len(standings.name(line)) for line in below))
+        body = []
+        for line in below:
+            first, *rest = textwrap.wrap(why_unranked(line), room) or [""]
+            numbers = judged(line, "auc_unseen_mean"), number(line.numbers["auc_in_dataset"])
+            body.append((standings.name(line), over(_unseen(line)), *numbers, first))
+            body += [("", "", "", "", text) for text in rest]
+        header = ("detector", "clips", f"{standings.unseen} [95 %]", "seen", "why")
         note = ("" if lines else _explained(standings)) + _not_ranked_note(below)
         yield without_empty(Table("Not ranked", header, tuple(body), note))
 
@@ -88,14 +89,6 @@ def _all_clips(standings: Standings) -> str:
 
 def _unseen(line: Line) -> list[Row]:
     return [row for entry in line.entries for row in unseen_rows(entry)]
-
-
-def _told_why(*cells: str) -> Iterator[tuple[str, ...]]:
-    """A line whose last cell is broken into as many lines as it takes."""
-    first, *rest = textwrap.wrap(cells[-1], WHY) or [""]
-    yield (*cells[:-1], first)
-    for text in rest:
-        yield (*[""] * (len(cells) - 1), text)
 
 
 def _not_ranked_note(lines: Sequence[Line]) -> str:
@@ -195,7 +188,8 @@ def _undefined(standings: Standings) -> str:
     return f" No rank where an AUC is undefined: {'; '.join(reasons)}." if reasons else ""
 
 
-def _why_not_ranked(line: Line) -> str:
+def why_unranked(line: Line) -> str:
+    """Why a line may have no rank; empty where it may."""
     rows = [row for entry in line.entries for row in entry.rows]
     said = [
         f"{what} {row.provenance.get(f'{what}_source') or 'unknown'}"

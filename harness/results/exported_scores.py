@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -41,11 +42,10 @@ def write_scores(table: pd.DataFrame, path: Path) -> None:
     exportable(path)
     with writing(path) as temporary:
         if path.suffix == ".csv":
-            returns = (
-                table["clip_id"].astype(str).str.contains("\r").any()
-            )  # else a reader ends the line there
-            quoted = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
-            table.to_csv(temporary, index=False, lineterminator="\n", quoting=quoted)
+            # unquoted, a carriage return in a name would end its line
+            quoted = any("\r" in str(name) for name in table.get("clip_id", ()))
+            how = partial(table.to_csv, temporary, index=False, lineterminator="\n")
+            how(quoting=csv.QUOTE_NONNUMERIC) if quoted else how()
         else:
             table.to_parquet(temporary, index=False)
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from harness import __version__
 from harness.files import digest, home, plain
+from harness.metrics.missing import faceless
 from harness.metrics.scored import COLUMNS
 from harness.metrics.thresholds import best_threshold
 from harness.records import Board, Entry, Row
@@ -275,7 +276,7 @@ def _selection(
     nothing = {"threshold": None, "threshold_source": "unknown", "checkpoint_source": "unknown"}
     if validation is None:
         return nothing
-    scored = validation[validation["score"].notna()]
+    scored = validation[validation["score"].notna() & ~faceless(validation)]
     if scored["label"].nunique() < 2:
         notes.append(f"the val rows of {detector} lack a class; they set no threshold")
         return nothing
@@ -296,7 +297,7 @@ def _stored(rows: pd.DataFrame) -> pd.DataFrame:
     nothing = pd.Series(list(empty), index=rows.index, dtype=object)
     frames = rows[KEPT].where(~failed, nothing) if KEPT in rows else nothing
     told = rows.assign(error=why.where(failed, None), frame_scores=frames, frame_indices=nothing)
-    return told[list(COLUMNS)].reset_index(drop=True)
+    return told[[*COLUMNS, "note"]].reset_index(drop=True)
 
 
 def _backwards(rows: Sequence[Row]) -> str:

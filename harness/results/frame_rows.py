@@ -64,7 +64,8 @@ def by_clip(table: pd.DataFrame, clips: Mapping[str, str], place: list[str]) -> 
     whole = groups.first().reset_index()
     whole[KEPT] = groups["score"].agg(lambda scores: scores.dropna().tolist()).to_numpy()
     whole["score"] = groups["score"].mean().to_numpy()
-    rest = table[~framed].assign(**{KEPT: [[score] for score in table.loc[~framed, "score"]]})
+    rest = table[~framed].copy()
+    rest[KEPT] = [[score] for score in rest["score"]]
     columns = [*table.columns, KEPT]
     parts = [part[columns].astype(object) for part in (whole, rest) if len(part)]
     joined = pd.concat(parts, ignore_index=True)

@@ -27,7 +27,7 @@ from harness.words import LABELS, MISSING, SPLIT_WORDS
 NEEDED = ("clip_id", "label", "score")
 COLUMNS = (
     *NEEDED,
-    *("split", "manipulation", "target", "source", "error"),
+    *("split", "manipulation", "target", "source", "error", "note"),
     *("detector", "trained_on", "seed", "tested_on", "perturbation", "severity"),
 )
 """Columns that are read from a file of scores; it needs the first three."""
@@ -39,7 +39,10 @@ FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number"
 ENTRY = ["detector", "trained_on", "seed"]
 CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
 CLIP = ["clip_id", "label", "manipulation"]
-EXPORTED = (*CELL, "split", "clip_id", "label", "score", "manipulation", "target", "source", "error")
+EXPORTED = (
+    *(*CELL, "split", "clip_id", "label", "score"),
+    *("manipulation", "target", "source", "error", "note"),
+)
 """Columns of exported predictions, which `gapbench metrics --predictions` reads as they are."""
 ONE = r"^(-?\d+)[.,]0+$"
 """A whole number written as a fraction, as programs do with a column that has gaps: 7.0 and 7 are one."""
@@ -122,11 +125,14 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
     ignored = [name for name in table.column_names if name not in (*chosen.values(), *FRAME_COLUMNS)]
-    notes = (f"columns of {path.name} that were not read: {_listed(ignored)}",) if ignored else ()
-    notes += (f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1",) if rounded else ()
+    notes = [f"columns of {path.name} that were not read: {_listed(ignored)}"] if ignored else []
+    if rounded:
+        notes.append(f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1")
+    if chosen["clip_id"] != "clip_id" and "clip_id" not in said.columns:
+        notes.append(f"clips are named by the column {chosen['clip_id']!r}")
     found, frames = _clips(found, said.frames_of, table.column_names, path.name, ours_as_is)
     sha256 = file_digest(path)
-    return Scores(found, path.name, stem, sha256, digest([sha256, said]), notes, frames)
+    return Scores(found, path.name, stem, sha256, digest([sha256, said]), tuple(notes), frames)
 
 
 def _clips(

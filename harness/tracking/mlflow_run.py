@@ -8,7 +8,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from harness.files import digest, file_digest, file_name, shown_place
 from harness.records import Board, Entry, Row
 from harness.report.leaderboard import result_files
 from harness.results.lines import headline, line_of
+from harness.results.ranking import Standings
 from harness.results.rows import ranked_rows, rows_table
-from harness.types import PROTOCOL, RANKED, Cell, HarnessError, parts_of
+from harness.tracking.row_tags import tags_of
+from harness.types import PROTOCOL, Cell, HarnessError, parts_of
 
 Point = tuple[str, int, float]
 """(metric, step, value)."""
@@ -25,7 +27,10 @@ Point = tuple[str, int, float]
 DIGITS = 4
 DIGEST = 36
 """Longest digest of a dataset input that MLflow takes."""
-CELL_METRICS = {"auc": "auc", "acc": "accuracy", "eer": "eer", "fpr": "fpr", "ece": "ece"}
+CELL_METRICS = {
+    **{"auc": "auc", "bal_acc": "balanced_accuracy", "acc": "accuracy", "base_rate": "base_rate"},
+    **{"eer": "eer", "tpr": "tpr", "fpr": "fpr", "ece": "ece"},
+}
 BOUNDED = ("auc_unseen_mean", "auc_gap")
 """Headline numbers whose interval is sent."""
 UNRANKED = (
@@ -37,7 +42,7 @@ UNRANKED = (
     "auc_robust_worst",
 )
 """Headline numbers that an entry has only if nothing of it was chosen on test clips."""
-CURVES = {"curve": "auc", "curve_acc": "accuracy"}
+CURVES = {"curve": "auc", "curve_bal_acc": "balanced_accuracy"}
 TRAINING = {"train/loss": "train_loss", "val/auc": "val_auc"}
 ILLEGAL = re.compile(r"[^A-Za-z0-9_\-. ]")
 
@@ -59,6 +64,8 @@ class EntryRun:
     """(dataset, digest, `train` or `test`)."""
     predictions: Mapping[str, Path]
     """Cell -> its Parquet file."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What stands beside its numbers (`row_tags.LEADING`); it may change with the other runs."""
 
     @property
     def key(self) -> str:
@@ -82,7 +89,7 @@ def experiment_of(matrix: str) -> str:
     return f"gapbench-{matrix}"
 
 
-def track_entry(entry: Entry, board: Board) -> EntryRun:
+def track_entry(entry: Entry, board: Board, standings: Standings) -> EntryRun:
     """The run of one entry; a cell whose predictions are gone is a `HarnessError`."""
     files = {str(row.cell): board.predictions.get(str(row.cell)) for row in entry.rows}
     for cell, path in files.items():
@@ -96,10 +103,11 @@ def track_entry(entry: Entry, board: Board) -> EntryRun:
         name=entry.name,
         campaign=campaign_of(board),
         commit=" ".join(sorted(commits)) + ("+" if dirty else ""),
-        points=tuple(dict.fromkeys(points_of(entry))),
+        points=tuple(dict.fromkeys(points_of(entry, standings.unseen))),
         params=_params(entry, board),
         inputs=_inputs(entry),
         predictions={cell: path for cell, path in files.items() if path is not None},
+        tags=tags_of(entry, standings),
     )
 
 
@@ -114,16 +122,19 @@ def path_of(cell: Cell) -> str:
     return "/".join(file_name(part) for part in parts)
 
 
-def points_of(entry: Entry) -> Iterator[Point]:
-    """Every metric point of an entry; what is undefined or not finite is left out."""
+def points_of(entry: Entry, unseen: str = "unseen") -> Iterator[Point]:
+    """Every metric point of an entry; what is undefined or not finite is left out.
+
+    `unseen` is what the means over the test sets are called: `auc_unseen_mean`, or `auc_tested_mean`.
+    """
     line = line_of([entry])
-    hidden = () if line.selection in RANKED else UNRANKED  # so that no view can rank it
+    hidden = () if line.counted else UNRANKED  # so that no view can rank it
     for name, value in headline(entry).items():
         if name not in hidden:
-            yield from _point(name, 0, value)
+            yield from _point(name.replace("unseen", unseen), 0, value)
     for name in (name for name in BOUNDED if name not in hidden):
         for end, bound in zip(("lo", "hi"), line.interval(name) or (), strict=False):
-            yield from _point(f"{name}_{end}", 0, bound)
+            yield from _point(f"{name.replace('unseen', unseen)}_{end}", 0, bound)
     rows = ranked_rows(entry.rows)
     for row in rows:
         if row.cell.severity == 0:
@@ -248,10 +259,13 @@ def _summary(entry: Entry, board: Board) -> str:
         "severity",
         "clips",
         "failed",
+        "reals",
+        "fakes",
+        "faceless",
         "auc",
         "auc_lo",
         "auc_hi",
-        "accuracy",
+        "balanced_accuracy",
         "eer",
     ]
     table = rows_table(entry.rows)[shown].to_html(index=False, border=0, na_rep="-")

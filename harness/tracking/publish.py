@@ -22,6 +22,7 @@ from harness.gate.accepted import lacking
 from harness.gate.judge import judge_board
 from harness.progress import Progress
 from harness.records import Board, Entry
+from harness.results.ranking import standings_of
 from harness.tracking.mlflow_run import EntryRun, campaign_of, experiment_of, track_entry, write_files
 from harness.tracking.saved_views import MATRIX_TAG, links_in, provide_views, ui_command
 from harness.tracking.store import alone, ask, check_location, location, shown, sqlite_file
@@ -53,7 +54,8 @@ def publish(board: Board, results: Path, uri: str, artifacts: str) -> list[str]:
     """
     if not board.entries:
         raise HarnessError(f"matrix {board.matrix} has no row to publish")
-    tracked = [track_entry(entry, board) for entry in board.entries]
+    standings = standings_of(board)
+    tracked = [track_entry(entry, board, standings) for entry in board.entries]
     verdicts = _verdicts(board, results)
     metrics = {name for run in tracked for name, _, _ in run.points}
     with _one_line(uri), Progress("publish", len(tracked), "run") as progress:
@@ -142,6 +144,7 @@ class Publisher:
             "key": self.key,
             "content": self.content,
             "gate": self.verdict,
+            **self.run.tags,
             "current": "yes",
             "published": "partial",
         }
@@ -170,7 +173,8 @@ class Publisher:
         for run in runs:
             if run is kept:
                 self._mark(run, "current", "yes")
-                self._mark(run, "gate", self.verdict)
+                for name, value in {"gate": self.verdict, **self.run.tags}.items():
+                    self._mark(run, name, value)
                 continue
             replaced = self._same(run) and _order(run) < _order(kept)
             if replaced or (not _complete(run) and run.info.start_time < abandoned):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.progress import say
+from harness.tracking.row_tags import LEADING
 from harness.tracking.store import is_server, shown
 from harness.types import HarnessError
 
@@ -26,12 +27,13 @@ MATRIX_TAG = "gapbench.matrix"
 """Marks the experiments made here; its value is the matrix."""
 LEADERBOARD = "leaderboard"
 RUN_NAME = "attributes.`Run Name`"
+MEANS = ("auc_unseen_mean", "auc_tested_mean")
+"""What the runs are sorted by: the mean over unseen test sets, or over those of which nobody knows that."""
 COLUMNS = {
     LEADERBOARD: (
-        "auc_unseen_mean",
-        "auc_unseen_mean_lo",
-        "auc_unseen_mean_hi",
+        *MEANS,
         "auc_unseen_worst",
+        "auc_tested_worst",
         "auc_in_dataset",
         "auc_gap",
         "auc_robust_mean",
@@ -41,7 +43,7 @@ COLUMNS = {
         "cells_ok",
         "cells_failed",
     ),
-    "cost": ("fps", "latency_p50_ms", "latency_p90_ms", "vram_peak_mib", "auc_unseen_mean"),
+    "cost": ("fps", "latency_p50_ms", "latency_p90_ms", "vram_peak_mib", *MEANS),
 }
 PARAMETERS = {
     LEADERBOARD: ("size", "frames"),
@@ -60,17 +62,20 @@ class View:
     """Metric columns from left to right; the runs are sorted by the first, best first."""
     params: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    leading: tuple[str, ...] = ()
+    """Tags that stand before the metrics."""
 
     def state(self, campaign: str) -> dict[str, Any]:
         """What the runs page restores: its own field names and column ids."""
-        columns = [f"metrics.`{name}`" for name in self.metrics]
+        columns = [f"tags.`{name}`" for name in self.leading]
+        columns += [f"metrics.`{name}`" for name in self.metrics]
         columns += [f"params.`{name}`" for name in self.params] + [f"tags.`{name}`" for name in self.tags]
-        named = (*self.metrics, *self.params, *self.tags)
+        named = (*self.leading, *self.metrics, *self.params, *self.tags)
         widths = {column: 50 + 7 * len(name) for column, name in zip(columns, named, strict=True)}
         shown = {"campaign": campaign, "published": "complete", "current": "yes"}
         return {
             "searchFilter": " and ".join(f"tags.{tag} = '{value}'" for tag, value in shown.items()),
-            "orderByKey": columns[0],
+            "orderByKey": f"metrics.`{self.metrics[0]}`",
             "orderByAsc": False,
             "startTime": "ALL",
             "lifecycleFilter": "Active",
@@ -86,8 +91,9 @@ class View:
 def views_of(metrics: Iterable[str]) -> list[View]:
     """The views worth having for the metrics that were published; the leaderboard comes first."""
     known = sorted(set(metrics))
-    tests = [name for prefix in ("auc/", "acc/", "eer/") for name in known if name.startswith(prefix)]
-    curves = [name for prefix in ("curve.", "curve_acc.") for name in known if name.startswith(prefix)]
+    kinds = ("auc/", "bal_acc/", "acc/", "base_rate/", "eer/")
+    tests = [name for prefix in kinds for name in known if name.startswith(prefix)]
+    curves = [name for prefix in ("curve.", "curve_bal_acc.") for name in known if name.startswith(prefix)]
 
     def present(*names: str) -> tuple[str, ...]:
         return tuple(name for name in names if name in known)
@@ -99,8 +105,9 @@ def views_of(metrics: Iterable[str]) -> list[View]:
             present(*COLUMNS[LEADERBOARD]),
             PARAMETERS[LEADERBOARD],
             ("gate", "commit"),
+            LEADING,
         ),
-        View("tests", "Every test set", present("auc_unseen_mean", *tests)),
+        View("tests", "Every test set", present(*MEANS, *tests), leading=("rank", "clips")),
         View("robustness", "Robustness (strongest severity)", present("auc_robust_mean", *curves)),
         View("cost", "Speed and memory", present(*COLUMNS["cost"]), PARAMETERS["cost"]),
     ]

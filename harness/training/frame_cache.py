@@ -22,9 +22,8 @@ from harness.progress import Progress, say
 from harness.timing import spent
 from harness.training.batches import Footage
 from harness.trees import clip_stamp, is_image
-from harness.types import FAKE, REAL, Clip, HarnessError
+from harness.types import FAKE, NO_FACE, REAL, Clip, HarnessError
 from harness.video.clip_views import Need, show
-from harness.video.frames import NO_FACE
 from harness.video.views import View
 
 SUFFIX = ".frames"

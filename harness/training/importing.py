@@ -23,7 +23,7 @@ import torch
 
 from harness import registry, weights
 from harness.contracts import FileWeights
-from harness.files import file_digest, seed_of, write_whole, writing
+from harness.files import failed_download, file_digest, seed_of, write_whole, writing
 from harness.progress import say
 from harness.types import HarnessError, Recipe, unknown
 from harness.weights import ImportedWeights
@@ -74,6 +74,9 @@ def import_weights(wish: ImportRequest) -> ImportedWeights:
         raise HarnessError(f"{entry.name} is a fixed detector: it takes no weights")
     if not wish.file.is_file():
         raise HarnessError(f"{wish.file} is not a file")
+    failed = failed_download(wish.file)
+    if failed:
+        raise HarnessError(f"{wish.file.name} {failed}")
     name = _name(wish)
     _check_claims(wish)
     form = _format(wish, entry)
@@ -189,19 +192,29 @@ def _format(wish: ImportRequest, entry: registry.DetectorEntry) -> str:
         return wish.format
     ending = wish.file.suffix.lower()
     fitting = [form for form in known if ending in ENDINGS.get(form, TORCH)]
-    if ending == ".safetensors" and len(fitting) > 1 and _names_are_ours(wish.file, entry):
+    stated = any(getattr(wish, name) is not None for name in STATED)
+    if ending == ".safetensors" and len(fitting) > 1 and not stated and _are_ours(wish, entry):
         return OWN
     fitting = [form for form in fitting if form != OWN] or fitting
     if not fitting:
+        if ending == ".onnx":
+            raise HarnessError(
+                f"{wish.file.name} is used as it is, without an import: as the detector onnx:{wish.file}"
+            )
         takes = "; ".join(f"{form} ({', '.join(ENDINGS.get(form, TORCH))})" for form in known)
         raise HarnessError(f"{wish.file.name}: weights of {entry.name} are known in these formats: {takes}")
     return fitting[0]
 
 
-def _names_are_ours(file: Path, entry: registry.DetectorEntry) -> bool:
+def _are_ours(wish: ImportRequest, entry: registry.DetectorEntry) -> bool:
+    """Whether the tensors of a file are those of our module, which others call so only by chance."""
     recipe = _recipe(entry)
-    ours = weights.empty_detector(entry, recipe.size, recipe.frames, recipe.options).state_dict()
-    return bool(set(ours) & set(_read_own(file)))
+    size, frames = wish.size or recipe.size, wish.frames or recipe.frames
+    ours = weights.empty_detector(entry, size, frames, recipe.options).state_dict()
+    theirs = _read_own(wish.file)
+    return {name: value.shape for name, value in ours.items()} == {
+        name: value.shape for name, value in theirs.items()
+    }
 
 
 def _read_own(file: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from harness import registry
 from harness.files import seed_of
 from harness.timing import spent
-from harness.types import FACE_POLICY, PROTOCOL, Clip, HarnessError
-from harness.video.frames import NO_FACE, Box, Frames, box_of, crop_and_fit, read_frames, sample_indices
+from harness.types import FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
+from harness.video.frames import Box, Frames, box_of, crop_and_fit, read_frames, sample_indices
 from harness.video.people import Faces
 from harness.video.views import View
 

@@ -18,7 +18,6 @@ from harness.video.frame_folder import frame_tracks
 
 BOX_MARGIN = 1.3
 """Side of the square cut around a face, in longer sides of its box."""
-NO_FACE = "no face was found"
 
 # What it would print on a damaged file is said by the HarnessError.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -74,7 +74,7 @@ def test_the_page_on_own_data_runs_as_it_stands(brought: None, capsys: pytest.Ca
     said = {line: run(line, capsys) for line in command_lines(PAGE, "gapbench")}
     told = list(said.values())
     assert len(told) >= 9
-    assert any("split by people and footage (6 groups)" in each for each in told)
+    assert any("split by people and footage and looks (" in each for each in told)
     assert any("from weights" in each for each in told)
     assert any("Not the whole set" in each for each in told)
     shutil.rmtree("results")

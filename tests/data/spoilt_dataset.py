@@ -14,8 +14,8 @@ import numpy as np
 
 from harness import registry
 from harness.cli.data import run_data_check
-from harness.data import composition
-from harness.data.inspection import Inspection, inspect
+from harness.data.check import composition
+from harness.data.check.inspection import Inspection, inspect
 from harness.data.problems import Problem
 from harness.types import Clip, HarnessError
 

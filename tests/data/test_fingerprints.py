@@ -68,6 +68,14 @@ def test_an_image_and_a_folder_of_frames_have_no_rate(tmp_path: Path, frames: np
     assert (still.container, still.codec, still.frames, still.seconds) == ("image", "jpeg", 1, None)
 
 
+def test_crops_of_a_size_each_are_frames_of_a_clip(tmp_path: Path, frames: np.ndarray) -> None:
+    (tmp_path / "crops").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "crops" / f"{number}.png"), frames[number][: 96 - number])
+    found = fingerprint(clip(tmp_path / "crops"))
+    assert not found.error and (found.frames, found.height) == (3, 96) and found.perceptual
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.9])
 @pytest.mark.parametrize("flags", ["faststart", "disable_chpl"])
 def test_a_video_that_was_cut_off_cannot_be_read(

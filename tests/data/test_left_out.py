@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli.entry import main, parser
 from harness.cli.own_clips import matrix_named
-from harness.data.inspection import inspect
+from harness.data.check.inspection import inspect
 from harness.data.left_out import left_out, told
 from harness.evaluation.matrix import load_matrix
 from harness.evaluation.plan import plan_matrix
@@ -62,6 +62,17 @@ def test_beside_a_list_every_file_is_named_but_documents(mine: Path) -> None:
         "not among the listed clips (real/)": ("real/1.mp4",),
     }
     assert told(entry, mine / "list.csv", clips).startswith("3 files are no clips: 2 not among the listed")
+
+
+def test_a_file_that_is_no_clip_is_told_where_a_run_left_nothing_else_to_do(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["eval", "mine", "-d", "constant", "--crop", "none", "--no-publish"]
+    assert main(words) == 0
+    (mine / "real" / "new.heic").write_bytes(b"not looked into")
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "2 files are no clips: 2 .heic is not read" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_embedded_dataset_has_nothing_to_tell(tiny_root: Path) -> None:

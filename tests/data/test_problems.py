@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import registry
-from harness.data.inspection import inspect
+from harness.data.check.inspection import inspect
 from harness.data.problems import extra
 from harness.registry import dataset
 from harness.types import REAL, Clip

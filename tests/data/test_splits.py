@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.data.splits import counted, split_up
+from harness.data.splits import counted, look_alike, split_up
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 
@@ -60,6 +61,29 @@ def test_where_sources_link_everybody_only_targets_count_and_it_is_said() -> Non
     made = split_up(ring, "mine")
     assert "the same face may be in two splits" in made.said
     assert all(len({c.split for c in made.clips if c.target == f"mine/{who}"}) == 1 for who in range(10))
+
+
+def test_clips_that_look_like_copies_stay_together() -> None:
+    made = clips(20)
+    looks = {f"{kind}/{k}.mp4": f"real/{k}.mp4" for k in range(20) for kind in ("real", "fake/swap")}
+    split = split_up(made, "mine", looks)
+    assert "looks (20 groups)" in split.said
+    found = {clip.id: clip.split for clip in split.clips}
+    assert all(found[f"mine/real/{k}.mp4"] == found[f"mine/fake/swap/{k}.mp4"] for k in range(20))
+
+
+def test_where_most_clips_look_alike_looks_do_not_count() -> None:
+    made = clips(20, people=10)
+    split = split_up(made, "mine", {clip.id.partition("/")[2]: "one" for clip in made})
+    assert "people and footage (10 groups; most clips look alike)" in split.said
+
+
+def test_copies_are_found_by_what_they_show(home: Path, tmp_path: Path, tiny_root: Path) -> None:
+    films = sorted((tiny_root / "real").glob("*.mp4"))[:3]
+    for name, film in (("a", films[0]), ("b", films[0]), ("c", films[2])):
+        shutil.copyfile(film, tmp_path / f"{name}.mp4")
+    made = [Clip(f"mine/{k}.mp4", tmp_path / f"{k}.mp4", REAL, "test") for k in "abcd"]
+    assert look_alike(made, "mine") == {"a.mp4": "a.mp4", "b.mp4": "a.mp4"}
 
 
 def test_the_split_is_the_same_in_another_order_and_under_another_name() -> None:

@@ -126,7 +126,7 @@ def test_every_file_is_a_clip_or_left_out_for_a_reason(tmp_path: Path) -> None:
         "hidden": ["real/.c.png"],
         "masks of other images": ["fake/sd/1_mask.png", "fake/sd/masks/1.png"],
         "in Swaps/, which says neither real nor fake": ["Swaps/d.mp4"],
-        "in mine/, which says neither real nor fake (--root ROOT/mine fits)": [
+        "in mine/, which says neither real nor fake (--root .../mine fits)": [
             "mine/fake/g.mp4",
             "mine/real/f.mp4",
         ],

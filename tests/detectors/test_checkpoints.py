@@ -54,6 +54,7 @@ def kept(tmp_path: Path, thing: Any) -> Path:
         {"state_dict": {**under("ema_model.", OTHER), **under("model.")}},
         {"state_dict": {**under("encoder."), **under("backbone.")}},
         {**STATE, **under("ema.", OTHER)},
+        {**STATE, **under("module.")},
     ],
     ids=lambda thing: f"{type(thing).__name__} {' '.join(map(str, thing))}"[:60],
 )
@@ -88,7 +89,7 @@ def test_two_networks_that_nothing_tells_apart_are_refused_until_one_is_named(tm
 
 def test_what_lacks_tensors_is_told_by_the_nearest_place(tmp_path: Path) -> None:
     lacking = {"state_dict": {"conv.weight": torch.ones(2)}, "other": OTHER["conv.bias"]}
-    with pytest.raises(HarnessError, match=r"1 of 2 tensors .* under 'state_dict', it lacks 'conv.bias'"):
+    with pytest.raises(HarnessError, match=r"of 2 tensors 1 .* under 'state_dict', it lacks 'conv.bias'"):
         read_checkpoint(kept(tmp_path, lacking), WANTED)
     with pytest.raises(HarnessError, match=r"names are such as 'layer\.weight'"):
         read_checkpoint(kept(tmp_path, {"layer.weight": torch.ones(1)}), WANTED)
@@ -96,17 +97,8 @@ def test_what_lacks_tensors_is_told_by_the_nearest_place(tmp_path: Path) -> None
         read_checkpoint(kept(tmp_path, {"note": "hello"}), WANTED)
 
 
-@pytest.mark.parametrize(
-    ("start", "told"),
-    [
-        (b"", "is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git lfs pull"),
-        (b"\n<!DOCTYPE html><html>", "is a web page"),
-        (b"\x00" * 600, "no torch file of plain tensors"),
-    ],
-)
-def test_a_download_that_went_wrong_is_told_as_that(start: bytes, told: str, tmp_path: Path) -> None:
-    (tmp_path / "a.pth").write_bytes(start)
-    with pytest.raises(HarnessError, match=told) as raised:
+def test_a_file_of_something_else_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"\x00" * 600)
+    with pytest.raises(HarnessError, match="no torch file of plain tensors") as raised:
         read_checkpoint(tmp_path / "a.pth", WANTED)
     assert "\n" not in str(raised.value)

@@ -125,18 +125,18 @@ def test_a_claim_about_a_set_that_is_not_here_is_said_to_be_unchecked(home: Path
     assert "told is said to be trained on ffpp_c23: that is not here" in " ".join(describe_plan(plan).split())
 
 
-def test_weights_that_cannot_be_had_are_an_error_before_anything_long(home: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_had_are_told_before_anything_long(home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine" / "real").mkdir(parents=True)
     (tmp_path / "mine" / "real" / "a.mp4").touch()
     state = registry.detectors.get("meso4").build(size=32, frames=2).state_dict()
     safetensors.torch.save_file(state, tmp_path / "a.safetensors")
     record = import_weights(ImportRequest(tmp_path / "a.safetensors", "meso4", size=32))
     matrix = parse_matrix(MATRIX.format(folder=tmp_path / "mine").replace("told", record.full_name), "m")
-    plan_matrix(matrix, "cpu")
+    assert plan_matrix(matrix, "cpu").lost == []
     tensors = record.path.with_suffix(".safetensors")
     tensors.write_bytes(tensors.read_bytes()[:-4])
     with pytest.raises(HarnessError, match="are damaged"):
-        plan_matrix(matrix, "cpu")
+        assert plan_matrix(matrix, "cpu").lost == []
     tensors.unlink()
     with pytest.raises(HarnessError, match=r"cannot read .*No such file"):
         plan_matrix(matrix, "cpu")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,15 @@ def test_runs_that_scored_no_clip_both_times_are_incomparable() -> None:
     )
     assert told(verdicts, "auc").outcome == "incomparable"
     assert exit_code(verdicts) == 4
+
+
+def test_a_clip_scored_as_chance_is_half_right_on_whichever_side_of_half_the_threshold_is() -> None:
+    now = scored().assign(note=None)
+    lost = now.index[now["label"] == 1][:20]
+    now.loc[lost, "score"], now.loc[lost, "note"] = 0.5, "no face was found: as-chance"
+    row = kept({UNSEEN: now}).rows[str(UNSEEN)]
+    sides = [
+        dataclasses.replace(row, provenance={**row.provenance, "threshold": t}) for t in (0.4999, 0.5001)
+    ]
+    pair = paired((sides[0], now), (sides[1], now), draws=20)
+    assert pair.now.metrics["accuracy"] == pytest.approx(pair.before.metrics["accuracy"])

@@ -68,6 +68,8 @@ def test_numbered_images_in_folders_that_are_numbered_items_are_frames() -> None
     words = {f"real/{word}": numbered(3 + k) for k, word in enumerate(("aaqa", "bbzx", "cuvw"))}
     assert frame_folders(words) == set(words)
     assert frame_folders({"real/one": ["frame_1.png", "frame_9.png"]}) == {"real/one"}
+    assert frame_folders({"real/vid_003": [*numbered(9), "cover.png"]}) == {"real/vid_003"}
+    assert frame_folders({"real/vid_003": ["1.png", "01.png"], "real/vid_004": numbered(2)})
 
 
 def test_pictures_stay_pictures() -> None:

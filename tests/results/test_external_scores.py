@@ -222,6 +222,18 @@ def test_a_file_of_one_class_has_no_auc_and_says_why() -> None:
     assert row.metrics["accuracy"] is not None
 
 
+def test_what_a_policy_said_of_clips_without_a_face_is_known_as_that_elsewhere_too() -> None:
+    table = scored(note=None)
+    fakes = table.index[table["label"] == 1][:10]
+    table.loc[fakes, "score"] = 0.5
+    table.loc[fakes, "note"] = "no face was found: as-chance"
+    row = only(table, threshold=0.5)
+    assert row.counts["faceless"] == (0, 10) and "10 of 20 fake" in row.unjudged
+    called = table["score"].where(~table.index.isin(fakes), None)[table["label"] == 1] >= 0.5
+    assert row.metrics["tpr"] == pytest.approx((called.sum() + 5) / 20)
+    assert only(table.assign(note="blurred"), threshold=0.5).counts["faceless"] == (0, 0)
+
+
 def test_each_circumstance_is_a_cell_and_each_seed_an_entry() -> None:
     parts = [
         scored(trained_on="lab", tested_on=test, perturbation=name, severity=level, seed=seed)

@@ -57,6 +57,7 @@ def test_a_column_that_numbers_frames_makes_clips_of_equal_ids() -> None:
     table = framed("v{c}").rename(columns={"clip_id": "video"}).assign(frame=list(range(FRAMES)) * 20)
     scores = read_scores(kept(table))
     assert scores.table["clip_id"].tolist() == [f"v{k}" for k in range(20)]
+    assert scores.notes == ("clips are named by the column 'video'",)
     assert scores.table["score"].to_numpy() == pytest.approx(scored(20)["score"].to_numpy())
 
 

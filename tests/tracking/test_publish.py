@@ -16,8 +16,10 @@ import pandas as pd
 import pytest
 
 from harness.records import Board
+from harness.results.ranking import standings_of
 from harness.tracking import publish as tracking
 from harness.tracking.mlflow_run import campaign_of, points_of, track_entry
+from harness.tracking.row_tags import LEADING
 from harness.tracking.saved_views import links_in, views_of
 from harness.types import HarnessError
 from tests.tracking.published_boards import (
@@ -73,6 +75,7 @@ def test_a_run_holds_what_was_measured(tmp_path: Path, store: tuple[str, str]) -
     assert run.data.params["frames"] == "4"
     assert run.data.tags["campaign"] == "holds-ffffffff-p1"
     assert run.data.tags["gate"] == "nothing accepted"
+    assert run.data.tags["rank"] == "-" and set(LEADING) <= set(run.data.tags)
     inputs = {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in run.inputs.dataset_inputs}
     assert (LAB, "e" * 36, "train") in inputs
     assert (f"{WILD}:gan", "b" * 36, "test") in inputs
@@ -248,7 +251,7 @@ def test_a_run_overtaken_by_another_publisher_is_no_error(
     publish(made, store, tmp_path)
     experiment = client.get_experiment_by_name("gapbench-overtaken").experiment_id
     client.delete_run(runs(made, store)[0].info.run_id)
-    run = track_entry(entry, made)
+    run = track_entry(entry, made, standings_of(made))
     tracking.Publisher(slow, experiment, run, "same").publish(lambda folder: (folder / "x").write_text("x"))
     assert_one_complete_run_an_entry(made, store)
 
@@ -287,7 +290,10 @@ def test_saved_views_show_metrics_and_are_found_again(tmp_path: Path, store: tup
     metrics = {name for name, _, _ in points_of(made.entries[0])}
     leaderboard, tests, *_ = views_of(metrics)
     state = leaderboard.state(campaign_of(made))
-    assert state["selectedColumns"][0] == state["orderByKey"] == f"metrics.`{leaderboard.metrics[0]}`"
+    leading = [f"tags.`{name}`" for name in LEADING]
+    for columns in (state["selectedColumns"], state["columnOrder"][1:]):
+        assert columns[: len(leading) + 1] == [*leading, state["orderByKey"]]
+    assert state["orderByKey"] == f"metrics.`{leaderboard.metrics[0]}`"
     assert "metrics.`vram_peak_mib`" not in state["selectedColumns"]
     assert f"auc/{WILD}" in tests.metrics
 

@@ -128,3 +128,22 @@ def test_the_command_imports_keras_weights_and_lists_them(
     assert "meso4:meso4_df (256 px" in capsys.readouterr().out
     assert main(["weights", "ls"]) == 0
     assert "Meso4_DF.h5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "told"),
+    [
+        ("a.pth", b"", "a.pth is empty"),
+        ("a.h5", b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git lfs pull"),
+        ("a.safetensors", b"\n<!DOCTYPE html><html>", "is a web page"),
+        ("a.onnx", b"\x08", r"without an import: as the detector onnx:.*a\.onnx"),
+    ],
+)
+def test_a_file_that_holds_no_weights_is_told_as_what_it_is(
+    name: str, start: bytes, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(start)
+    detector = "meso4" if name.endswith("h5") else "timm:test_resnet"
+    with pytest.raises(HarnessError, match=told) as raised:
+        import_weights(ImportRequest(tmp_path / name, detector))
+    assert "\n" not in str(raised.value)

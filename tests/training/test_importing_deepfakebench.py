@@ -91,7 +91,7 @@ def test_what_is_no_deepfakebench_checkpoint_is_said_by_its_names(
     xception: nn.Module, tmp_path: Path
 ) -> None:
     importer: Any = registry.detectors.get("deepfakebench_xception").importers["deepfakebench"]
-    with pytest.raises(HarnessError, match=r"lacks 'backbone.conv1.weight'.*such as 'block1"):
+    with pytest.raises(HarnessError, match=r"nothing like 'backbone.conv1.weight'.*such as 'block1"):
         importer(saved(tmp_path / "x.pth", xception.state_dict()))
     with pytest.raises(HarnessError, match=r"'other' is not under 'backbone\.'"):
         importer(saved(tmp_path / "x.pth", {**renamed(xception), "other": torch.ones(1)}))

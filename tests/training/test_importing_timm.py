@@ -98,6 +98,16 @@ def test_a_last_layer_by_another_name_is_taken_and_said(last: str, tmp_path: Pat
     torch.testing.assert_close(ours, p_fake_of(network, clips), atol=1e-5, rtol=0)
 
 
+def test_names_that_are_ours_by_chance_do_not_make_a_file_ours(tmp_path: Path) -> None:
+    network, clips = timm_network(2), clips_of(64)
+    file = saved(tmp_path / "a.safetensors", {f"network.{k}": v for k, v in network.state_dict().items()})
+    assert import_weights(ImportRequest(file, "timm:test_resnet", size=64)).format == "state_dict"
+    ours = scores_of(found("timm:test_resnet:a").make(), clips)
+    torch.testing.assert_close(ours, p_fake_of(network, clips), atol=1e-5, rtol=0)
+    own = saved(tmp_path / "own.safetensors", found("timm:test_resnet:a").make().state_dict())
+    assert import_weights(ImportRequest(own, "timm:test_resnet", size=64)).format == "gapbench"
+
+
 def test_a_head_of_two_layers_is_refused_with_what_to_do(tmp_path: Path) -> None:
     state = {k: v for k, v in timm_network(2).state_dict().items() if not k.startswith("fc.")}
     state |= {"fc.0.weight": torch.ones(8, 128), "fc.3.weight": torch.ones(2, 8)}
@@ -190,7 +200,7 @@ def test_the_command_takes_mean_and_std_as_people_write_them(
     [
         (["--mean", "0.5"], "--mean and --std go together"),
         (["--mean", "0.5,0.5", "--std", "0.5"], "--mean is one number or three"),
-        (["--mean", "half", "--std", "0.5"], "--mean: 'half' are no numbers"),
+        (["--mean", "half", "--std", "0.5"], "--mean: 'half' are not numbers"),
         (["--mean", "0.5", "--std", "0"], "--std is above 0"),
         (["--mean", "nan", "--std", "1"], "--mean is one number or three"),
         (["--format", "state_dict_real_last", "--fake-class", "0"], "--format state_dict goes with it"),

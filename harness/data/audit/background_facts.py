@@ -55,16 +55,16 @@ def background_facts(clip: Clip) -> Background:
     no background.
     """
     frames = read_frames(clip.path, (FRAMES,))
-    pixels, indices = frames.pixels, frames.indices
-    height, width = pixels.shape[1:3]
+    pixels, indices = frames.pictures, frames.indices
     boxes = _boxes(clip, indices)
-    squares = [_central(width, height)] * len(pixels) if boxes is None else [_square(box) for box in boxes]
-    covered = [_free_tiles(square, width, height) for square in squares]
+    sizes = [(frame.shape[1], frame.shape[0]) for frame in pixels]
+    squares = [_central(*size) for size in sizes] if boxes is None else [_square(box) for box in boxes]
+    covered = [_free_tiles(square, *size) for square, size in zip(squares, sizes, strict=True)]
     if min(len(tiles) for tiles in covered) < FEWEST_TILES:
         raise HarnessError(f"{clip.path.name}: the face leaves no background to look at")
     found = [_facts(_cut(frame, tiles)) for frame, tiles in zip(pixels, covered, strict=True)]
     facts = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-    steps = _steps(pixels, covered)
+    steps = _steps(pixels, covered) if len(set(sizes)) == 1 else []
     if steps:
         facts["change between frames"] = float(np.log(np.mean(steps) + FLOOR))
     return Background(facts, boxes is not None)
@@ -178,7 +178,7 @@ def _detail(luma: np.ndarray) -> dict[str, float]:
     return facts
 
 
-def _steps(pixels: np.ndarray, covered: Sequence[np.ndarray]) -> list[float]:
+def _steps(pixels: Sequence[np.ndarray], covered: Sequence[np.ndarray]) -> list[float]:
     """Mean step of the background from each frame looked at to the next; empty for a still image."""
     steps = []
     for number in range(1, len(pixels)):

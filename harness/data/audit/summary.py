@@ -17,7 +17,7 @@ VERDICTS = {
     "undefined": "undefined",
 }
 LOOKED_AT = {
-    "container": "facts of the file: nothing was decoded",
+    "container": "facts of the file: no picture was looked at",
     "background": "the picture with the face covered",
 }
 

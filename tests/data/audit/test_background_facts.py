@@ -42,3 +42,10 @@ def test_blocking_grain_and_lost_detail_are_seen(tmp_path: Path) -> None:
     assert coarse["8 px blocking across"] > fine["8 px blocking across"] + 0.1
     assert coarse["luma grain, middle tiles"] < fine["luma grain, middle tiles"] - 0.3
     assert coarse["empty part of band 11-14"] > fine["empty part of band 11-14"] + 0.3
+
+
+def test_frames_of_a_size_each_have_a_background(tmp_path: Path) -> None:
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), noise(number, 10)[: 160 - 16 * number])
+    found = background_facts(a_clip(tmp_path))
+    assert found.facts["contrast of red"] > 5 and "change between frames" not in found.facts

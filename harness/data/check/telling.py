@@ -20,6 +20,8 @@ from harness.types import FAKE, REAL
 
 LIMIT = 0.6
 """AUC of a fact alone from which on it is said to tell the classes apart."""
+ALONE = 0.05
+"""Share of a class from which on a value that it alone has is worth a word, whatever the AUC."""
 LEVEL = 0.05
 """Chance that any fact of a set is said to, where labels are drawn by lot (Holm 1979)."""
 DRAWS = 9999
@@ -32,14 +34,8 @@ BINS = 64
 """Ranges that a number of more values is cut into when labels are drawn."""
 ABSENT, OTHERS = "none", "others"
 FIRST = (
-    "x264 crf",
-    "x264 build",
-    "x264 ref",
-    "encoder tag",
-    "codec",
-    "JPEG quality",
-    "size in bytes",
-    "bit rate",
+    *("codec", "format", "x264 crf", "x264 build", "x264 ref", "encoder tag", "JPEG quality"),
+    *("size in bytes", "bit rate"),
 )
 """Named first among facts that divide the clips alike."""
 MOST_NAMES, MOST_LINES, LONGEST = 12, 20, 30
@@ -60,16 +56,23 @@ class Telling:
     """The same among fakes."""
     apart: bool = False
     """Whether no value is found in both classes."""
+    alone: str = ""
+    """The commonest value that one class alone has, if a part of that class worth a word has it."""
 
     @property
     def tells(self) -> bool:
-        """Whether the classes are told apart, and not by chance."""
-        return self.auc >= LIMIT and self.chance < LEVEL
+        """Whether the classes, or a part of one, are told apart, and not by chance."""
+        return self.chance < LEVEL and (self.auc >= LIMIT or bool(self.alone))
 
     def __str__(self) -> str:
-        more = f" and {len(self.facts) - MOST_NAMES} more" if len(self.facts) > MOST_NAMES else ""
-        names = ", ".join(self.facts[:MOST_NAMES]) + more
-        return f"{names}: AUC {number(self.auc)}, {in_words(self.chance)}; real {self.real}, fake {self.fake}"
+        return self.said(MOST_NAMES)
+
+    def said(self, most: int) -> str:
+        """What the facts tell, of which so many are named at most."""
+        more = f" and {len(self.facts) - most} more" if len(self.facts) > most else ""
+        names = ", ".join(self.facts[:most]) + more
+        said = f"{names}: AUC {number(self.auc)}, {in_words(self.chance)}; real {self.real}, fake {self.fake}"
+        return f"{said}; {self.alone}" if self.alone and not self.apart else said
 
 
 def _chance(chance: float) -> str:
@@ -140,8 +143,8 @@ def table_of(found: Sequence[Telling], facts: int) -> Table:
     rest = f" The {len(found) - MOST_LINES} least telling are left out." if len(found) > MOST_LINES else ""
     note = (
         "AUC: how well the fact alone tells fakes from reals. p: the chance of that where labels are drawn "
-        f"by lot, adjusted for all {facts} facts that differ (Holm). Told apart: AUC of {LIMIT} or more and "
-        f"p below {LEVEL}.{rest}"
+        f"by lot, adjusted for all {facts} facts that differ (Holm). Told apart: AUC of {LIMIT} or more, or "
+        f"a value of one class alone, and p below {LEVEL}.{rest}"
     )
     return Table("Facts of the files by class", ("fact", "AUC", "p", "real", "fake"), tuple(lines), note)
 
@@ -219,7 +222,18 @@ def _said(
     ]
     apart = not ordered and not set(_words(classes[0])) & set(_words(classes[1]))
     real, fake = (_middle(values) if ordered else _commonest(values) for values in classes)
-    return Telling(tuple(facts), auc, chance, real, fake, apart)
+    alone = "" if ordered else _alone([_words(values) for values in classes])
+    return Telling(tuple(facts), auc, chance, real, fake, apart, alone)
+
+
+def _alone(classes: Sequence[Sequence[str]]) -> str:
+    found = [
+        (count / len(words), f"only {kind} clips have {_short(word)} ({count:,} of {len(words):,})")
+        for kind, words, others in zip(("real", "fake"), classes, reversed(classes), strict=True)
+        for word, count in Counter(words).items()
+        if word not in set(others) and count >= max(FEWEST, ALONE * len(words))
+    ]
+    return max(found)[1] if found else ""
 
 
 def _place(name: str) -> int:

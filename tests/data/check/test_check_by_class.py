@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from harness import registry
-from harness.data import composition
 from harness.data.audit.findings import findings_of
+from harness.data.check import composition
+from harness.data.check.contact_sheet import Group, contact_sheet
+from harness.data.check.inspection import Inspection, inspect, page
 from harness.data.clips import content_of, identity_of, list_clips
-from harness.data.contact_sheet import Group, contact_sheet
-from harness.data.inspection import Inspection, inspect, page
 from harness.registry import dataset
 from harness.types import FAKE, REAL, Clip
 from harness.video import face_tracks
@@ -191,11 +191,11 @@ def test_clips_without_a_face_are_counted_by_class(
 ) -> None:
     from dataclasses import replace
 
-    from harness.data import inspection
+    from harness.data.check import inspection
 
     def located(clips: list[Clip], crop: str, name: str) -> tuple[Clip, ...]:
         return tuple(
-            replace(clip, attributes={"faces": {16: None if clip.label == FAKE else "here"}})
+            replace(clip, attributes={"faces": {16: None if clip.label == FAKE else "somebody"}})
             for clip in clips
         )
 

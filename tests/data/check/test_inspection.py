@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.data.inspection import Inspection, page, report
+from harness.data.check.inspection import Inspection, page, report
 from harness.data.problems import Problem
 from harness.tables import WIDTH
 from tests.data.spoilt_dataset import Tree, checked, finding, frames_of, write_film

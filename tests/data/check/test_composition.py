@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.data import composition
+from harness.data.check import composition
 from harness.types import Clip
 from tests.data.spoilt_dataset import Tree, finding, frames_of, write_film
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import registry
-from harness.data.inspection import inspect
+from harness.data.check.inspection import inspect
 from harness.types import REAL, Clip
 from tests.data.spoilt_dataset import Tree, finding, frames_of, tiny_clips, write_film
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from harness import __version__
 from harness.contracts import DatasetEntry
-from harness.data import composition, fingerprints, leakage, left_out, problems
+from harness.data import fingerprints, problems
+from harness.data.check import composition, leakage
+from harness.data.check.contact_sheet import Group
 from harness.data.clips import content_of, identity_of
-from harness.data.contact_sheet import Group
 from harness.data.fingerprints import Fingerprint
 from harness.data.problems import SEVERITIES, Problem
 from harness.tables import WIDTH, Table, plain
@@ -29,6 +30,8 @@ EXAMPLES = 6
 """Clips of each class that the page shows as they are."""
 ODD, ODD_SHARE = 3, 0.02
 """Clips, and share of all, up to which a resolution, a frame rate or a codec is odd."""
+NAMED = 3
+"""Facts of one kind that are named where a record says in one line what headers tell."""
 Counts = tuple[int, int]
 """Real and fake clips."""
 
@@ -107,15 +110,15 @@ def inspect(
         *gone,
         *composition.counts(clips, entry.official),
         *problems.unreadable(own),
-        *problems.by_class("unreadable clips", "cannot be read", broken, there, None),
-        *problems.by_class("blank clips", "show a single colour where they were looked at", blank, sound),
-        *problems.by_class("clips without a face", "have no face that was found", faceless, sought),
+        *composition.by_class("unreadable clips", "cannot be read", broken, there, None),
+        *composition.by_class("blank clips", "show a single colour where they were looked at", blank, sound),
+        *composition.by_class("clips without a face", "have no face that was found", faceless, sought),
         *unsought,
         *composition.promises(there, own, entry.name),
         *leakage.doubles(there, own),
         *leakage.between_splits(clips, own),
         *leakage.between_datasets(clips, prints, others),
-        *left_out.findings(entry, root),
+        *problems.dropped(entry, root),
         *(() if entry.left_out else problems.extra(clips, root, elsewhere)),
         *told,
         *alone,
@@ -127,7 +130,7 @@ def inspect(
     return Inspection(
         *(entry.name, root, len(clips), tuple(found), (*tables, *headers, *facts)),
         tally=Tally(*map(_counts, kinds)),
-        telling=tuple(map(str, telling)),
+        telling=tuple(each.said(NAMED) for each in telling),
         content_sha256=content_of(clips, entry),
         clips_sha256=identity_of(clips, entry),
         pictures=tuple(_pictures(found, (*there, *elsewhere), own)),

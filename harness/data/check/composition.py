@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from harness.data.check.telling import LEVEL, LIMIT, Telling, chance_of, compared, in_words, table_of
 from harness.data.fingerprints import Fingerprint
 from harness.data.problems import Problem, kinds
-from harness.data.telling import LEVEL, LIMIT, Telling, compared, table_of
 from harness.tables import Table
 from harness.types import COMPRESSION, FAKE, REAL, SPLITS, Clip
 
@@ -20,7 +20,7 @@ UNLIKELY = 0.05
 
 SKEWED = 2
 """How many times as large one class may be as the other until it is told what that does to accuracy."""
-FEW = 5
+FEW = 10
 """Clips of a class above which facts that divide the classes without exception are hardly an accident."""
 PROMISED = {"raw": 0.0, "c0": 0.0, "c23": 23.0, "c40": 40.0}
 """Folder of a compression, and the quantiser of H.264 that it stands for (Roessler et al., ICCV 2019)."""
@@ -162,6 +162,31 @@ def _shares(clips: Sequence[Clip], splits: Sequence[str]) -> str:
     return f"Real clips: {', '.join(said)}." if said else ""
 
 
+def by_class(
+    what: str, said: str, concerned: Sequence[str], clips: Sequence[Clip], mild: str | None = "warning"
+) -> Iterator[Problem]:
+    """Ids of clips of which something is said: an error where one class has more of them.
+
+    A detector may then be right about them without having seen a forgery. `clips` are all that were
+    looked at. `mild` is the severity where chance explains the shares (Fisher's exact test), if it
+    is to be said then.
+    """
+    names = set(concerned)
+    some, all_ = _of_classes(clip for clip in clips if clip.id in names), _of_classes(clips)
+    counts = f"{some[0]:,} of {all_[0]:,} real and {some[1]:,} of {all_[1]:,} fake clips {said}"
+    chance = chance_of(some, all_)
+    if names and chance < LEVEL:
+        why = f"more in one class than chance explains ({in_words(chance)}): it gives the class away"
+        yield Problem("error", f"{what} of one class", f"{counts}; {why}", tuple(concerned), tuple(concerned))
+    elif names and mild is not None:
+        yield Problem(mild, what, counts, tuple(concerned), tuple(concerned))
+
+
+def _of_classes(clips: Iterable[Clip]) -> tuple[int, int]:
+    counted = Counter(clip.label for clip in clips)
+    return counted[REAL], counted[FAKE]
+
+
 def facts(clips: Sequence[Clip], prints: Mapping[str, Fingerprint]) -> tuple[list[Table], list[Problem]]:
     """A table of each fact of the files by class, and the values that one class alone has."""
     tables, findings = [], []
@@ -193,8 +218,9 @@ def headers(
     if telling:
         said = (
             f"{sum(len(each.facts) for each in telling)} of {number} facts that differ from file to file "
-            f"tell fakes from reals, each by itself (AUC of {LIMIT} or more, less than {LEVEL:.0%} chance "
-            "that any does where labels are drawn by lot): a detector may know the files and not the forgery"
+            f"tell fakes from reals, each by itself (AUC of {LIMIT} or more, or a value of one class alone; "
+            f"less than {LEVEL:.0%} chance that any does where labels are drawn by lot): a detector may know "
+            "the files and not the forgery"
         )
         findings.append(Problem("warning", "headers tell the class", said, tuple(map(str, telling))))
     else:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from harness.data.check.telling import LEVEL, Telling, chance_of, compared, table_of
 from harness.data.file_facts import Facts
-from harness.data.telling import LEVEL, Telling, chance_of, compared, table_of
 from harness.types import FAKE, REAL
 
 Many = list[Facts]
@@ -46,6 +46,17 @@ def test_a_number_tells_by_its_order_and_by_a_value_that_comes_back() -> None:
 def test_a_fact_that_one_class_lacks_tells() -> None:
     found = only(compared(labels(20, 20), [{"EXIF Make": "Canon"}] * 20 + [{}] * 20))
     assert found.tells and found.fake == "none (20 of 20)"
+
+
+def test_a_value_that_a_part_of_one_class_alone_has_is_told_whatever_the_auc() -> None:
+    table = words("23", "23", 100, 88) + words("", "40", 0, 12)
+    found = only(compared(labels(100, 100), table))
+    assert found.tells and found.auc == pytest.approx(0.56) and not found.apart
+    assert str(found).endswith(
+        "real 23 (100 of 100), fake 23 (88 of 100); only fake clips have 40 (12 of 100)"
+    )
+    few = words("23", "23", 100, 98) + words("", "40", 0, 2)
+    assert not only(compared(labels(100, 100), few)).tells
 
 
 def test_facts_that_divide_the_clips_alike_are_one_and_the_worst_comes_first() -> None:

@@ -12,7 +12,15 @@ from harness import registry
 from harness.files import seed_of
 from harness.timing import spent
 from harness.types import FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
-from harness.video.frames import Box, Frames, box_of, crop_and_fit, read_frames, sample_indices
+from harness.video.frames import (
+    Box,
+    Frames,
+    Pictures,
+    box_of,
+    crop_and_fit,
+    read_frames,
+    sample_indices,
+)
 from harness.video.people import Faces
 from harness.video.views import View
 
@@ -135,7 +143,7 @@ class _Cutter:
         clean = [frame for _, frame in self._held]
         wanted = {count: set(sample_indices(self._total, count)) for count in self.people}
         for name, severity in dict.fromkeys(need[:2] for need in self.needs):
-            changed: Sequence[np.ndarray] = clean
+            changed: Pictures = clean
             if severity:
                 with spent("perturb"):
                     changed = perturb(np.stack(clean), self.clip.id, name, severity)

@@ -158,13 +158,11 @@ def _shots(looks: Sequence[Look]) -> list[list[int]]:
     """The places of the looks, shot by shot: one whose picture returns goes on."""
     shots: list[list[int]] = []
     for place, look in enumerate(looks):
-        pictures = [(looks[shot[-1]].picture, shot) for shot in shots]
-        alike = [pair for pair in pictures if not _differ(pair[0], look.picture, CUT)]
-        nearest = min(alike, key=lambda pair: _apart(pair[0], look.picture), default=(None, []))
-        own = nearest[1]
-        if not own:
-            shots.append(own)
-        own.append(place)
+        alike = [shot for shot in shots if not _differ(looks[shot[-1]].picture, look.picture, CUT)]
+        if alike:
+            min(alike, key=lambda shot: _apart(looks[shot[-1]].picture, look.picture)).append(place)
+        else:
+            shots.append([place])
     return shots
 
 

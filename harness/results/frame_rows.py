@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 import pandas as pd
 
 from harness.trees import VIDEOS
 from harness.types import HarnessError
-from harness.words import FLAT, frame_told, frames_in_folders, parted, says_class, stem_of
+from harness.words import FLAT, ending_of, frame_told, frames_in_folders, parted, says_class, stem_of
 
 FRAMES_OF = ("clip", "none")
 """What rows may be said to be: frames of clips, whatever their ids look like, or of none."""
@@ -75,7 +74,7 @@ def by_clip(table: pd.DataFrame, clips: Mapping[str, str], place: list[str]) -> 
 def _anyhow(clip_id: str) -> str:
     """The clip of an id that is a frame: its folder, or what stands before its last number."""
     folder, name = parted(clip_id)
-    if folder and not says_class(folder) and PurePosixPath(name).suffix.lower() not in VIDEOS:
+    if folder and not says_class(folder) and ending_of(name) not in VIDEOS:
         return folder
     said = FLAT.fullmatch(stem_of(name))
     return "/".join(filter(None, (folder, said["clip"]))) if said else clip_id

@@ -111,8 +111,9 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
                 f"row {int(gone.argmax()) + 1} of {path.name} has no {name} ({gone.sum()} such)"
             )
     for name, values in texts.items():
-        strange = [v for v in set(values) if v and not _printable(v)]
-        if strange and name not in ("error", *UNPRINTED):
+        if name in ("error", *UNPRINTED):
+            continue
+        if strange := [v for v in set(values) if v and not _printable(v)]:
             raise HarnessError(
                 f"{name} {strange[0]!r} in {path.name} holds characters that cannot be printed"
             )

@@ -191,8 +191,12 @@ def robustness(standings: Standings) -> Iterator[Table]:
 
 def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: bool) -> Body:
     clean = {tested.line.name: tested for tested in standings.tested(on)}
-    body = []
-    for tested in standings.tested(on, lambda row: row.cell.severity > 0):
+    shown = standings.tested(on, lambda row: row.cell.severity > 0)
+    rows = [row for tested in shown for row in tested.rows]
+    over_these = [over([row for row in rows if row.cell.perturbation == name]) for name in names]
+    before = over([row for tested in clean.values() for row in tested.rows])
+    body = [("clips", before, *over_these, *([""] if len(names) > 1 else []))] if shown else []
+    for tested in shown:
         line = tested.line
         kinds = [
             LineOnTestSet(line, tuple(row for row in tested.rows if row.cell.perturbation == name))

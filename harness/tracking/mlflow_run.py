@@ -19,7 +19,7 @@ from harness.results.lines import headline, line_of
 from harness.results.ranking import Standings
 from harness.results.rows import ranked_rows, rows_table
 from harness.tracking.row_tags import tags_of
-from harness.types import PROTOCOL, Cell, HarnessError, parts_of
+from harness.types import PROTOCOL, Cell, HarnessError
 
 Point = tuple[str, int, float]
 """(metric, step, value)."""
@@ -190,23 +190,8 @@ def _params(entry: Entry, board: Board) -> dict[str, str]:
         "threshold": said.get("threshold"),
         "threshold_source": said.get("threshold_source"),
         "checkpoint_source": said.get("checkpoint_source"),
-        **_known(entry, board),
     }
     return {name: str(value) for name, value in params.items() if value is not None}
-
-
-def _known(entry: Entry, board: Board) -> dict[str, Any]:
-    """What has to be known of the clips it was tested on; of several sets each by its name."""
-    tested = dict.fromkeys(parts_of(row.cell.tested_on)[0] for row in entry.rows)
-    several = len(tested) > 1
-    found: dict[str, Any] = {}
-    for name in (name for name in tested if name in board.known):
-        facts = dict(board.known[name].facts)
-        if board.known[name].listed > 0:
-            facts["coverage"] = round(board.known[name].present / board.known[name].listed, DIGITS)
-        found |= {(f"{key}.{name}" if several else key): value for key, value in facts.items()}
-    people = dict.fromkeys(row.provenance.get("shared_people") for row in entry.rows)
-    return {**found, "shared_people": "; ".join(filter(None, people)) or None}
 
 
 def _inputs(entry: Entry) -> tuple[tuple[str, str, str], ...]:

@@ -11,7 +11,7 @@ from harness.results.ranking import Standings
 from harness.tables import with_interval
 from harness.types import parts_of
 
-LEADING = ("rank", "auc", "shortcut", "invalid", "clips", "faceless", "coverage")
+LEADING = ("rank", "auc", "shortcut", "invalid", "clips", "faceless", "coverage", "people")
 """Tags of a run that stand first in the leaderboard view, from left to right."""
 LONGEST = 400
 """Characters of a tag; MLflow takes 5,000."""
@@ -23,7 +23,8 @@ def tags_of(entry: Entry, standings: Standings) -> Mapping[str, str]:
     `rank` (a dash and why where it has none), `auc` (the mean over the test sets with its 95 % interval,
     and whether they are unseen), `shortcut` (test sets whose classes are told apart without a look at the
     face), `invalid` (why its speed or latency is INVALID), `clips` (scored real + fake ones of each clean
-    test set), `faceless` (clips scored by a policy, of each class), `coverage` (test sets not whole).
+    test set), `faceless` (clips scored by a policy, of each class), `coverage` (test sets not whole),
+    `people` (test clips of people whom training clips show); besides, what check and audit counted.
     """
     line = next(line for line in standings.lines if entry in line.entries)
     clean = [row for row in entry.rows if row.cell.severity == 0]
@@ -36,8 +37,18 @@ def tags_of(entry: Entry, standings: Standings) -> Mapping[str, str]:
         "clips": _each(clean, lambda row: over([row])),
         "faceless": _each(clean, _faceless) or "none",
         "coverage": _each(clean, lambda row: _partial(standings.board, row)) or "whole",
+        "people": _each(clean, lambda row: str(row.provenance.get("shared_people") or "")) or "none known",
     }
-    return {name: text[:LONGEST] for name, text in said.items()}
+    return {name: text[:LONGEST] for name, text in {**_facts(clean, standings.board), **said}.items()}
+
+
+def _facts(rows: Iterable[Row], board: Board) -> Mapping[str, str]:
+    """What check and audit counted in the clips (`blank_fake` ...), of each test set that has it."""
+    facts: dict[str, dict[str, str]] = {}
+    for name in dict.fromkeys(parts_of(row.cell.tested_on)[0] for row in rows):
+        for key, value in (board.known[name].facts if name in board.known else {}).items():
+            facts.setdefault(key, {})[name] = str(value)
+    return {key: "; ".join(f"{name}: {text}" for name, text in told.items()) for key, told in facts.items()}
 
 
 def _each(rows: Iterable[Row], of: Callable[[Row], str]) -> str:
@@ -52,7 +63,9 @@ def _faceless(row: Row) -> str:
 
 
 def _partial(board: Board, row: Row) -> str:
-    return board.partial.get(parts_of(row.cell.tested_on)[0], "")
+    present, listed = row.provenance.get("coverage") or (0, 0)
+    here = f"{present:,} of {listed:,} files are here" if present < listed else ""
+    return board.partial.get(parts_of(row.cell.tested_on)[0], "") or here
 
 
 def _shortcut(board: Board, row: Row) -> str:

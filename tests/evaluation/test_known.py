@@ -20,8 +20,9 @@ from harness.evaluation.run import run_plan
 from harness.records import Board
 from harness.report.leaderboard import markdown
 from harness.results.lines import lines_of
+from harness.results.ranking import standings_of
 from harness.results.rows import load_board, rows_table
-from harness.tracking.mlflow_run import track_entry
+from harness.tracking.row_tags import tags_of
 from harness.types import Clip
 
 
@@ -35,6 +36,11 @@ def measured(*words: str) -> Board:
     plan = planned(*words)
     run_plan(plan)
     return load_board(plan.matrix.name)
+
+
+def told_mlflow(board: Board) -> dict[str, str]:
+    """The tags of its one run."""
+    return dict(tags_of(board.entries[0], standings_of(board)))
 
 
 def copied(clip: Clip, folder: Path) -> str:
@@ -97,9 +103,9 @@ def test_what_check_and_audit_found_is_said_before_and_after_a_run_and_sent_to_m
     board = measured()
     head = said(markdown(board)).partition("##")[0]
     assert "Blank: " in head and "Headers alone tell fakes from reals" in head and "data check" not in head
-    params = track_entry(board.entries[0], board).params
-    assert params["coverage"] == "0.8125" and params["faceless_fake"] == "5"
-    assert str(listed) not in head + str(params)
+    tags = told_mlflow(board)
+    assert tags["coverage"] == "manifest: 13 of 16 files are here" and tags["faceless_fake"] == "manifest: 5"
+    assert str(listed) not in head + str(tags)
 
 
 def test_a_check_made_after_a_run_is_in_the_next_report(
@@ -135,7 +141,7 @@ def test_people_whom_training_shows_are_counted_and_a_switch_keeps_them_out(
     told = "3 of 32 test clips show people whom training clips show too (1 person)"
     assert str(board.rows[0].provenance["shared_people"]).startswith(told)
     assert f"airl@procedural_tiny: {told}" in said(markdown(board)).partition("##")[0]
-    assert track_entry(board.entries[0], board).params["shared_people"].startswith(told)
+    assert told_mlflow(board)["people"].startswith(f"manifest: {told}")
 
     strangers = parse_matrix(text.format(more="unseen_people = true\n"), "people")
     assert strangers.sha256 != plan.matrix.sha256

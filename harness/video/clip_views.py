@@ -89,11 +89,11 @@ def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY
     seen: dict[int, tuple[int, int, int]] = {}
     people: dict[int, list[Boxes]] = {count: [None] for count in counts}
     if crop == "face" and "faces" in clip.attributes:
-        known: Mapping[int, Faces | None] = clip.attributes["faces"]
+        known: Mapping[int, Faces] = clip.attributes["faces"]
         seen = {count: seen_of(known[count]) for count in counts}
-        if None in (known[count] for count in counts):
+        if not all(known[count] for count in counts):
             return Shown(error=f"{clip.path.name}: {NO_FACE}", faceless=True, seen=seen)
-        people = {count: [*found.of(policy)] for count, found in known.items() if found and count in counts}
+        people = {count: [*known[count].of(policy)] for count in counts}
     cutter = _Cutter(clip, crop, needs, people)
     try:
         with spent("decode"):
@@ -108,9 +108,9 @@ def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY
         return Shown(error=str(error), seen=seen)
 
 
-def seen_of(faces: Faces | None) -> tuple[int, int, int]:
+def seen_of(faces: Faces) -> tuple[int, int, int]:
     """Frames in which the face was seen, frames to score, people."""
-    return (0, 0, 0) if faces is None else (len(faces.main), len(faces.scored), len(faces.people))
+    return len(faces.main), len(faces.scored), len(faces.people)
 
 
 class _Cutter:

@@ -20,21 +20,23 @@ Clips = dict[str, str]
 """Id of a row -> the clip that it is a frame of."""
 
 
-def clips_of_frames(table: pd.DataFrame, said: str | None, numbered: bool, file: str) -> Clips:
+def clips_of_frames(
+    table: pd.DataFrame, place: list[str], said: str | None, numbered: bool, file: str
+) -> Clips:
     """The rows of a table of scores that are frames, and of which clip each is; empty where none is.
 
-    `said` is one of `FRAMES_OF`, None where nobody says. `numbered`: a column numbers the frames, so equal
-    ids are frames of one clip. Ids that say they are frames, and images that are numbered items of one
+    `place`: columns that tell apart what is measured. `said` is one of `FRAMES_OF`, None where nobody says.
+    `numbered`: a column numbers the frames, so equal ids are frames of one clip. Ids that say they are frames, and images that are numbered items of one
     folder with one label, are frames; those that may as well be clips are a `HarnessError`.
     """
     if said == "none":
         return {}
     told = {each: clip for each in table["clip_id"].unique() if (clip := frame_told(each))}
-    if numbered:
+    again = table.duplicated([*place, "clip_id", "label", "manipulation"])
+    if numbered and again.any():
         return {each: told.get(each, each) for each in table["clip_id"].unique()}
     if said == "clip":
-        again = table.duplicated(["clip_id", "label", "manipulation", "detector", "tested_on", "severity"])
-        alike = 2 * again.sum() >= len(table)  # then an id is that of a clip
+        alike = 2 * int(again.sum()) >= len(table)  # then an id is that of a clip
         return {
             each: told.get(each) or (each if alike else _anyhow(each)) for each in table["clip_id"].unique()
         }

@@ -49,7 +49,7 @@ def heatmap(board: Board, path: Path) -> None:
     axis.set_xticks([k + 0.5 for k in range(len(tests))], named, rotation=0 if len(tests) <= 4 else 35)
     axis.set_yticks([k + 0.5 for k in range(len(entries))], entries, rotation=0)
     told = "; \N{DAGGER} footage that was trained on" * any(row.shares_footage for row in clean)
-    told += "; \N{DOUBLE DAGGER} made by missing faces or failed clips" * any(row.unjudged for row in clean)
+    told += "; \N{DOUBLE DAGGER} not ranked: clips are missing" * any(row.unjudged for row in clean)
     headed(figure, f"{board.matrix}: video-level AUC on clean clips (* unseen forgeries{told})")
     save(figure, path)
 

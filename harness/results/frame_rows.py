@@ -26,8 +26,9 @@ def clips_of_frames(
     """The rows of a table of scores that are frames, and of which clip each is; empty where none is.
 
     `place`: columns that tell apart what is measured. `said` is one of `FRAMES_OF`, None where nobody says.
-    `numbered`: a column numbers the frames, so equal ids are frames of one clip. Ids that say they are frames,
-    and images that are numbered items of one folder with one label, are frames; those that may as well be clips are a `HarnessError`.
+    `numbered`: a column numbers the frames, so equal ids are frames of one clip. Ids that say they are
+    frames, and images that are numbered items of one folder with one label, are frames; those that may as
+    well be clips are a `HarnessError`.
     """
     if said == "none":
         return {}

@@ -29,10 +29,8 @@ def read_network(path: Path, network: Any, key: str | None) -> Checkpoint:
     counters = {name: value for name, value in state.items() if name.endswith(".num_batches_tracked")}
     body = [name for name in state if _layer(name) not in heads and name not in counters]
     found = read_checkpoint(path, body, key)
-    given, notes = (
-        {**counters, **found.tensors},
-        list(found.notes),
-    )  # older files lack what only training reads
+    given = {**counters, **found.tensors}  # older files lack the counters, which only training reads
+    notes = list(found.notes)
     if len(heads) == 1:
         (head,) = heads
         given = _with_head(path, given, head, {_layer(name) for name in set(given) - set(state)}, notes)

@@ -87,7 +87,8 @@ def _fitting(table: Table, gap: int, edge: int) -> Iterator[Cut]:
 
 
 def _cut(table: Table, columns: list[int]) -> Cut:
-    return tuple(table.header[k] for k in columns), [tuple(line[k] for k in columns) for line in table.lines]
+    lines = [tuple(line[k] for k in columns) for line in table.lines]
+    return tuple(table.header[k] for k in columns), [line for line in lines if any(line)]
 
 
 def _widths(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[int]:

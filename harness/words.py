@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 from harness.trees import IMAGES, VIDEOS, WORD
 from harness.types import FAKE, REAL, SPLITS
 
 LABELS: Mapping[str, int] = {
     **dict.fromkeys(("0", "false", "real", "reals", "original", "originals", "pristine"), REAL),
-    **dict.fromkeys(("genuine", "authentic", "bonafide", "nature"), REAL),
+    **dict.fromkeys(("genuine", "authentic", "bonafide", "unaltered", "nature"), REAL),
     **dict.fromkeys(("1", "true", "fake", "fakes", "manipulated", "forged", "synthetic"), FAKE),
-    **dict.fromkeys(("tampered", "generated", "synthesized", "deepfake", "deepfakes", "ai"), FAKE),
+    **dict.fromkeys(("tampered", "altered", "generated", "synthesized", "deepfake", "deepfakes"), FAKE),
+    **dict.fromkeys(("spoof", "ai"), FAKE),
 }
 """What says that a clip is real or fake, in small letters; of numbers and truths, 1 and true are fake."""
 SPLIT_WORDS: Mapping[str, str] = {
@@ -78,7 +79,13 @@ IN_VIDEO = re.compile(
 
 def stem_of(name: str) -> str:
     """A file's name without the ending of an image."""
-    return name[: name.rindex(".")] if PurePosixPath(name).suffix.lower() in IMAGES else name
+    ending = ending_of(name)
+    return name[: -len(ending)] if ending in IMAGES else name
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file's name with its dot, in small letters; empty where there is none."""
+    return os.path.splitext(name)[1].lower()
 
 
 def named_frame(name: str) -> tuple[str, int] | None:
@@ -87,6 +94,8 @@ def named_frame(name: str) -> tuple[str, int] | None:
     The clip is empty where the name holds nothing but the frame (`frame_003.png`).
     """
     stem = stem_of(name)
+    if "fr" not in stem.lower() and "." not in stem:
+        return None
     said = IN_VIDEO.fullmatch(stem) or FRAME_WORD.fullmatch(stem)
     return (said["clip"], int(said["frame"])) if said else None
 
@@ -247,8 +256,9 @@ def frames_in_folders(labelled: Iterable[tuple[str, int]]) -> tuple[dict[str, st
         folder, name = parted(clip_id)
         listed[folder][name] = clip_id
         labels[folder].add(label)
-    images = {each: [n for n in names if _ending(n) in IMAGES] for each, names in listed.items()}
-    bare = {each: [n for n in names if _ending(n) not in IMAGES | VIDEOS] for each, names in listed.items()}
+    media = IMAGES | VIDEOS
+    images = {each: [n for n in names if ending_of(n) in IMAGES] for each, names in listed.items()}
+    bare = {each: [n for n in names if ending_of(n) not in media] for each, names in listed.items()}
     places = {each for each in listed if each and len(labels[each]) == 1 and not says_class(each)}
     methods = _methods(labels)
     sure = frame_folders({each: images[each] for each in places}, methods & places)
@@ -272,10 +282,6 @@ def _unnamed(names: list[str]) -> dict[str, str]:
     """Images that say that they are frames, of no clip that is named."""
     found = [name for name in names if (said := named_frame(name)) and not said[0]]
     return dict.fromkeys(found, "") if len(found) > 1 else {}
-
-
-def _ending(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
 
 
 def _methods(labels: Mapping[str, set[int]]) -> set[str]:

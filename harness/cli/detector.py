@@ -162,16 +162,20 @@ def run_train(options: Namespace) -> int:
 
 def run_predict(options: Namespace) -> int:
     """Judge files with a fixed detector or with stored weights."""
+    from harness.data.given import clips_given
     from harness.evaluation.contestants import contestant_of
     from harness.evaluation.engine import judge_files
     from harness.runtime.device import device_of
 
     found = contestant_of(options.detector, device_of(options.device))
-    found = dataclasses.replace(found, folded=len(options.files) >= WORTH_FOLDING)
+    files, assumed = clips_given(options.files)
+    found = dataclasses.replace(found, folded=len(files) >= WORTH_FOLDING)
     crop = "boxes" if options.box else options.crop or _crop_of(found)
     facts = _facts(found, crop)
     said: list[Prediction] = []
-    for one in judge_files(options.files, found, crop, options.box, options.faces):
+    for line in assumed:
+        say(line)
+    for one in judge_files(files, found, crop, options.box, options.faces):
         said.append(one)
         if not options.json:
             print(_line(one, facts["threshold"]), flush=True)

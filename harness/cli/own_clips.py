@@ -53,7 +53,7 @@ def brought(
     if options.map or options.labels:
         from harness.results.score_file import wording
 
-        words = wording(options.map, options.labels, None, COLUMNS)
+        words = wording(options.map, options.labels, None, known=COLUMNS)
         said |= {"columns": words.columns, "labels": words.labels}
     own = own_sets.bring(path, name, said, registry.datasets.get)
     if not splits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -49,13 +49,21 @@ def add_weights(command: Adder) -> None:
     bring.add_argument(
         "--mean",
         nargs="+",
+        type=_numbers(float),
         metavar="X",
         help="with --std: what is shown is (pixel - mean) / std, e.g. --mean 0.5,0.5,0.5 (default: timm's)",
     )
-    bring.add_argument("--std", nargs="+", metavar="X", help="three numbers for R, G and B, or one for all")
+    bring.add_argument(
+        "--std",
+        nargs="+",
+        type=_numbers(float),
+        metavar="X",
+        help="three numbers for R, G and B, or one for all",
+    )
     bring.add_argument(
         "--fake-class",
         nargs="+",
+        type=_numbers(int),
         metavar="K",
         help="classes whose probabilities add up to P(fake), counted from 0 (default: the second of two)",
     )
@@ -89,9 +97,9 @@ def _import(options: Namespace) -> int:
             size=options.size,
             frames=options.frames,
             key=options.key,
-            mean=_numbers(options.mean, float, "--mean"),
-            std=_numbers(options.std, float, "--std"),
-            fake_class=_numbers(options.fake_class, int, "--fake-class"),
+            mean=_joined(options.mean),
+            std=_joined(options.std),
+            fake_class=_joined(options.fake_class),
             replace=options.replace,
         )
     )
@@ -107,16 +115,21 @@ def _import(options: Namespace) -> int:
     return 0
 
 
-def _numbers(words: list[str] | None, kind: Callable[[str], Number], option: str) -> list[Number] | None:
-    """The numbers of an option, between which commas, spaces or brackets stand."""
-    if words is None:
-        return None
-    try:
-        return [kind(word) for word in re.split(r"[\s,\[\]()]+", " ".join(words)) if word]
-    except ValueError:
-        raise HarnessError(
-            f"{option}: {' '.join(words)!r} are not numbers with commas between them"
-        ) from None
+def _numbers(kind: Callable[[str], Number]) -> Callable[[str], list[Number]]:
+    """What reads numbers between which commas, spaces or brackets stand."""
+
+    def read(text: str) -> list[Number]:
+        try:
+            return [kind(word) for word in re.split(r"[\s,\[\]()]+", text) if word]
+        except ValueError:
+            hint = "numbers with commas between them (and FILE goes before this option)"
+            raise ArgumentTypeError(f"{text!r} is not what is meant: {hint}") from None
+
+    return read
+
+
+def _joined(groups: list[list[Number]] | None) -> list[Number] | None:
+    return None if groups is None else [number for group in groups for number in group]
 
 
 def _threshold(record: weights.ImportedWeights) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from harness.data.file_facts import Facts, container_facts
 from harness.data.perceptual_hash import flat, hash_of
@@ -27,7 +26,7 @@ from harness.progress import Progress
 from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import decode
-from harness.video.frames import read_frames
+from harness.video.frames import Pictures, read_frames
 from harness.video.packets import CONTAINERS, film_stream
 
 METHOD = "2"
@@ -191,7 +190,7 @@ def _of_images(path: Path) -> dict[str, Any]:
     return {"container": kind, "codec": codec, "frames": shown.total, **_seen(shown.pictures)}
 
 
-def _seen(frames: Sequence[np.ndarray]) -> dict[str, Any]:
+def _seen(frames: Pictures) -> dict[str, Any]:
     """Size, content and perceptual hash of frames uint8 `[H, W, 3]`; the size is that of the first."""
     height, width = frames[0].shape[:2]
     told = b"".join(frame.tobytes() for frame in (frames if flat(frames[0]) else frames[:1]))

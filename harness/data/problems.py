@@ -45,7 +45,7 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
     try:
         if entry.prepare is not None:
             entry.prepare(root)
-        for clip in arranged(entry, tuple(entry.clips(root))):
+        for clip in entry.clips(root):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one
         hint = "" if found else near_miss(entry, root)
@@ -55,7 +55,11 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
         wrong.append(Problem("error", "ids given twice", said, tuple(sorted(twice))))
     if not found and not wrong:
         wrong.append(Problem("error", "list", f"no clip under {root}{near_miss(entry, root)}"))
-    return tuple(found.values()), wrong
+    try:
+        return arranged(entry, tuple(found.values())), wrong
+    except HarnessError as error:
+        wrong.append(Problem("error", "list", f"the clips cannot be arranged: {error}"))
+        return tuple(found.values()), wrong
 
 
 def absent(clips: Sequence[Clip], root: Path) -> tuple[list[Clip], list[Problem]]:

@@ -268,7 +268,7 @@ def _score_validation(
 
 def _split_anew(plan: Plan) -> dict[tuple[str | None, str], str]:
     """(trained on, tested on) -> why nobody knows which test clips were trained on: their set has changed."""
-    found = {}
+    found: dict[tuple[str | None, str], str] = {}
     for trained in plan.weights:
         on = str(trained[1])
         mine = [cell for cell in plan.cells if plan.subset(cell.tested_on).dataset == plan.subset(on).dataset]

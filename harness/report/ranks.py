@@ -205,10 +205,13 @@ FALLS = {
     "gap, relative": ("auc_gap_relative", "gap as a share of what the seen AUC has above guessing"),
     "worst test set": (
         "auc_unseen_worst",
-        "AUC on the worst of these test sets, and its real and fake clips",
+        "AUC on the worst of these test sets (real and fake clips)",
     ),
     "perturbed": ("auc_robust_mean", "AUC over all perturbed cells"),
-    "worst perturbation": ("auc_robust_worst", "AUC over the cells of the worst perturbation"),
+    "worst perturbation": (
+        "auc_robust_worst",
+        "AUC over the cells of the worst perturbation (clips of a cell)",
+    ),
 }
 """Columns of `falls`: the number, and what it is."""
 
@@ -227,12 +230,15 @@ def falls(standings: Standings) -> Iterator[Table]:
 
 
 def _fall(line: Line, key: str) -> str:
-    """A number of a line with its interval; that of the worst test set with how many clips it is over."""
+    """A number of a line with its interval; those of the worst with how many clips they are over."""
     said = judged(line, key)
-    if key != "auc_unseen_worst" or said == "-":
+    if not key.endswith("_worst") or said == "-":
         return said
-    lowest = [min(unseen_rows(entry), key=lambda row: row.metrics["auc"] or 0.0) for entry in line.entries]
-    return f"{said} ({over(lowest)})"
+    if key == "auc_robust_worst":
+        rows = [row for entry in line.entries for row in entry.rows if row.cell.severity]
+    else:
+        rows = [min(unseen_rows(entry), key=lambda row: row.metrics["auc"] or 0.0) for entry in line.entries]
+    return f"{said} ({over(rows)})"
 
 
 def seeds(standings: Standings) -> Iterator[Table]:

@@ -68,6 +68,8 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
         body = tuple(_tested(standings, tested, decided, bounded) for tested in shown)
         table = without_empty(Table(f"Tested on {standings.board.marked(on)}", header, body))
         forms.append(without(table, "gap [95 %]") if standings.unseen == "tested" else table)
+    if all(tested.value("auc") is None for tested in shown):  # of one class alone
+        forms = [_of_one_class(standings, on, shown)]
     explanation = " EER: error rate where as many reals as fakes are misjudged."
     if standings.unseen != "tested":
         gap = " Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on)."
@@ -84,6 +86,13 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
     note += ("" if explained else explanation) + meant + why_undefined(columns, shown)
     note += f" {warned}" if warned else ""
     return dataclasses.replace(first_that_fits(*forms), note=note)
+
+
+def _of_one_class(standings: Standings, on: str, shown: Sequence[LineOnTestSet]) -> Table:
+    """What clips of one class can say: how many reals are called fake, or how many fakes are caught."""
+    body = tuple((standings.name(t.line), _sure(t, "fpr"), _sure(t, "tpr")) for t in shown)
+    header = ("detector", "reals called fake [95 %]", "fakes caught [95 %]")
+    return without_empty(Table(f"Tested on {standings.board.marked(on)}", header, body))
 
 
 def _balanced(row: Row) -> bool:
@@ -191,8 +200,12 @@ def robustness(standings: Standings) -> Iterator[Table]:
 
 def _perturbed(standings: Standings, on: str, names: Sequence[str], bounded: bool) -> Body:
     clean = {tested.line.name: tested for tested in standings.tested(on)}
-    body = []
-    for tested in standings.tested(on, lambda row: row.cell.severity > 0):
+    shown = standings.tested(on, lambda row: row.cell.severity > 0)
+    rows = [row for tested in shown for row in tested.rows]
+    over_these = [over([row for row in rows if row.cell.perturbation == name]) for name in names]
+    before = over([row for tested in clean.values() for row in tested.rows])
+    body = [("clips", before, *over_these, *([""] if len(names) > 1 else []))] if shown else []
+    for tested in shown:
         line = tested.line
         kinds = [
             LineOnTestSet(line, tuple(row for row in tested.rows if row.cell.perturbation == name))

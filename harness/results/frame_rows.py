@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 import pandas as pd
 
 from harness.trees import VIDEOS
 from harness.types import HarnessError
-from harness.words import FLAT, frame_told, frames_in_folders, parted, says_class, stem_of
+from harness.words import FLAT, ending_of, frame_told, frames_in_folders, parted, says_class, stem_of
 
 FRAMES_OF = ("clip", "none")
 """What rows may be said to be: frames of clips, whatever their ids look like, or of none."""
@@ -21,21 +20,24 @@ Clips = dict[str, str]
 """Id of a row -> the clip that it is a frame of."""
 
 
-def clips_of_frames(table: pd.DataFrame, said: str | None, numbered: bool, file: str) -> Clips:
+def clips_of_frames(
+    table: pd.DataFrame, place: list[str], said: str | None, numbered: bool, file: str
+) -> Clips:
     """The rows of a table of scores that are frames, and of which clip each is; empty where none is.
 
-    `said` is one of `FRAMES_OF`, None where nobody says. `numbered`: a column numbers the frames, so equal
-    ids are frames of one clip. Ids that say they are frames, and images that are numbered items of one
-    folder with one label, are frames; those that may as well be clips are a `HarnessError`.
+    `place`: columns that tell apart what is measured. `said` is one of `FRAMES_OF`, None where nobody says.
+    `numbered`: a column numbers the frames, so equal ids are frames of one clip. Ids that say they are
+    frames, and images that are numbered items of one folder with one label, are frames; those that may as
+    well be clips are a `HarnessError`.
     """
     if said == "none":
         return {}
     told = {each: clip for each in table["clip_id"].unique() if (clip := frame_told(each))}
-    if numbered:
+    again = table.duplicated([*place, "clip_id", "label", "manipulation"])
+    if numbered and again.any():
         return {each: told.get(each, each) for each in table["clip_id"].unique()}
     if said == "clip":
-        again = table.duplicated(["clip_id", "label", "manipulation", "detector", "tested_on", "severity"])
-        alike = 2 * again.sum() >= len(table)  # then an id is that of a clip
+        alike = 2 * int(again.sum()) >= len(table)  # then an id is that of a clip
         return {
             each: told.get(each) or (each if alike else _anyhow(each)) for each in table["clip_id"].unique()
         }
@@ -75,7 +77,7 @@ def by_clip(table: pd.DataFrame, clips: Mapping[str, str], place: list[str]) -> 
 def _anyhow(clip_id: str) -> str:
     """The clip of an id that is a frame: its folder, or what stands before its last number."""
     folder, name = parted(clip_id)
-    if folder and not says_class(folder) and PurePosixPath(name).suffix.lower() not in VIDEOS:
+    if folder and not says_class(folder) and ending_of(name) not in VIDEOS:
         return folder
     said = FLAT.fullmatch(stem_of(name))
     return "/".join(filter(None, (folder, said["clip"]))) if said else clip_id

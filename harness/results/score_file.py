@@ -99,7 +99,7 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     chosen = _chosen(path.name, table.column_names, said.columns)
     if not table.num_rows:
         raise HarnessError(f"{path.name} has no rows")
-    ours_as_is = table.column_names == list(EXPORTED)
+    ours_as_is = {*EXPORTED} - {"note"} <= {*table.column_names} <= {*EXPORTED}  # older ones had no note
     texts = {
         ours: _texts(path.name, ours, table.column(theirs), ours_as_is)
         for ours, theirs in chosen.items()
@@ -111,8 +111,9 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
                 f"row {int(gone.argmax()) + 1} of {path.name} has no {name} ({gone.sum()} such)"
             )
     for name, values in texts.items():
-        strange = [v for v in set(values) if v and not _printable(v)]
-        if strange and name not in ("error", *UNPRINTED):
+        if name in ("error", *UNPRINTED):
+            continue
+        if strange := [v for v in set(values) if v and not _printable(v)]:
             raise HarnessError(
                 f"{name} {strange[0]!r} in {path.name} holds characters that cannot be printed"
             )
@@ -124,7 +125,9 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     for name in ("seed", "severity"):
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
-    ignored = [name for name in table.column_names if name not in (*chosen.values(), *FRAME_COLUMNS)]
+    ignored = [
+        name for name in table.column_names if name not in chosen.values() and not _numbers_frames(name)
+    ]
     notes = [f"columns of {path.name} that were not read: {_listed(ignored)}"] if ignored else []
     if rounded:
         notes.append(f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1")
@@ -141,15 +144,20 @@ def _clips(
     """The table of clips, made of frames where its rows are those, and what was done in words."""
     if of_clips and said is None:
         return found, ""
-    clips = clips_of_frames(found, said, bool({*FRAME_COLUMNS} & {*has}), file)
+    place = [*CELL, "split"]
+    clips = clips_of_frames(found, place, said, any(_numbers_frames(name) for name in has), file)
     if not clips:
         return found, ""
-    whole = by_clip(found, clips, [*CELL, "split"])
+    whole = by_clip(found, clips, place)
     rows, example = int(found["clip_id"].isin(clips).sum()), next(iter(clips))
     return whole, (
         f"{rows:,} rows are scores of frames (such as {example!r}, of {clips[example]!r}); a clip is scored"
         f" by the mean of its frames: {len(set(clips.values())):,} clips"
     )
+
+
+def _numbers_frames(column: str) -> bool:
+    return column.lower() in FRAME_COLUMNS
 
 
 def _printable(text: Any) -> bool:
@@ -230,7 +238,7 @@ def _chosen(file: str, has: Sequence[str], mapped: Mapping[str, str]) -> dict[st
             raise unknown(f"column of {file}", theirs, has)
     own = {name: name for name in COLUMNS if name in has and name not in mapped.values()}
     chosen = {**own, **mapped}
-    stands = [name for name in SAME_AS_CLIP if name in has and name not in mapped.values()]
+    stands = [name for name in has if name.lower() in SAME_AS_CLIP and name not in mapped.values()]
     if "clip_id" not in chosen and len(stands) == 1:
         chosen["clip_id"] = stands[0]
     lacking = [name for name in NEEDED if name not in chosen]

@@ -36,7 +36,7 @@ def tags_of(entry: Entry, standings: Standings) -> Mapping[str, str]:
         "invalid": _invalid(entry) or "no",
         "clips": _each(clean, lambda row: over([row])),
         "faceless": _each(clean, _faceless) or "none",
-        "coverage": _each(clean, lambda row: _partial(standings.board, row)) or "whole",
+        "coverage": _each(clean, lambda row: _coverage(standings.board, row)) or "whole",
         "people": _each(clean, lambda row: str(row.provenance.get("shared_people") or "")) or "none known",
     }
     return {name: text[:LONGEST] for name, text in {**_facts(clean, standings.board), **said}.items()}
@@ -62,10 +62,12 @@ def _faceless(row: Row) -> str:
     return f"{lost[0]} of {clips[0]} real, {lost[1]} of {clips[1]} fake" if sum(lost) else ""
 
 
-def _partial(board: Board, row: Row) -> str:
-    present, listed = row.provenance.get("coverage") or (0, 0)
-    here = f"{present:,} of {listed:,} files are here" if present < listed else ""
-    return board.partial.get(parts_of(row.cell.tested_on)[0], "") or here
+def _coverage(board: Board, row: Row) -> str:
+    """How many of the listed files are here, and what the list lacks; empty where nothing is lacking."""
+    name = parts_of(row.cell.tested_on)[0]
+    known = board.known.get(name)
+    here = f"{known.present} of {known.listed} files" if known and known.present < known.listed else ""
+    return ", ".join(filter(None, (here, board.partial.get(name, ""))))
 
 
 def _shortcut(board: Board, row: Row) -> str:

@@ -12,7 +12,15 @@ from harness import registry
 from harness.files import seed_of
 from harness.timing import spent
 from harness.types import FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
-from harness.video.frames import Box, Frames, box_of, crop_and_fit, read_frames, sample_indices
+from harness.video.frames import (
+    Box,
+    Frames,
+    Pictures,
+    box_of,
+    crop_and_fit,
+    read_frames,
+    sample_indices,
+)
 from harness.video.people import Faces
 from harness.video.views import View
 
@@ -81,11 +89,11 @@ def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY
     seen: dict[int, tuple[int, int, int]] = {}
     people: dict[int, list[Boxes]] = {count: [None] for count in counts}
     if crop == "face" and "faces" in clip.attributes:
-        known: Mapping[int, Faces | None] = clip.attributes["faces"]
+        known: Mapping[int, Faces] = clip.attributes["faces"]
         seen = {count: seen_of(known[count]) for count in counts}
-        if None in (known[count] for count in counts):
+        if not all(known[count] for count in counts):
             return Shown(error=f"{clip.path.name}: {NO_FACE}", faceless=True, seen=seen)
-        people = {count: [*found.of(policy)] for count, found in known.items() if found and count in counts}
+        people = {count: [*known[count].of(policy)] for count in counts}
     cutter = _Cutter(clip, crop, needs, people)
     try:
         with spent("decode"):
@@ -100,9 +108,9 @@ def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY
         return Shown(error=str(error), seen=seen)
 
 
-def seen_of(faces: Faces | None) -> tuple[int, int, int]:
+def seen_of(faces: Faces) -> tuple[int, int, int]:
     """Frames in which the face was seen, frames to score, people."""
-    return (0, 0, 0) if faces is None else (len(faces.main), len(faces.scored), len(faces.people))
+    return len(faces.main), len(faces.scored), len(faces.people)
 
 
 class _Cutter:
@@ -135,7 +143,7 @@ class _Cutter:
         clean = [frame for _, frame in self._held]
         wanted = {count: set(sample_indices(self._total, count)) for count in self.people}
         for name, severity in dict.fromkeys(need[:2] for need in self.needs):
-            changed: Sequence[np.ndarray] = clean
+            changed: Pictures = clean
             if severity:
                 with spent("perturb"):
                     changed = perturb(np.stack(clean), self.clip.id, name, severity)

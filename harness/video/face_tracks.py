@@ -34,8 +34,8 @@ TABLE = """CREATE TABLE IF NOT EXISTS faces (
     clip TEXT, stamp TEXT, finder TEXT, track TEXT, PRIMARY KEY (clip, stamp, finder)
 ) WITHOUT ROWID"""
 
-Known = Mapping[int, Faces | None]
-"""Number of scored frames -> who is seen in them; None where there is no face."""
+Known = Mapping[int, Faces]
+"""Number of scored frames -> who is seen in them."""
 Found = Known | str
 """That, or why the clip could not be read."""
 Looked = Generator[tuple[Clip, Found], None, None]
@@ -103,21 +103,21 @@ class FaceCache:
         for clip, stamp in stamps.items():
             rows = [base.execute(query, (clip, stamp, self._key(count))).fetchone() for count in counts]
             if None not in rows:
-                found = [None if row[0] is None else Faces.from_json(row[0]) for row in rows]
-                known[clip] = dict(zip(counts, found, strict=True))
+                known[clip] = {
+                    count: Faces.from_json(row[0]) for count, row in zip(counts, rows, strict=True)
+                }
         return known
 
     def _kept(self, base: sqlite3.Connection, stamps: Mapping[str, str], looked: Looked) -> Looked:
         """Passes on what is found and writes it every now and then, and when it ends in whatever way."""
-        lines: list[tuple[str, str, str, str | None]] = []
+        lines: list[tuple[str, str, str, str]] = []
         due = time.monotonic() + WRITE_EVERY_SECONDS
         try:
             with closing(looked):
                 for clip, found in looked:
                     if not isinstance(found, str):
                         for count, faces in found.items():
-                            text = None if faces is None else faces.to_json()
-                            lines.append((clip.id, stamps[clip.id], self._key(count), text))
+                            lines.append((clip.id, stamps[clip.id], self._key(count), faces.to_json()))
                     if time.monotonic() >= due:
                         _write(base, lines)
                         lines, due = [], time.monotonic() + WRITE_EVERY_SECONDS
@@ -126,7 +126,7 @@ class FaceCache:
             _write(base, lines)
 
 
-def _write(base: sqlite3.Connection, lines: Sequence[tuple[str, str, str, str | None]]) -> None:
+def _write(base: sqlite3.Connection, lines: Sequence[tuple[str, str, str, str]]) -> None:
     with base:
         base.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?)", lines)
 

@@ -33,11 +33,15 @@ def sample_indices(total: int, frames: int) -> list[int]:
     return [(2 * part + 1) * total // (2 * frames) for part in range(frames)]
 
 
+Pictures = np.ndarray | Sequence[np.ndarray]
+"""Frames in one array, or one by one where they may differ in size."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frames:
     """The decoded frames of one clip, each once."""
 
-    pictures: Sequence[np.ndarray]
+    pictures: Pictures
     """uint8 `[H, W, 3]` RGB each, contiguous; empty where they were handed on (`use`)."""
     indices: tuple[int, ...]
     """Which frames of the file they are: distinct, ascending, 0-based."""

@@ -76,6 +76,8 @@ class Film:
 
     path: Path
     stream: av.VideoStream
+    place: int
+    """Which of the video streams in the file it is."""
     container: str
     """`mov` (MP4 and its kin), `matroska`, `avi` ..."""
     promised: int
@@ -110,7 +112,7 @@ class Film:
             yield from self.kept
             return
         with _open(self.path) as container:
-            yield from _demux(container, container.streams[self.stream.index])
+            yield from _demux(container, container.streams.video[self.place])
 
     def check_length(self, total: int, end: float) -> None:
         """An error if fewer frames, or seconds, were found than the header promises."""
@@ -173,7 +175,17 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
         if size <= KEPT_BYTES:
             kept.append(packet)
     order = _order(seen)
-    film = Film(path, stream, name, promised, seconds, seen, order, kept if size <= KEPT_BYTES else ())
+    film = Film(
+        path,
+        stream,
+        container.streams.video.index(stream),
+        name,
+        promised,
+        seconds,
+        seen,
+        order,
+        kept if size <= KEPT_BYTES else (),
+    )
     if order is not None:
         film.check_length(len(order.shown), max(packet.end for packet in seen))
     return film

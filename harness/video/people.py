@@ -57,7 +57,7 @@ Trail = dict[int, Sight]
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """Who is to be seen in the frames of a clip that are scored; there is somebody."""
+    """Who is to be seen in the frames of a clip that are scored; false where nobody is."""
 
     scored: tuple[int, ...]
     """Frames of the file, 0-based, ascending."""
@@ -65,6 +65,9 @@ class Faces:
     """At each moment the largest of the people who are there; where that face is hidden there is none."""
     people: tuple[Person, ...]
     """Everybody, the largest first; somebody seen only in between the scored frames is an empty one."""
+
+    def __bool__(self) -> bool:
+        return bool(self.main)
 
     def of(self, policy: str) -> tuple[Person, ...]:
         """Who is shown to a detector under a policy (`types.FACE_POLICIES`)."""
@@ -92,15 +95,13 @@ class Faces:
             found = cls(tuple(int(index) for index in said["scored"]), main, tuple(people))
         except (ValueError, TypeError, KeyError) as error:
             raise HarnessError(f"not a stored record of faces: {text[:60]!r}") from error
-        if not found.main or not set(found.main) <= set(found.scored):
-            raise HarnessError(
-                "a stored record of faces has a face in no frame, or in one that is not scored"
-            )
+        if not set(found.main) <= set(found.scored):
+            raise HarnessError("a stored record of faces has one in a frame that is not scored")
         return found
 
 
-def find_faces(path: Path, finder: Finder, counts: Iterable[int]) -> dict[int, Faces | None]:
-    """Who is seen in a clip, for each number of evenly spaced frames that are scored; None: nobody.
+def find_faces(path: Path, finder: Finder, counts: Iterable[int]) -> dict[int, Faces]:
+    """Who is seen in a clip, for each number of evenly spaced frames that are scored.
 
     Each frame is looked at once. What is found for a count does not depend on the other counts. An unreadable
     clip is a `HarnessError`.
@@ -116,15 +117,15 @@ def find_faces(path: Path, finder: Finder, counts: Iterable[int]) -> dict[int, F
     return {count: _found(looks, read, count) for count in wanted}
 
 
-def _found(looks: Mapping[int, Look], read: Frames, count: int) -> Faces | None:
+def _found(looks: Mapping[int, Look], read: Frames, count: int) -> Faces:
     scored = sample_indices(read.total, count)
     also = sample_indices(read.total, FRAMES) if count < FRAMES else []
     seen = sorted({*scored, *also})
     return follow({index: looks[index] for index in seen}, sorted(set(scored)))
 
 
-def follow(looks: Mapping[int, Look], scored: Sequence[int]) -> Faces | None:
-    """Who is seen in the scored frames, from what was seen in these and in others; None where nobody is.
+def follow(looks: Mapping[int, Look], scored: Sequence[int]) -> Faces:
+    """Who is seen in the scored frames, from what was seen in these and in others.
 
     The largest has the greatest area, summed over the frames in which it is seen.
     """
@@ -142,7 +143,7 @@ def follow(looks: Mapping[int, Look], scored: Sequence[int]) -> Faces | None:
             if place in there and order[place] in scored:
                 main[order[place]] = there[place].face[:4]
     if not main or len(main) < LEAST_SEEN * len(scored):
-        return None
+        return Faces(tuple(scored), {}, ())
     spots = [
         {order[place]: sight.face[:4] for place, sight in sorted(trail.items()) if order[place] in scored}
         for trail in people
@@ -158,13 +159,11 @@ def _shots(looks: Sequence[Look]) -> list[list[int]]:
     """The places of the looks, shot by shot: one whose picture returns goes on."""
     shots: list[list[int]] = []
     for place, look in enumerate(looks):
-        pictures = [(looks[shot[-1]].picture, shot) for shot in shots]
-        alike = [pair for pair in pictures if not _differ(pair[0], look.picture, CUT)]
-        nearest = min(alike, key=lambda pair: _apart(pair[0], look.picture), default=(None, []))
-        own = nearest[1]
-        if not own:
-            shots.append(own)
-        own.append(place)
+        alike = [shot for shot in shots if not _differ(looks[shot[-1]].picture, look.picture, CUT)]
+        if alike:
+            min(alike, key=lambda shot: _apart(looks[shot[-1]].picture, look.picture)).append(place)
+        else:
+            shots.append([place])
     return shots
 
 

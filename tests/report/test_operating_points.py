@@ -39,6 +39,7 @@ def test_a_test_set_of_one_class_has_the_rate_that_needs_no_other(tmp_path: Path
     assert lines[0] == ["detector", "FPR [95 %]"] and lines[1] == ["clips", "40"]
     assert "Undefined: `TPR [95 %]`, `PPV [95 %]`" in note and "(no scored fake clip)" in note
     note, lines = section(markdown(board), "Tested on lab")
+    assert lines[0] == ["detector", "reals called fake [95 %]"]
     assert "(40 real, 0 fake)" in note and "Undefined: `AUC`, `EER` (no scored fake clip)" in note
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from harness.metrics.measure import Terms
-from harness.records import Board, Cost, Entry
+from harness.records import Board, Cost, Entry, Known
 from harness.results.ranking import standings_of
 from harness.results.rows import made_row
 from harness.tracking.mlflow_run import points_of
@@ -31,7 +31,10 @@ def test_a_run_says_its_rank_and_what_it_is_over(tmp_path: Path) -> None:
     making = Making(tmp_path)
     making.entry("strong", LAB, {LAB: 3.0, WILD: 2.0})
     board = dataclasses.replace(
-        making.board(), shortcuts={LAB: "", WILD: "AUC 0.97 by container"}, partial={WILD: "40 of 60 gan"}
+        making.board(),
+        shortcuts={LAB: "", WILD: "AUC 0.97 by container"},
+        partial={WILD: "40 of 60 gan"},
+        known={LAB: Known(120, 120), WILD: Known(110, 120)},
     )
     tags = told(board)
     assert tuple(tags) == LEADING
@@ -40,7 +43,11 @@ def test_a_run_says_its_rank_and_what_it_is_over(tmp_path: Path) -> None:
     assert tags["auc"].startswith(f"{line.numbers['auc_unseen_mean']:.3f} [.") and "unseen" in tags["auc"]
     assert tags["shortcut"] == "wild: [!] AUC 0.97 by container"
     assert tags["clips"] == "lab: 40+80; wild: 40+80"
-    assert (tags["faceless"], tags["coverage"], tags["invalid"]) == ("none", "wild: 40 of 60 gan", "no")
+    assert (tags["faceless"], tags["coverage"], tags["invalid"]) == (
+        "none",
+        "wild: 110 of 120 files, 40 of 60 gan",
+        "no",
+    )
 
 
 def test_a_run_without_a_rank_says_why_and_sends_no_mean_to_be_sorted_by(tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def test_the_command_takes_mean_and_std_as_people_write_them(
     [
         (["--mean", "0.5"], "--mean and --std go together"),
         (["--mean", "0.5,0.5", "--std", "0.5"], "--mean is one number or three"),
-        (["--mean", "half", "--std", "0.5"], "--mean: 'half' are not numbers"),
+        (["--mean", "half", "--std", "0.5"], "--mean: 'half' is not what is meant: numbers with commas"),
+        (["--std", "0.5", "--mean", "0.5", "b.pth"], "FILE goes before this option"),
         (["--mean", "0.5", "--std", "0"], "--std is above 0"),
         (["--mean", "nan", "--std", "1"], "--mean is one number or three"),
         (["--format", "state_dict_real_last", "--fake-class", "0"], "--format state_dict goes with it"),
@@ -226,13 +227,14 @@ def test_an_old_name_of_timm_is_the_new_one(
 
 
 def test_weights_of_an_old_name_are_found_by_both_names(tmp_path: Path) -> None:
-    network = lively(timm.create_model("legacy_xception", num_classes=1))
+    new = "timm:tf_efficientnet_b0.ns_jft_in1k"
+    network = lively(timm.create_model("tf_efficientnet_b0", num_classes=1))
     file = saved(tmp_path / "mine.pth", network.state_dict())
-    record = import_weights(ImportRequest(file, "timm:xception", size=64))
-    assert record.full_name == "timm:legacy_xception:mine"
-    assert registry.detectors.get("timm:xception:mine").identity == record.identity
-    with pytest.raises(HarnessError, match=r"unknown imported weights of timm:legacy_xception .*mine"):
-        registry.detectors.get("timm:legacy_xception:mime")
+    record = import_weights(ImportRequest(file, "timm:tf_efficientnet_b0_ns", size=64))
+    assert record.full_name == f"{new}:mine"
+    assert registry.detectors.get("timm:tf_efficientnet_b0_ns:mine").identity == record.identity
+    with pytest.raises(HarnessError, match=f"unknown imported weights of {new} .*mine"):
+        registry.detectors.get(f"{new}:mime")
 
 
 def test_an_unknown_timm_model_is_told_the_nearest_not_all_of_them() -> None:

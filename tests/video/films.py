@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
+from av.stream import Disposition
 
 WIDTH, HEIGHT, BITS = 160, 96, 8
 
@@ -68,4 +70,29 @@ def trim_without_encoding(video: Path, path: Path, frames: int) -> Path:
 def cut(path: Path, share: float) -> Path:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def with_cover(film: Path, path: Path, first: bool, film_too: bool = True) -> Path:
+    """A copy of a film with a cover picture, before or behind it: as an MP4 or a Matroska file keeps one."""
+    _, jpeg = cv2.imencode(".jpg", np.full((120, 80, 3), 200, np.uint8))
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        played = source.streams.video[0]
+        streams = {}
+        for what in ("cover", "film") if first else ("film", "cover"):
+            if what == "film" and film_too:
+                streams[what] = target.add_stream_from_template(played)
+            elif what == "cover" and path.suffix == ".mkv":
+                target.add_attachment("cover.jpg", "image/jpeg", jpeg.tobytes())
+            elif what == "cover":
+                streams[what] = target.add_stream("mjpeg", width=80, height=120, pix_fmt="yuvj420p")
+                streams[what].disposition = Disposition.attached_pic
+        if "cover" in streams:
+            packet = av.Packet(jpeg.tobytes())
+            packet.stream, packet.is_keyframe, packet.pts, packet.dts = streams["cover"], True, 0, 0
+            target.mux(packet)
+        for packet in source.demux(played) if film_too else ():
+            if packet.size:
+                packet.stream = streams["film"]
+                target.mux(packet)
     return path

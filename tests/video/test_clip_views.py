@@ -14,7 +14,7 @@ from harness.types import Clip
 from harness.video import clip_views
 from harness.video.clip_views import Shown, show
 from harness.video.frames import crop_and_fit, read_frames, sample_indices
-from harness.video.people import find_faces
+from harness.video.people import Faces, find_faces
 from tests.video.scenes import pasted, scene, write_image, write_video
 
 NEED = ("clean", 0, 16, 64)
@@ -63,7 +63,7 @@ def test_everybody_is_shown_apart_where_that_is_asked_for(wild, finder):
 
 def test_a_clip_whose_face_was_not_found_is_faceless_and_one_that_was_not_looked_at_is_not(tmp_path):
     path = write_video(tmp_path / "wall.mp4", [scene()] * 4)
-    faceless = show(clip_of(path, faces={16: None}), "face", [NEED])
+    faceless = show(clip_of(path, faces={16: Faces((0, 1, 2, 3), {}, ())}), "face", [NEED])
     assert (faceless.faceless, faceless.error) == (True, "wall.mp4: no face was found")
     unseen = show(clip_of(path), "face", [NEED])
     assert not unseen.faceless and "could not be looked for" in str(unseen.error)

@@ -18,7 +18,16 @@ from harness.types import HarnessError
 from harness.video import bitstream, decoding, decord_reader, packets, pyav_reader, torchcodec_reader
 from harness.video.frames import read_frames, sample_indices
 from harness.video.packets import Order, opened
-from tests.video.films import HEIGHT, WIDTH, cut, numbered, numbers_in, trim_without_encoding, write_video
+from tests.video.films import (
+    HEIGHT,
+    WIDTH,
+    cut,
+    numbered,
+    numbers_in,
+    trim_without_encoding,
+    with_cover,
+    write_video,
+)
 
 OTHERS = ("decord", "torchcodec")
 
@@ -154,6 +163,55 @@ def test_frames_are_turned_as_the_file_says(tmp_path, suffix, reader, turned):
     path = copied(upright, tmp_path / f"turned{suffix}", turned=turned)
     expected = np.rot90(read_frames(upright, [2]).pixels, turned // 90, axes=(1, 2))
     assert np.array_equal(read_frames(path, [2], reader).pixels, expected)
+
+
+def wide_pixels(path, aspect, width=64, height=64):
+    """A film of pixels that are `aspect` times as wide as high."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(*aspect)
+        for number in range(4):
+            frame = np.full((height, width, 3), 40 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("reader", ["pyav", *OTHERS])
+@pytest.mark.parametrize(
+    ("aspect", "shown"), [((2, 1), (64, 128)), ((4, 3), (64, 85)), ((8, 9), (64, 57)), ((1, 1), (64, 64))]
+)
+def test_pixels_that_are_not_square_are_widened_as_a_player_shows_them(tmp_path, reader, aspect, shown):
+    there(reader)
+    path = wide_pixels(tmp_path / "clip.mp4", aspect)
+    found = read_frames(path, [2], reader).pixels
+    assert found.shape[1:3] == shown
+    assert [round(float(frame.mean()) / 40) for frame in found] == [1, 3]
+
+
+def test_pixels_that_cannot_be_are_an_error_in_one_line(tmp_path):
+    path = wide_pixels(tmp_path / "clip.mp4", (20, 1))
+    with pytest.raises(HarnessError, match=r"clip\.mp4: its pixels cannot be 20:1"):
+        read_frames(path, [2])
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_cover_is_no_film_wherever_it_lies(tmp_path, suffix, first):
+    film = write_video(tmp_path / "film.mp4", 20)
+    path = with_cover(film, tmp_path / f"covered{suffix}", first)
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 2
+    for reader in ("pyav", "decord"):
+        assert numbers_in(read_frames(path, [4], reader).pixels) == sample_indices(20, 4)
+
+
+def test_a_file_with_nothing_but_a_cover_has_no_video_stream(tmp_path):
+    film = write_video(tmp_path / "film.mp4", 20)
+    path = with_cover(film, tmp_path / "song.mp4", True, film_too=False)
+    with pytest.raises(HarnessError, match="has no video stream"):
+        read_frames(path, [1])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from harness.types import Clip, HarnessError
-from harness.video.frames import BOX_MARGIN, read_frames
+from harness.video.frames import BOX_MARGIN, Pictures, read_frames
 
 Box = Sequence[float]
 """[x, y, w, h] in pixels."""
@@ -178,7 +178,7 @@ def _detail(luma: np.ndarray) -> dict[str, float]:
     return facts
 
 
-def _steps(pixels: Sequence[np.ndarray], covered: Sequence[np.ndarray]) -> list[float]:
+def _steps(pixels: Pictures, covered: Sequence[np.ndarray]) -> list[float]:
     """Mean step of the background from each frame looked at to the next; empty for a still image."""
     steps = []
     for number in range(1, len(pixels)):

@@ -122,7 +122,7 @@ def _roc_curve(axis: Axes, row: Row, clips: pd.DataFrame, colour: Any, band: boo
     false_alarms, caught, _ = roc_curve(label, score)
     bounds = row.intervals.get("auc")
     sure = f" [{number(bounds[0], 2)}, {number(bounds[1], 2)}]" if bounds else ""
-    told = f"{row.cell.entry} {number(clean_auc(row))}{sure}"
+    told = f"{row.cell.entry} {number(clean_auc(row))}{sure}" + " (not ranked)" * bool(row.unjudged)
     axis.plot(false_alarms, caught, label=told, color=colour, **_style(row))
     if band:
         axis.fill_between(GRID, *roc_band(row, clips, GRID), color=colour, alpha=0.16, linewidth=0)

@@ -48,14 +48,17 @@ def heatmap(board: Board, path: Path) -> None:
     named = [board.marked(name).replace(":", ":\n") for name in tests]
     axis.set_xticks([k + 0.5 for k in range(len(tests))], named, rotation=0 if len(tests) <= 4 else 35)
     axis.set_yticks([k + 0.5 for k in range(len(entries))], entries, rotation=0)
-    leaked = "; \N{DAGGER} footage that was trained on" if any(row.shares_footage for row in clean) else ""
-    headed(figure, f"{board.matrix}: video-level AUC on clean clips (* unseen forgeries{leaked})")
+    told = "; \N{DAGGER} footage that was trained on" * any(row.shares_footage for row in clean)
+    told += "; \N{DOUBLE DAGGER} not ranked: clips are missing" * any(row.unjudged for row in clean)
+    headed(figure, f"{board.matrix}: video-level AUC on clean clips (* unseen forgeries{told})")
     save(figure, path)
 
 
 def _mark(row: Row) -> str:
     if row.shares_footage:
         return "\N{DAGGER}"
+    if row.unjudged:
+        return "\N{DOUBLE DAGGER}"
     return "*" if row.cell.regime in CROSS else ""
 
 

@@ -51,8 +51,11 @@ def _compared(before: pd.DataFrame, now: pd.DataFrame) -> str:
     asked = {cell: _asked_otherwise(before.loc[cell], now.loc[cell]) for cell in shared}
     moved = {cell: _moved(before.loc[cell], now.loc[cell]) for cell in shared if not asked[cell]}
     equal = sum(not why for why in moved.values())
-    whole = "all " * (equal == len(before) == len(now))
-    said = [f"{whole}{equal} of {len(before)} rows are equal to the printed digit"]
+    in_auc = sum(not why.startswith("auc ") for why in moved.values())
+    whole = "all " * (in_auc == len(before) == len(now))
+    said = [f"{whole}{in_auc} of {len(before)} rows are equal to the printed digit"]
+    if equal < in_auc:
+        said[0] += f" in AUC, {equal} of them in every number"
     said += _named("differ", [f"{cell} ({why})" for cell, why in moved.items() if why])
     said += _named("were asked otherwise", [f"{cell} (another {why})" for cell, why in asked.items() if why])
     said += _named("were not measured here", [cell for cell in before.index if cell not in shared])

@@ -17,6 +17,10 @@ CHANGES = {
         {"accuracy": ["0.5", "0.7"]},
         "1 differ: airl@lab/lab/clean (accuracy 0.8 -> 0.7",
     ),
+    "the same AUC": (
+        {"accuracy": ["0.5", "0.7"]},
+        "all 2 of 2 rows are equal to the printed digit in AUC, 1 of them in every number; 1 differ: airl",
+    ),
     "no AUC": ({"auc": ["0.5", ""]}, "1 differ: airl@lab/lab/clean (auc 0.9 -> undefined)"),
     "another recipe": (
         {"recipe_sha256": ["a", "c"]},

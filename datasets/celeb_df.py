@@ -80,7 +80,7 @@ def _tested(file: Path) -> dict[str, set[str]]:
         where = f"{file}, line {number}"
         if folder not in NAMES:
             raise HarnessError(f"{where}: {unknown('folder', folder, NAMES)}")
-        stem = video.removesuffix(".mp4")
+        stem = re.sub(r"\.mp4$", "", video, flags=re.IGNORECASE)
         if said not in LISTED_AS or not NAMES[folder].fullmatch(stem):
             raise HarnessError(f"{where}: {line!r} is not `1 {folder}/NAME.mp4` or `0 {folder}/NAME.mp4`")
         if LISTED_AS[said] != _label(folder):

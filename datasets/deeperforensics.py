@@ -19,7 +19,7 @@ VARIANTS = (
 )
 """The first is what the field calls DeeperForensics; those between are distorted copies of it."""
 REALS = "original_sequences/youtube/c23/videos"
-NAME = re.compile(r"(?P<target>\d{3})_(?P<actor>[MW]\d+)\.mp4")
+NAME = re.compile(r"(?P<target>\d{3})_(?P<actor>[MW]\d+)\.(?:mp4|MP4)")
 OFFICIAL = {
     f"{split}/{kind}": count
     for split, count in zip(SPLITS, (703, 96, 201), strict=True)

@@ -13,9 +13,10 @@ from harness.types import FAKE, REAL, SPLITS
 
 LABELS: Mapping[str, int] = {
     **dict.fromkeys(("0", "false", "real", "reals", "original", "originals", "pristine"), REAL),
-    **dict.fromkeys(("genuine", "authentic", "bonafide", "nature"), REAL),
+    **dict.fromkeys(("genuine", "authentic", "bonafide", "unaltered", "nature"), REAL),
     **dict.fromkeys(("1", "true", "fake", "fakes", "manipulated", "forged", "synthetic"), FAKE),
-    **dict.fromkeys(("tampered", "generated", "synthesized", "deepfake", "deepfakes", "ai"), FAKE),
+    **dict.fromkeys(("tampered", "altered", "generated", "synthesized", "deepfake", "deepfakes"), FAKE),
+    **dict.fromkeys(("spoof", "ai"), FAKE),
 }
 """What says that a clip is real or fake, in small letters; of numbers and truths, 1 and true are fake."""
 SPLIT_WORDS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from harness.types import Clip, HarnessError
 DOCUMENTS = frozenset(
     {"", ".cfg", ".csv", ".doc", ".docx", ".gz", ".h5", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl"}
     | {".log", ".mat", ".md", ".npy", ".npz", ".parquet", ".pdf", ".pickle", ".pkl", ".py", ".rst", ".sh"}
-    | {".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml"}
+    | {".db", ".sqlite", ".toml", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml"}
 )
 """Endings of what comes along with clips; beside the clips of a list it is not told."""
 MOST_REASONS = 8

@@ -16,25 +16,53 @@ FRAMES_OF = ("clip", "none")
 KEPT = "frame_scores"
 """Column of the scores of a clip's frames."""
 
+FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no", "frame_num")
+"""Columns that number the frames of a clip, in small letters: then a row is a frame."""
+
 Clips = dict[str, str]
 """Id of a row -> the clip that it is a frame of."""
 
 
-def clips_of_frames(table: pd.DataFrame, said: str | None, numbered: bool, file: str) -> Clips:
+def numbers_frames(column: str) -> bool:
+    """Whether a column of that name numbers frames."""
+    return column.lower() in FRAME_COLUMNS
+
+
+def as_clips(
+    table: pd.DataFrame, place: list[str], said: str | None, numbered: bool, file: str
+) -> tuple[pd.DataFrame, str]:
+    """The table with one row a clip, and in words what was done for that; as it is where no row is a frame.
+
+    The arguments are those of `clips_of_frames`.
+    """
+    clips = clips_of_frames(table, place, said, numbered, file)
+    if not clips:
+        return table, ""
+    rows, example = int(table["clip_id"].isin(clips).sum()), next(iter(clips))
+    return by_clip(table, clips, place), (
+        f"{rows:,} rows are scores of frames (such as {example!r}, of {clips[example]!r}); a clip is scored"
+        f" by the mean of its frames: {len(set(clips.values())):,} clips"
+    )
+
+
+def clips_of_frames(
+    table: pd.DataFrame, place: list[str], said: str | None, numbered: bool, file: str
+) -> Clips:
     """The rows of a table of scores that are frames, and of which clip each is; empty where none is.
 
-    `said` is one of `FRAMES_OF`, None where nobody says. `numbered`: a column numbers the frames, so equal
-    ids are frames of one clip. Ids that say they are frames, and images that are numbered items of one
-    folder with one label, are frames; those that may as well be clips are a `HarnessError`.
+    `place`: columns that tell apart what is measured. `said` is one of `FRAMES_OF`, None where nobody says.
+    `numbered`: a column numbers the frames, so equal ids are frames of one clip. Ids that say they are
+    frames, and images that are numbered items of one folder with one label, are frames; those that may as
+    well be clips are a `HarnessError`.
     """
     if said == "none":
         return {}
     told = {each: clip for each in table["clip_id"].unique() if (clip := frame_told(each))}
-    if numbered:
+    again = table.duplicated([*place, "clip_id", "label", "manipulation"])
+    if numbered and again.any():
         return {each: told.get(each, each) for each in table["clip_id"].unique()}
     if said == "clip":
-        again = table.duplicated(["clip_id", "label", "manipulation", "detector", "tested_on", "severity"])
-        alike = 2 * again.sum() >= len(table)  # then an id is that of a clip
+        alike = 2 * int(again.sum()) >= len(table)  # then an id is that of a clip
         return {
             each: told.get(each) or (each if alike else _anyhow(each)) for each in table["clip_id"].unique()
         }

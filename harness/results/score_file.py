@@ -20,7 +20,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from harness.files import TABLES, Sheet, digest, file_digest, is_parquet, sheet_of
-from harness.results.frame_rows import FRAMES_OF, by_clip, clips_of_frames
+from harness.results.frame_rows import FRAMES_OF, as_clips, numbers_frames
 from harness.types import FAKE, REAL, SPLITS, HarnessError, unknown
 from harness.words import LABELS, MISSING, SPLIT_WORDS
 
@@ -33,8 +33,6 @@ COLUMNS = (
 """Columns that are read from a file of scores; it needs the first three."""
 SAME_AS_CLIP = ("clip", "video", "video_id", "clip_name", "video_name")
 """Columns of which one stands for `clip_id` where there is none."""
-FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no", "frame_num")
-"""Columns that number the frames of a clip: then a row is a frame."""
 
 ENTRY = ["detector", "trained_on", "seed"]
 CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
@@ -99,7 +97,7 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     chosen = _chosen(path.name, table.column_names, said.columns)
     if not table.num_rows:
         raise HarnessError(f"{path.name} has no rows")
-    ours_as_is = table.column_names == list(EXPORTED)
+    ours_as_is = {*EXPORTED} - {"note"} <= {*table.column_names} <= {*EXPORTED}  # older ones had no note
     texts = {
         ours: _texts(path.name, ours, table.column(theirs), ours_as_is)
         for ours, theirs in chosen.items()
@@ -125,32 +123,20 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     for name in ("seed", "severity"):
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
-    ignored = [name for name in table.column_names if name not in (*chosen.values(), *FRAME_COLUMNS)]
+    ignored = [
+        name for name in table.column_names if name not in chosen.values() and not numbers_frames(name)
+    ]
     notes = [f"columns of {path.name} that were not read: {_listed(ignored)}"] if ignored else []
     if rounded:
         notes.append(f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1")
     if chosen["clip_id"] != "clip_id" and "clip_id" not in said.columns:
         notes.append(f"clips are named by the column {chosen['clip_id']!r}")
-    found, frames = _clips(found, said.frames_of, table.column_names, path.name, ours_as_is)
+    frames = ""
+    if said.frames_of is not None or not ours_as_is:  # the ids of an export are those of clips
+        numbered = any(map(numbers_frames, table.column_names))
+        found, frames = as_clips(found, [*CELL, "split"], said.frames_of, numbered, path.name)
     sha256 = file_digest(path)
     return Scores(found, path.name, stem, sha256, digest([sha256, said]), tuple(notes), frames)
-
-
-def _clips(
-    found: pd.DataFrame, said: str | None, has: Sequence[str], file: str, of_clips: bool
-) -> tuple[pd.DataFrame, str]:
-    """The table of clips, made of frames where its rows are those, and what was done in words."""
-    if of_clips and said is None:
-        return found, ""
-    clips = clips_of_frames(found, said, bool({*FRAME_COLUMNS} & {*has}), file)
-    if not clips:
-        return found, ""
-    whole = by_clip(found, clips, [*CELL, "split"])
-    rows, example = int(found["clip_id"].isin(clips).sum()), next(iter(clips))
-    return whole, (
-        f"{rows:,} rows are scores of frames (such as {example!r}, of {clips[example]!r}); a clip is scored"
-        f" by the mean of its frames: {len(set(clips.values())):,} clips"
-    )
 
 
 def _printable(text: Any) -> bool:
@@ -231,7 +217,7 @@ def _chosen(file: str, has: Sequence[str], mapped: Mapping[str, str]) -> dict[st
             raise unknown(f"column of {file}", theirs, has)
     own = {name: name for name in COLUMNS if name in has and name not in mapped.values()}
     chosen = {**own, **mapped}
-    stands = [name for name in SAME_AS_CLIP if name in has and name not in mapped.values()]
+    stands = [name for name in has if name.lower() in SAME_AS_CLIP and name not in mapped.values()]
     if "clip_id" not in chosen and len(stands) == 1:
         chosen["clip_id"] = stands[0]
     lacking = [name for name in NEEDED if name not in chosen]

@@ -61,6 +61,13 @@ def test_a_column_that_numbers_frames_makes_clips_of_equal_ids() -> None:
     assert scores.table["score"].to_numpy() == pytest.approx(scored(20)["score"].to_numpy())
 
 
+def test_a_column_of_frames_beside_ids_of_their_own_changes_nothing() -> None:
+    paths = framed("vid_{c:04d}/{k:03d}.png").assign(Frame=list(range(FRAMES)) * 20)
+    assert len(read_scores(kept(paths)).table) == 20
+    one = scored(20).assign(frame=7)  # one frame a video
+    assert read_scores(kept(one)).table["clip_id"].tolist() == one["clip_id"].tolist()
+
+
 @pytest.mark.parametrize(
     "pattern",
     ["vid_{c:04d}/{k:03d}", "vid_{c:04d}_{k}.png", "real_or_not/x{c}y_{k}.png", "frame_{c}{k}.png"],
@@ -72,6 +79,14 @@ def test_ids_that_may_be_frames_or_not_are_refused_with_the_option_to_say_it(pat
     assert len(read_scores(path, wording([], None, None, "none")).table) == 80
     if "{c:04d}" in pattern:
         assert len(read_scores(path, wording([], None, None, "clip")).table) == 20
+
+
+def test_each_circumstance_has_its_own_clips_of_the_same_frames() -> None:
+    table = framed("vid_{c:04d}/{k:03d}")
+    parts = [table.assign(perturbation=name, severity=3) for name in ("jpeg", "blur", "resize")]
+    path = kept(pd.concat([table.assign(perturbation="clean", severity=0), *parts]))
+    board, _ = board_from_scores(read_scores(path, wording([], None, None, "clip")))
+    assert [row.clips for row in board.rows] == [20, 20, 20, 20]
 
 
 def test_equal_ids_are_averaged_where_it_is_said_that_they_are_frames() -> None:

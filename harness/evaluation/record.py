@@ -74,7 +74,8 @@ def without_places(absent: Mapping[str, str], root: Callable[[str], Path]) -> di
     for name in filter(registry.datasets.knows, absent):
         with contextlib.suppress(HarnessError):  # nobody says where it lies
             found[name] = found[name].replace(str(root(name)), shown_place(root(name)))
-    return found
+    stored, here = str(home().absolute()), f"{Path.cwd()}/"
+    return {name: why.replace(stored, home().name).replace(here, "") for name, why in found.items()}
 
 
 def earlier_timing(matrix: Matrix) -> Mapping[str, float]:

@@ -89,7 +89,9 @@ def test_a_detector_that_cannot_be_had_is_absent_with_the_reason_and_the_others_
     assert [row.metrics["auc"] for row in board.rows] == [1.0]
     assert "No such file or directory" in board.absent[name]
     assert f"{name} is absent" in said.err.splitlines()[-1]
-    assert "No such file" in " ".join(matrix.read_text().split())
+    page = " ".join(matrix.read_text().replace("|", " ").split())
+    assert name in page.partition("## Absent")[2] and "file or directory" in page
+    assert str(lists) not in page + str(board.absent), "a folder of this machine is nobody's business"
     assert judged("here.csv", "-d", name) == 2, "and where it is the only one, nothing was measured"
 
 

@@ -33,7 +33,10 @@ def stills(count: int, folder: Path) -> list[Clip]:
     return [Clip(f"d/{number}", folder / f"{number}.png", number % 2, "test") for number in range(2 * count)]
 
 
-def test_a_plan_says_what_training_and_scoring_take_and_what_it_rests_on(plan: Plan) -> None:
+def test_a_plan_says_what_training_and_scoring_take_and_what_it_rests_on(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "_speed", lambda *_: None)
     said = " ".join(describe_plan(plan).split())
     assert (
         "estimate for training airl on procedural_tiny: 72 clips (" in said and "of video) to decode" in said

@@ -186,3 +186,13 @@ def test_part_of_a_known_dataset_is_trained_on_and_judged(
     run("eval", "ffpp_c23", "-d", "constant", "--crop", "none", "--present", "--limit", "2", "--no-publish")
     (row,) = load_board("own-ffpp-c23").rows
     assert (row.clips, row.failed) == (2, 0)
+
+
+def test_weights_are_used_where_their_clips_are_unknown(clips: Path, run: Run, tmp_path: Path) -> None:
+    train(run)
+    shutil.copytree(clips, tmp_path / "other")
+    shutil.rmtree(home_folder() / "own")  # as where weights were copied to another machine
+    said = run("eval", "other", "-d", "small@mine", *CENTER)
+    assert "small is said to be trained on mine: that is not here" in said.replace("~tiny", "")
+    said = run("eval", "other", "-d", "small@yours", *CENTER, code=2)
+    assert "unknown weights 'small@yours'; did you mean 'small@mine~tiny'?" in said

@@ -31,6 +31,9 @@ made anew. The embedded datasets have no such files."""
 class HarnessError(Exception):
     """What a user can mend, said in one line: what is wrong, what is known, what is nearest."""
 
+    entry: str = ""
+    """The one detector whose fault it is, as `Cell.entry` calls it; empty where it is no detector's."""
+
 
 SELECTIONS = ("source-val", "fixed", "oracle", "unknown")
 """Where a checkpoint or a threshold came from: the validation split of the training dataset; given with the

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from harness.results.predictions import CellFile
 from harness.runtime.device import Score, clips_a_pass, prepare_process, start_scoring, torch_device, uploaded
 from harness.runtime.shared_features import shared_scores
 from harness.timing import spent
-from harness.types import FACE_POLICY, Cell, Clip, Prediction
+from harness.types import FACE_POLICY, Cell, Clip, HarnessError, Prediction
 from harness.video.clip_views import Need, Shown, named_failure, show
 from harness.video.face_tracks import located
 from harness.video.views import Lot, View, lots, put_back, scores_frames_singly
@@ -71,6 +71,16 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         for job in pending:
             job.file.finish([(shard.start, shard.start + len(shard.clips)) for shard in shards], job.meta)
     return scored
+
+
+@contextmanager
+def _blamed(job: Job) -> Iterator[None]:
+    """Whatever fails here is the fault of one detector: the others can go on without it."""
+    try:
+        yield
+    except HarnessError as error:
+        error.entry = job.cell.entry
+        raise
 
 
 def shard_ranges(clips: int, batch: int) -> list[tuple[int, int]]:
@@ -141,8 +151,9 @@ class _Run:
         contestants = list({id(job.contestant): job.contestant for job in jobs}.values())
         self.passes = Passes(contestants)
         with spent("building detectors"):
-            for one in contestants:
-                with named_failure(one.entry.name):
+            for job in {id(job.contestant): job for job in jobs}.values():
+                one = job.contestant
+                with _blamed(job), named_failure(one.entry.name):
                     one.detector  # noqa: B018 - loaded now, so that it does not count as scoring
             self.shared = _shared(contestants)
         self.writing: list[Future[None]] = []
@@ -186,7 +197,7 @@ class _Run:
             views = [view for shown in gathered for view in shown.views.get(need, ())]
             made: dict[bool, list[tuple[Lot, Any]]] = {}
             for number, job in wanted:
-                with named_failure(f"{job.cell.entry} on a batch from {clips[0].id}"):
+                with _blamed(job), named_failure(f"{job.cell.entry} on a batch from {clips[0].id}"):
                     single = self._single(job, views)
                 if single not in made:
                     networks = any(isinstance(job.contestant.detector, nn.Module) for _, job in wanted)
@@ -214,7 +225,7 @@ class _Run:
         job = begun.shard.jobs[begun.number]
         network = isinstance(job.contestant.detector, nn.Module)
         given = [(lot, tensor if network else lot.batch) for lot, tensor in shown]
-        with named_failure(f"{job.cell.entry} on a batch from {begun.clips[0].id}"):
+        with _blamed(job), named_failure(f"{job.cell.entry} on a batch from {begun.clips[0].id}"):
             score = self.shared.get(id(job.contestant))
             waiting = [(lot, self.passes.start(job, batch, score)) for lot, batch in given]
             fp32 = None
@@ -230,7 +241,8 @@ class _Run:
         while len(self.begun) > most:
             batch = self.begun.popleft()
             job = batch.shard.jobs[batch.number]
-            with named_failure(f"{job.cell.entry} on a batch from {batch.clips[0].id}"), spent("forward"):
+            what = f"{job.cell.entry} on a batch from {batch.clips[0].id}"
+            with _blamed(job), named_failure(what), spent("forward"):
                 scores = batch.scores()
                 if batch.fp32 is not None:
                     batch.shard.differences[batch.number] = float(np.abs(batch.fp32()[0] - scores[0]).max())

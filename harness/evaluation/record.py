@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.environment import machine, versions
+from harness.environment import differences, machine, versions
 from harness.evaluation.cell_keys import Job
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.matrix import Matrix
 from harness.files import home, plain, read_json, shown_place, write_whole
 from harness.records import Cost
-from harness.results.predictions import record_path
+from harness.results.predictions import record_path, stored_meta
 from harness.types import HarnessError
+
+MOST_SAID = 6
+"""Differences to what results were made with that are named."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def keep_record(
             "seed": trained[2],
             "weights": plain(found.weights),
             "cost": asdict(cost) if (cost := done.costs[trained]) else None,
-            "cells": [_kept(job) for job in done.jobs if _of(job) == trained],
+            "cells": [_kept(job) for job in done.jobs if trained_of(job) == trained],
             "validation": _kept(done.validations[trained]) if trained in done.validations else None,
         }
         for trained, found in done.contestants.items()
@@ -87,10 +90,32 @@ def earlier_timing(matrix: Matrix) -> Mapping[str, float]:
     return dict(record.get("environment", {}).get("timing", {}))
 
 
-def _of(job: Job) -> Trained:
+def trained_of(job: Job) -> Trained:
+    """The row that a cell belongs to."""
     return job.cell.detector, job.cell.trained_on, job.cell.seed
 
 
 def _kept(job: Job) -> dict[str, Any]:
     """What the record says of a cell, so that its row can be derived from the predictions alone."""
     return {"file": str(job.file.path.relative_to(home())), **job.meta}
+
+
+def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
+    """What of the weights and predictions was made with something else than there is now, in one line."""
+    told: dict[str, list[bool]] = {}
+    said: dict[str, None] = {}
+    pairs = [("weights", one.weights.provenance, one.made) for one in contestants if one.weights]
+    pairs += [("cells", stored_meta(job.file.path).get("provenance", {}), job.made) for job in jobs]
+    for kind, provenance, now in pairs:
+        makers = provenance.get("made") or [{"versions": provenance.get("versions")}]
+        found = [difference for then in makers for difference in differences(then, now)]
+        told.setdefault(kind, []).append(bool(found))
+        said |= dict.fromkeys(found)
+    if not said:
+        return ""
+    counts = " and ".join(f"{sum(each)} of {len(each)} {kind}" for kind, each in told.items() if any(each))
+    more = f"; and {len(said) - MOST_SAID} more" if len(said) > MOST_SAID else ""
+    return (
+        f"{counts} were made with something else than there is now, and are used as they are"
+        f" ({'; '.join(list(said)[:MOST_SAID])}{more}): --retrain and --rescore make them anew"
+    )

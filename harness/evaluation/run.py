@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from harness import registry
 from harness.contracts import stated_selection
 from harness.data.clips import Subset, content_of, identity_of, list_clips, partial
-from harness.environment import differences, revision, versions
+from harness.environment import revision, versions
 from harness.evaluation.cell_keys import Job, TestSet, cell_file, shown_how
 from harness.evaluation.contestants import Contestant, Trained, full_name
 from harness.evaluation.engine import score_dataset
@@ -26,26 +26,30 @@ from harness.evaluation.plan import (
     shown_as,
     test_set,
 )
-from harness.evaluation.record import Finished, earlier_timing, keep_record, without_places
+from harness.evaluation.record import (
+    Finished,
+    earlier_timing,
+    keep_record,
+    trained_of,
+    what_differs,
+    without_places,
+)
 from harness.evaluation.training_request import training_part
 from harness.files import digest, home, plain, shown_place
 from harness.progress import say
 from harness.records import Cost, Weights
-from harness.results.predictions import stored_meta
 from harness.runtime.cost_process import cost_of
 from harness.runtime.device import prepare_process
 from harness.timing import current, spent
 from harness.training.job import TrainingJob, stated
 from harness.training.train import build, find_weights, frames_of, train
-from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError, set_and_recipe
+from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError, entry_parts, set_and_recipe
 from harness.video.clip_views import named_failure
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 
 LATER = ("passes", "present", "limit", "start")
 """Fields of a recipe that are part of what is compared only where they are stated."""
-MOST_SAID = 6
-"""Differences to what results were made with that are named."""
 
 
 def run_plan(plan: Plan) -> Path:
@@ -95,7 +99,7 @@ def _contestants(plan: Plan) -> dict[Trained, Contestant]:
             found[trained] = contestant(plan, trained)
     for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
         for job in cell_jobs(plan, found, name)[1]:
-            trained = (job.cell.detector, job.cell.trained_on, job.cell.seed)
+            trained = trained_of(job)
             if job.due and trained in found:
                 with or_left_out(plan, trained), named_failure(job.cell.entry):
                     job.contestant.detector  # noqa: B018 - built now: its file may be lost or damaged
@@ -113,27 +117,6 @@ def _cost(found: Contestant) -> Cost | None:
     except HarnessError as error:
         say(f"the cost of {found.entry.name} is not known: {error}")
         return None
-
-
-def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:
-    """What of the weights and predictions was made with something else than there is now, in one line."""
-    told: dict[str, list[bool]] = {}
-    said: dict[str, None] = {}
-    pairs = [("weights", one.weights.provenance, one.made) for one in contestants if one.weights]
-    pairs += [("cells", stored_meta(job.file.path).get("provenance", {}), job.made) for job in jobs]
-    for kind, provenance, now in pairs:
-        makers = provenance.get("made") or [{"versions": provenance.get("versions")}]
-        found = [difference for then in makers for difference in differences(then, now)]
-        told.setdefault(kind, []).append(bool(found))
-        said |= dict.fromkeys(found)
-    if not said:
-        return ""
-    counts = " and ".join(f"{sum(each)} of {len(each)} {kind}" for kind, each in told.items() if any(each))
-    more = f"; and {len(said) - MOST_SAID} more" if len(said) > MOST_SAID else ""
-    return (
-        f"{counts} were made with something else than there is now, and are used as they are"
-        f" ({'; '.join(list(said)[:MOST_SAID])}{more}): --retrain and --rescore make them anew"
-    )
 
 
 def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -235,14 +218,29 @@ def _job(plan: Plan, cell: Cell, found: Contestant, test: TestSet, folder: str) 
     return Job(cell, found, file, _meta(plan, cell, found, test), plan.rescore)
 
 
-def _score(plan: Plan, contestants: Mapping[Trained, Contestant]) -> tuple[int, list[Job]]:
+def _score(plan: Plan, contestants: dict[Trained, Contestant]) -> tuple[int, list[Job]]:
     scored = 0
     done: list[Job] = []
     for name in dict.fromkeys(cell.tested_on for cell in plan.cells):
-        test, jobs = cell_jobs(plan, contestants, name)
-        scored += score_dataset(test, jobs)
+        here, jobs = _scored(plan, contestants, name)
+        scored += here
         done += jobs
-    return scored, done
+    return scored, [job for job in done if trained_of(job) in contestants]
+
+
+def _scored(plan: Plan, contestants: dict[Trained, Contestant], name: str) -> tuple[int, list[Job]]:
+    """Frames scored on a test set, and its cells; a detector that fails is left out, the others go on."""
+    while True:
+        test, jobs = cell_jobs(plan, contestants, name)
+        try:
+            return score_dataset(test, jobs), jobs
+        except HarnessError as error:
+            failed = [each for each in contestants if error.entry and entry_parts(error.entry) == each]
+            if not failed or len(contestants) == 1:
+                raise
+            with or_left_out(plan, failed[0]):
+                raise
+            del contestants[failed[0]]
 
 
 def _score_validation(

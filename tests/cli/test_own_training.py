@@ -213,3 +213,14 @@ def test_weights_are_used_where_their_clips_are_unknown(clips: Path, run: Run, t
 )
 def test_what_cannot_be_put_on_a_board_is_said(clips: Path, run: Run, words: list[str], said: str) -> None:
     assert said in run("eval", *words, code=2)
+
+
+def test_stated_splits_are_used_as_they_are_and_nothing_is_read_for_them(clips: Path, run: Run) -> None:
+    for place, path in enumerate(sorted(clips.rglob("*.mp4"))):
+        split = ("train", "train", "val", "test")[place % 12 // 3]
+        kept = clips / split / path.relative_to(clips)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(kept)
+    said = train(run)
+    assert "splits as stated; its 6 test clips are kept" in said and "fingerprints" not in said
+    assert "12 train (6 real, 6 fake), 6 val (3 real, 3 fake)" in said

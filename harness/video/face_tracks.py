@@ -59,7 +59,8 @@ class FaceCache:
     ) -> dict[str, Found]:
         """The faces of each clip by clip id; those not yet known are looked for, several clips at a time.
 
-        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the progress. A
+        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the progress,
+        which an empty one hides. A
         file that cannot serve as a cache is a `HarnessError`.
         """
         wanted = sorted(set(counts))
@@ -69,7 +70,7 @@ class FaceCache:
             rest = [clip for clip in clips if clip.id not in known]
             if rest:
                 looked = self._kept(base, stamps, _looked_for(rest, self.finder, wanted, threads))
-                with Progress(f"find faces in {name}", len(rest)) as progress, closing(looked):
+                with Progress(name and f"find faces in {name}", len(rest)) as progress, closing(looked):
                     for clip, found in looked:
                         known[clip.id] = found
                         progress.advance()

@@ -217,7 +217,7 @@ def _read(file: Path) -> Any:
         return Video(str(facts.get("label", "")), *frames) if isinstance(frames, list) else facts
 
     try:
-        with file.open(encoding="utf-8") as text:
+        with file.open(encoding="utf-8-sig") as text:
             return json.loads("".join(_without_frames(text, file)), object_hook=video)
     except OSError as error:
         raise HarnessError(f"cannot read {file}: {error.strerror}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors
@@ -33,6 +33,8 @@ class Checkpoint:
     """Floats in float32, without the names that lead to all of them."""
     notes: tuple[str, ...]
     """What was taken, left out or changed, a line each."""
+    beside: dict[str, Tensor] = field(default_factory=dict)
+    """The tensors of whatever the network is a part of, in which it has a name."""
 
 
 def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None) -> Checkpoint:
@@ -63,7 +65,13 @@ def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None)
     if others:
         also = ", ".join(repr(_shown(other)) for other in others)
         notes.append(f"the same network lies under {also} too: --key says which is meant")
-    return Checkpoint(_widened(own, notes), tuple(notes))
+    whole = start[: start.rfind(".", 0, -1) + 1]
+    beside = {
+        name.removeprefix(whole): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+        if start and name.startswith(whole) and not any(name.startswith(place) for place in places)
+    }
+    return Checkpoint(_widened(own, notes), tuple(notes), beside)
 
 
 def _tensors_of(path: Path) -> tuple[dict[str, Tensor], list[str]]:

@@ -33,7 +33,8 @@ def read_network(path: Path, network: Any, key: str | None) -> Checkpoint:
     notes = list(found.notes)
     if len(heads) == 1:
         (head,) = heads
-        given = _with_head(path, given, head, {_layer(name) for name in set(given) - set(state)}, notes)
+        if f"{head}.weight" not in given:
+            given = _with_head(path, found, set(state), head, notes) | counters
     missing = [head for head in heads if f"{head}.weight" not in given]
     if missing:
         raise HarnessError(f"{path.name} has no last layer: there is no {missing[0]}.weight")
@@ -49,22 +50,29 @@ def _layer(name: str) -> str:
 
 
 def _with_head(
-    path: Path, given: dict[str, Tensor], head: str, others: set[str], notes: list[str]
+    path: Path, found: Checkpoint, known: set[str], head: str, notes: list[str]
 ) -> dict[str, Tensor]:
-    """The tensors with the last layer under its name in timm; `others` are the layers that timm lacks."""
-    if f"{head}.weight" in given or not others:
-        return given
+    """The tensors with the last layer under its name in timm, be it the one that timm lacks or one beside."""
+    given = {name: tensor for name, tensor in found.tensors.items() if name in known}
+    rest = {name: tensor for name, tensor in found.tensors.items() if name not in known}
+    where = ""
+    if not rest:
+        where, beside = " beside the network", found.beside
+        layers = {
+            _layer(name) for name, value in beside.items() if name.endswith(".weight") and value.ndim > 1
+        }
+        rest = {name: tensor for name, tensor in beside.items() if _layer(name) in layers}
+    others = sorted({_layer(name) for name in rest})
     if len(others) > 1:
+        named = ", ".join(others[:4]) + ", ..." * (len(others) > 4)
         raise HarnessError(
-            f"{path.name} ends in {len(others)} layers ({', '.join(sorted(others))}), the network of timm "
-            f"in one ({head}): export the whole network to ONNX, or write a detector for it"
+            f"{path.name} ends in {len(others)} layers ({named}), the network of timm in one ({head}): "
+            "export the whole network to ONNX, or write a detector for it"
         )
-    (other,) = others
-    notes.append(f"its layer {other!r} is taken as {head!r}, the last layer and a plain one")
-    return {
-        f"{head}{name.removeprefix(other)}" if _layer(name) == other else name: tensor
-        for name, tensor in given.items()
-    }
+    for other in others:
+        notes.append(f"its layer {other!r}{where} is taken as {head!r}, the last layer and a plain one")
+        given |= {f"{head}{name.removeprefix(other)}": tensor for name, tensor in rest.items()}
+    return given
 
 
 def split_classes(path: Path, outputs: int, stated: Sequence[int] | None) -> tuple[list[int], list[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -98,7 +99,7 @@ def shown_place(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; a missing or damaged one is a `HarnessError` that names it."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before it
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -150,7 +151,7 @@ class Sheet:
 def is_parquet(path: Path) -> bool:
     """Whether a table is a Parquet file, by its first bytes or else by its name."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:  # a pipe would be waited for
             return file.read(4) == b"PAR1" or path.suffix.lower() == ".parquet"
     except OSError:
         return path.suffix.lower() == ".parquet"

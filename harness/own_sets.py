@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.contracts import NAME, DatasetEntry
 from harness.files import TABLES, digest, home, read_json, write_whole
+from harness.progress import say
 from harness.trees import clip_content
 from harness.types import Clip, HarnessError, unknown
 
@@ -83,6 +84,7 @@ def known_as(path: Path, get: Callable[[str], DatasetEntry]) -> OwnSet | None:
     """The set that lies at a path, or whose clips do since it was moved; None where nobody named it."""
     place = os.path.realpath(path)
     known = [found for name in own_names() if (found := find_own(name))]
+    known.sort(key=lambda one: not one.splits)  # what was trained on first
     for one in known:
         if os.path.realpath(one.root) == place:
             return one
@@ -106,20 +108,25 @@ def bring(
     if not kind_of(path) or not path.exists():
         raise HarnessError(f"{path} is neither a folder nor a table of clips ({', '.join(TABLES)})")
     known = known_as(path, get)
-    known = known if known and name in (None, known.name) else None
+    if known is not None and name not in (None, known.name):
+        if known.splits:
+            raise HarnessError(f"{path.name} was trained on as {known.name}; it keeps that name, not {name}")
+        known = None
     root = os.path.realpath(path)
     chosen = name or (known.name if known else _name_of(path, get))
     if not NAME.fullmatch(chosen):
         raise HarnessError(f"the name {chosen!r} of {path.name} must be lower-case words joined by '_'")
     if _is_dataset(chosen, get):
         raise HarnessError(f"{chosen} is the name of a dataset; give {path.name} another one")
-    before = known or find_own(chosen)
-    if before is not None and known is None and Path(before.root).exists():
+    before = find_own(chosen)
+    if before is not None and before != known and Path(before.root).exists() and not _at(before, root):
         raise HarnessError(
             f"the name {chosen} belongs to the clips in {before.root}; give {path.name} another one"
             f" (--name {chosen}_2)"
         )
-    made = before or OwnSet(chosen, kind_of(path), root, "")
+    if before is not None and not _at(before, root):
+        say(f"the name {chosen} is that of {path.name} now; the clips that had it are gone")
+    made = before if before is not None and _at(before, root) else OwnSet(chosen, kind_of(path), root, "")
     made = dataclasses.replace(
         made, kind=kind_of(path), root=root, **{k: v for k, v in said.items() if v not in (None, False)}
     )
@@ -127,6 +134,10 @@ def bring(
     if made != before:
         _keep(made)
     return made
+
+
+def _at(own: OwnSet, root: str) -> bool:
+    return os.path.realpath(own.root) == root
 
 
 def own_entry(name: str, get: Callable[[str], DatasetEntry]) -> DatasetEntry | None:
@@ -178,7 +189,7 @@ def _clips(base: DatasetEntry, own: OwnSet, root: Path) -> Iterator[Clip]:
 def _read(base: DatasetEntry, own: OwnSet, root: Path) -> Iterator[Clip]:
     if own.columns or own.labels:
         if own.kind != "manifest":
-            raise HarnessError(f"{own.name} is a folder: --map and --labels are for a CSV or Parquet file")
+            raise HarnessError(f"{root.name} is a folder: --map and --labels are for a table of clips")
         return base.clips(root, columns=own.columns, labels=own.labels)  # type: ignore[call-arg]
     return base.clips(root)
 

@@ -13,7 +13,10 @@ LINE_EVERY_SECONDS = 15.0
 
 
 class Progress:
-    """Counts work done; shows a bar on a terminal and a line now and then elsewhere. Writes to stderr."""
+    """Counts work done; shows a bar on a terminal and a line now and then elsewhere. Writes to stderr.
+
+    Without a name for `what` is done, nothing is shown.
+    """
 
     def __init__(self, what: str, total: int, unit: str = "clip") -> None:
         self.what, self.total, self.unit = what, total, unit
@@ -21,7 +24,9 @@ class Progress:
         self._started = time.monotonic()
         self._last_line = self._started
         self._bar = (
-            tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True) if _terminal() else None
+            tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True)
+            if what and _terminal()
+            else None
         )
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -33,7 +38,7 @@ class Progress:
             self._bar.update(count)
             return
         now = time.monotonic()
-        if now - self._last_line >= LINE_EVERY_SECONDS and self._done < self.total:
+        if self.what and now - self._last_line >= LINE_EVERY_SECONDS and self._done < self.total:
             self._last_line = now
             left = (now - self._started) / self._done * (self.total - self._done) if self._done else 0.0
             tail = f", {note}" if note else ""
@@ -47,7 +52,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        if kind is None:
+        if self.what and kind is None:
             say(f"{self.what}: {self._done} {self.unit}s in {time.monotonic() - self._started:.1f} s")
 
 

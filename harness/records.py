@@ -131,7 +131,7 @@ class Row:
     identities of a dataset alike, so differences of rows have draws too."""
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """(real, fake) clips of the row: `clips` in all, those that `failed`, those that are `faceless` (scored
-    by a policy), and the scored ones that `auc` and each `auc:<manipulation>` are over."""
+    by a policy), and scored ones that `auc` is over; the same of each `<name>:<manipulation>`."""
 
     @property
     def shares_footage(self) -> bool:

@@ -30,7 +30,22 @@ MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>")
 WHOLE = re.compile(r"([+-]?\d+)[.,]0*")
 TRUTH = ("false", "true")
 SAYS_NOTHING = frozenset(
-    {"images", "image", "imgs", "img", "pictures", "photos", "videos", "video", "clips", "faces", "face"}
+    {
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "pictures",
+        "photos",
+        "videos",
+        "video",
+        "vids",
+        "vid",
+        "clips",
+        "clip",
+        "faces",
+        "face",
+    }
     | {"frames", "frame", "crops", "cropped", "samples", "data", "set", "dataset", "class"}
 )
 """Words of a folder's name that add nothing to class or split: `real_images`, `FakeVideos`, `test_set`."""

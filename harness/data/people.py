@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from harness.types import FAKE, REAL, SPLITS, Clip
+from harness.types import FAKE, REAL, Clip
+from harness.words import folder_says
 
 MOST_WORDS = 8
 """Words of a name of which every choice is looked up; of a longer one only those that stand together."""
@@ -64,8 +65,7 @@ def _folder_of(clip: Clip) -> str | None:
     """The folder that a clip lies in, unless it is that of its class, split or manipulation."""
     inner = clip.id.split("/")[1:-1]
     folder = inner[-1] if inner else None
-    others = {"real", "fake", *SPLITS, str(clip.manipulation).lower()}
-    return None if folder is None or folder.lower() in others else folder
+    return None if folder in (None, clip.manipulation) or folder_says(str(folder)) else folder
 
 
 def _by_names(clips: Sequence[Clip], name: str) -> Iterator[Clip]:

@@ -38,6 +38,8 @@ BATCHES_A_SHARD = 4
 BYTES_AHEAD = 2**28
 """Views of clips that are read ahead, in bytes, at most."""
 MOST_READERS = 16
+FILES_AHEAD = 4
+"""Files whose faces are looked for at a time, where each is judged as soon as it can be."""
 BATCHES_IN_FLIGHT = 8
 """Batches, one a cell, that a GPU is still working on when the next clips are gathered."""
 
@@ -291,9 +293,9 @@ def judge_files(
     test = TestSet("files", tuple(clips), crop, "", "", "exclude", policy)
     passes, need = Passes([contestant]), need_of(job)
     single: bool | None = None
-    for clip in clips:
-        (found,) = located([clip], crop, "files", [contestant.frames])
-        shown = show(found, crop, [need], policy)
+    few = [clips[start : start + FILES_AHEAD] for start in range(0, len(clips), FILES_AHEAD)]
+    for clip in (clip for some in few for clip in located(some, crop, "", [contestant.frames])):
+        shown = show(clip, crop, [need], policy)
         views = shown.views.get(need, ())
         with named_failure(f"{contestant.entry.name} on {clip.id}"):
             for view in views:

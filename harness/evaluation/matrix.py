@@ -140,7 +140,7 @@ class Matrix:
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        for text in (*self.learnt, *self.test):
+        for text in (*self.train, *self.test):
             known_dataset(Subset.parse(text).dataset)
         for text in (*self.data, *self.crop):
             known_dataset(text)

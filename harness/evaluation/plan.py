@@ -138,9 +138,10 @@ def plan_matrix(
     reader_named()
     runtime = Runtime(device, resolve_precision(matrix.precision, device), matrix.batch, matrix.compile)
     plan = Plan(matrix, runtime, matrix.cells(runtime), {}, retrain=retrain, rescore=rescore)
-    for kind, names in _needed(plan):
-        plan.absent |= {name: why for name in names if (why := kind.why_absent(name))}
+    _look_up(plan, registry.detectors, {cell.detector for cell in plan.cells})
     _find_named(plan, train)
+    _look_up(plan, registry.datasets, set(plan.datasets))
+    _look_up(plan, registry.perturbations, {cell.perturbation for cell in plan.cells if cell.severity})
     for name in [name for name in plan.datasets if name not in plan.absent]:
         _look_for(plan, registry.datasets.get(name))
     for name in [name for name in plan.known if name not in plan.clips and name not in plan.absent]:
@@ -200,13 +201,9 @@ def or_left_out(plan: Plan, trained: Trained) -> Iterator[None]:
         plan.cells = [c for c in plan.cells if (c.detector, c.trained_on, c.seed) != trained]
 
 
-def _needed(plan: Plan) -> list[tuple[registry.Registry[Any], list[str]]]:
-    """What the cells need of each registry."""
-    return [
-        (registry.detectors, sorted({cell.detector for cell in plan.cells})),
-        (registry.datasets, sorted(plan.datasets)),
-        (registry.perturbations, sorted({cell.perturbation for cell in plan.cells if cell.severity})),
-    ]
+def _look_up(plan: Plan, kind: registry.Registry[Any], names: set[str]) -> None:
+    """Note which of these cannot be had here; a name that nobody knows is a `HarnessError`."""
+    plan.absent |= {name: why for name in sorted(names) if (why := kind.why_absent(name))}
 
 
 def trains(detector: str) -> bool:

@@ -80,7 +80,7 @@ class Measured:
     """`KEPT_DRAWS` under each draw, by weights that any other detector meets too."""
     counts: Mapping[str, Counts] = field(default_factory=dict)
     """(real, fake) `clips`, those that `failed`, those that are `faceless` (scored by a policy, because no
-    face was found), and scored clips that `auc` and each `auc:<manipulation>` are over."""
+    face was found), and scored ones that `auc` is over; the same of each `<name>:<manipulation>`."""
 
 
 def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | None = None) -> Measured:
@@ -131,10 +131,15 @@ def _counts(
     predictions: pd.DataFrame, scored: np.ndarray, parts: Mapping[str, np.ndarray]
 ) -> dict[str, Counts]:
     label = predictions["label"].to_numpy(dtype=np.int64)
+    every = np.ones(len(label), dtype=bool)
     failed = predictions["error"].notna().to_numpy(dtype=bool)
-    found = {"clips": by_class(label), "failed": by_class(label, failed)}
-    found |= {"faceless": by_class(label, faceless(predictions)), "auc": by_class(scored)}
-    return found | {f"auc:{name}": by_class(scored, part) for name, part in parts.items()}
+    kinds = {"clips": every, "failed": failed, "faceless": faceless(predictions)}
+    found = {name: by_class(label, these) for name, these in kinds.items()} | {"auc": by_class(scored)}
+    for name, part in parts.items():
+        found[f"auc:{name}"] = by_class(scored, part)
+        here = _against_reals(predictions, label, name)
+        found |= {f"{kind}:{name}": by_class(label, these & here) for kind, these in kinds.items()}
+    return found
 
 
 def _add_ranking(
@@ -249,8 +254,8 @@ def _add_coverage(found: Numbers, predictions: pd.DataFrame, counts: Mapping[str
         found.add(f"auc_failed_{name}", reason, partial(auc, label, filled))
 
 
-def _against_reals(scored: pd.DataFrame, label: np.ndarray, manipulation: str) -> np.ndarray:
-    made = scored["manipulation"].eq(manipulation).fillna(False).to_numpy(dtype=bool)
+def _against_reals(clips: pd.DataFrame, label: np.ndarray, manipulation: str) -> np.ndarray:
+    made = clips["manipulation"].eq(manipulation).fillna(False).to_numpy(dtype=bool)
     return np.asarray((label == REAL) | made)
 
 

@@ -154,6 +154,7 @@ def why_not(row: Row, figure: Figure, recipe: str = "published") -> list[str]:
         "here test clips share footage with training clips" if row.shares_footage else "",
         f"here the recipe is {recipe}" if recipe != "published" and _trained_here(cell) else "",
         "here over 1 % of the clips failed or show no face" if without > FEW * row.clips else "",
+        f"here not ranked: {row.unjudged}" if row.unjudged and without <= FEW * row.clips else "",
     ]
     said = [each for each in said if each]
     return [f"{said[0]} ({figure.note})", *said[1:]] if said and figure.note else said

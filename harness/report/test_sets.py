@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from harness.metrics.missing import counted
+from harness.metrics.missing import counted, lopsided
 from harness.metrics.significance import detectable, errors_among
 from harness.records import Row
 from harness.report.notes import Body, by_test_set, detectable_note, over, shortcut_note, why_undefined
@@ -27,6 +27,12 @@ METHODS = {
 }
 
 
+MISSING = {"faceless": "no face", "failed": "failed"}
+"""What lines of clips that a detector did not judge are called."""
+LOST = (
+    " `no face`, `failed`: real + fake clips without a score of the detector's own; `*`: more of one class"
+    " than chance explains, so that the AUC below is made by what is missing."
+)
 DECIDED = {"accuracy": "acc [95 %]", "balanced_accuracy": "bal acc [95 %]"}
 """Headings of the share judged right at the decision threshold, and of its mean over both classes."""
 MEANT = {
@@ -158,10 +164,13 @@ def _by_manipulation(standings: Standings, on: str, shown: Sequence[LineOnTestSe
     if len(metrics) < 2:
         return
     header = ("detector", *(name.removeprefix("auc:") for name in metrics))
+    rows = [row for tested in shown for row in tested.rows]
+    missing = [line for kind in MISSING if (line := _missing(kind, rows, header[1:]))]
     forms = []
     for bounded in (True, False):
         body = (
-            ("clips", *(over([row for t in shown for row in t.rows], name) for name in metrics)),
+            ("clips", *(over(rows, name) for name in metrics)),
+            *missing,
             *(
                 (
                     standings.name(t.line),
@@ -171,8 +180,23 @@ def _by_manipulation(standings: Standings, on: str, shown: Sequence[LineOnTestSe
             ),
         )
         note = "AUC of each against all reals" + " [95 %]" * bounded + "; `clips`: scored reals + its fakes."
+        note += LOST if missing else ""
         forms.append(Table(f"Each manipulation of {on}", header, body, note))
     yield first_that_fits(*forms)
+
+
+def _missing(kind: str, rows: Sequence[Row], manipulations: Sequence[str]) -> tuple[str, ...]:
+    """A line of how many reals and fakes of each manipulation are missing, at most; empty where none is."""
+    found = []
+    for name in manipulations:
+        known = [
+            (row.counts[f"{kind}:{name}"], row.counts[f"clips:{name}"])
+            for row in rows
+            if f"{kind}:{name}" in row.counts
+        ]
+        lost, clips = max(known, key=lambda pair: sum(pair[0]), default=((0, 0), (0, 0)))
+        found.append((lost, f"{lost[0]}+{lost[1]}" + " *" * lopsided(lost, clips)))
+    return (MISSING[kind], *(text for _, text in found)) if any(sum(lost) for lost, _ in found) else ()
 
 
 def robustness(standings: Standings) -> Iterator[Table]:

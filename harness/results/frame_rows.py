@@ -16,8 +16,33 @@ FRAMES_OF = ("clip", "none")
 KEPT = "frame_scores"
 """Column of the scores of a clip's frames."""
 
+FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no", "frame_num")
+"""Columns that number the frames of a clip, in small letters: then a row is a frame."""
+
 Clips = dict[str, str]
 """Id of a row -> the clip that it is a frame of."""
+
+
+def numbers_frames(column: str) -> bool:
+    """Whether a column of that name numbers frames."""
+    return column.lower() in FRAME_COLUMNS
+
+
+def as_clips(
+    table: pd.DataFrame, place: list[str], said: str | None, numbered: bool, file: str
+) -> tuple[pd.DataFrame, str]:
+    """The table with one row a clip, and in words what was done for that; as it is where no row is a frame.
+
+    The arguments are those of `clips_of_frames`.
+    """
+    clips = clips_of_frames(table, place, said, numbered, file)
+    if not clips:
+        return table, ""
+    rows, example = int(table["clip_id"].isin(clips).sum()), next(iter(clips))
+    return by_clip(table, clips, place), (
+        f"{rows:,} rows are scores of frames (such as {example!r}, of {clips[example]!r}); a clip is scored"
+        f" by the mean of its frames: {len(set(clips.values())):,} clips"
+    )
 
 
 def clips_of_frames(

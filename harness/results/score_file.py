@@ -20,7 +20,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from harness.files import TABLES, Sheet, digest, file_digest, is_parquet, sheet_of
-from harness.results.frame_rows import FRAMES_OF, by_clip, clips_of_frames
+from harness.results.frame_rows import FRAMES_OF, as_clips, numbers_frames
 from harness.types import FAKE, REAL, SPLITS, HarnessError, unknown
 from harness.words import LABELS, MISSING, SPLIT_WORDS
 
@@ -33,8 +33,6 @@ COLUMNS = (
 """Columns that are read from a file of scores; it needs the first three."""
 SAME_AS_CLIP = ("clip", "video", "video_id", "clip_name", "video_name")
 """Columns of which one stands for `clip_id` where there is none."""
-FRAME_COLUMNS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no", "frame_num")
-"""Columns that number the frames of a clip: then a row is a frame."""
 
 ENTRY = ["detector", "trained_on", "seed"]
 CELL = [*ENTRY, "tested_on", "perturbation", "severity"]
@@ -126,38 +124,19 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
     ignored = [
-        name for name in table.column_names if name not in chosen.values() and not _numbers_frames(name)
+        name for name in table.column_names if name not in chosen.values() and not numbers_frames(name)
     ]
     notes = [f"columns of {path.name} that were not read: {_listed(ignored)}"] if ignored else []
     if rounded:
         notes.append(f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1")
     if chosen["clip_id"] != "clip_id" and "clip_id" not in said.columns:
         notes.append(f"clips are named by the column {chosen['clip_id']!r}")
-    found, frames = _clips(found, said.frames_of, table.column_names, path.name, ours_as_is)
+    frames = ""
+    if said.frames_of is not None or not ours_as_is:  # the ids of an export are those of clips
+        numbered = any(map(numbers_frames, table.column_names))
+        found, frames = as_clips(found, [*CELL, "split"], said.frames_of, numbered, path.name)
     sha256 = file_digest(path)
     return Scores(found, path.name, stem, sha256, digest([sha256, said]), tuple(notes), frames)
-
-
-def _clips(
-    found: pd.DataFrame, said: str | None, has: Sequence[str], file: str, of_clips: bool
-) -> tuple[pd.DataFrame, str]:
-    """The table of clips, made of frames where its rows are those, and what was done in words."""
-    if of_clips and said is None:
-        return found, ""
-    place = [*CELL, "split"]
-    clips = clips_of_frames(found, place, said, any(_numbers_frames(name) for name in has), file)
-    if not clips:
-        return found, ""
-    whole = by_clip(found, clips, place)
-    rows, example = int(found["clip_id"].isin(clips).sum()), next(iter(clips))
-    return whole, (
-        f"{rows:,} rows are scores of frames (such as {example!r}, of {clips[example]!r}); a clip is scored"
-        f" by the mean of its frames: {len(set(clips.values())):,} clips"
-    )
-
-
-def _numbers_frames(column: str) -> bool:
-    return column.lower() in FRAME_COLUMNS
 
 
 def _printable(text: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from harness import registry
 from harness.files import seed_of
 from harness.timing import spent
-from harness.types import FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
+from harness.types import FACE_CROPS, FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
 from harness.video.frames import (
     Box,
     Frames,
@@ -82,8 +82,8 @@ Boxes = Mapping[int, Box] | None
 def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY) -> Shown:
     """Read a clip once and prepare every view of it that is needed; a clip that cannot be read is said so.
 
-    `policy` says who of several people is shown (`types.FACE_POLICIES`). A view that lacks a face, or that
-    fails in any other way, fails the clip.
+    `policy` says who of several people is shown (`types.FACE_POLICIES`): of those whose faces are found, or
+    of whom a folder holds crops. A view that lacks a face, or that fails in any other way, fails the clip.
     """
     counts = sorted({need[2] for need in needs})
     seen: dict[int, tuple[int, int, int]] = {}
@@ -94,18 +94,25 @@ def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY
         if not all(known[count] for count in counts):
             return Shown(error=f"{clip.path.name}: {NO_FACE}", faceless=True, seen=seen)
         people = {count: [*known[count].of(policy)] for count in counts}
-    cutter = _Cutter(clip, crop, needs, people)
+    apart = policy != FACE_POLICY and crop not in FACE_CROPS
+    views: dict[Need, tuple[View, ...]] = dict.fromkeys(needs, ())
+    reads: list[Frames] = []
     try:
-        with spent("decode"):
-            read = read_frames(clip.path, counts, use=cutter.take)
-        if crop == "face" and not seen:
-            raise HarnessError(
-                f"{clip.path.name}: its face could not be looked for, because the clip could not be read then"
-            )
-        cutter.cut()
-        return Shown({need: cutter.views(need, read) for need in needs}, seen=seen)
+        while not reads or (apart and len(reads) < reads[0].tracks):
+            cutter = _Cutter(clip, crop, needs, people)
+            with spent("decode"):
+                reads.append(read_frames(clip.path, counts, use=cutter.take, track=len(reads)))
+            if crop == "face" and not seen:
+                why = "its face could not be looked for, because the clip could not be read then"
+                raise HarnessError(f"{clip.path.name}: {why}")
+            cutter.cut()
+            views = {need: (*views[need], *cutter.views(need, reads[-1])) for need in needs}
     except HarnessError as error:
         return Shown(error=str(error), seen=seen)
+    if reads[0].tracks > 1 and not seen:
+        frames = {count: len(set(sample_indices(reads[0].total, count))) for count in counts}
+        seen = {count: (number, number, reads[0].tracks) for count, number in frames.items()}
+    return Shown(views, seen=seen)
 
 
 def seen_of(faces: Faces) -> tuple[int, int, int]:

@@ -59,8 +59,8 @@ class FaceCache:
     ) -> dict[str, Found]:
         """The faces of each clip by clip id; those not yet known are looked for, several clips at a time.
 
-        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the progress. A
-        file that cannot serve as a cache is a `HarnessError`.
+        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the progress, an
+        empty one hides it. A file that cannot serve as a cache is a `HarnessError`.
         """
         wanted = sorted(set(counts))
         stamps = {clip.id: json.dumps(clip_stamp(clip.path)) for clip in clips}
@@ -69,7 +69,7 @@ class FaceCache:
             rest = [clip for clip in clips if clip.id not in known]
             if rest:
                 looked = self._kept(base, stamps, _looked_for(rest, self.finder, wanted, threads))
-                with Progress(f"find faces in {name}", len(rest)) as progress, closing(looked):
+                with Progress(name and f"find faces in {name}", len(rest)) as progress, closing(looked):
                     for clip, found in looked:
                         known[clip.id] = found
                         progress.advance()

@@ -186,3 +186,41 @@ def test_part_of_a_known_dataset_is_trained_on_and_judged(
     run("eval", "ffpp_c23", "-d", "constant", "--crop", "none", "--present", "--limit", "2", "--no-publish")
     (row,) = load_board("own-ffpp-c23").rows
     assert (row.clips, row.failed) == (2, 0)
+
+
+def test_weights_are_used_where_their_clips_are_unknown(clips: Path, run: Run, tmp_path: Path) -> None:
+    train(run)
+    shutil.copytree(clips, tmp_path / "other")
+    shutil.rmtree(home_folder() / "own")  # as where weights were copied to another machine
+    said = run("eval", "other", "-d", "small@mine", *CENTER)
+    assert "small is said to be trained on mine: that is not here" in said.replace("~tiny", "")
+    said = run("eval", "other", "-d", "small@yours", *CENTER, code=2)
+    assert "unknown weights 'small@yours'; did you mean 'small@mine~tiny'?" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-d", "constant", "--name", "x"], "--name is for one folder or file"),
+        ([], "say what is evaluated: a matrix, a folder or file of clips, or --test NAME=PATH"),
+        (["--test", "a=nowhere", "-d", "constant"], "nowhere is neither a folder nor a table"),
+        (["--test", "a=mine", "--test", "a=mine", "-d", "constant"], "a is tested twice"),
+        (["--test", "nobody", "-d", "constant"], "unknown dataset 'nobody'"),
+        (["mine", "--map", "path=file", "-d", "constant"], "mine is a folder: --map and --labels are for"),
+        (["smoke", "--limit", "3"], "smoke is no folder, manifest or dataset, which --limit is for"),
+        (["mine", "--test", "b=mine"], "say which detector judges mine"),
+    ],
+)
+def test_what_cannot_be_put_on_a_board_is_said(clips: Path, run: Run, words: list[str], said: str) -> None:
+    assert said in run("eval", *words, code=2)
+
+
+def test_stated_splits_are_used_as_they_are_and_nothing_is_read_for_them(clips: Path, run: Run) -> None:
+    for place, path in enumerate(sorted(clips.rglob("*.mp4"))):
+        split = ("train", "train", "val", "test")[place % 12 // 3]
+        kept = clips / split / path.relative_to(clips)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(kept)
+    said = train(run)
+    assert "splits as stated; its 6 test clips are kept" in said and "fingerprints" not in said
+    assert "12 train (6 real, 6 fake), 6 val (3 real, 3 fake)" in said

@@ -70,7 +70,9 @@ def test_a_long_name_is_looked_up_too() -> None:
 
 
 def test_the_folder_above_names_the_person_unless_it_is_the_class_split_or_manipulation() -> None:
-    found = told(*("real/anna/1.mp4", "fake/swap/anna/2.mp4", "fake/swap/3.mp4", "real/4.mp4"), how="parent")
+    found = told(
+        *("real/anna/1.mp4", "fake/swap/anna/2.mp4", "fake/swap/3.mp4", "real/valid/4.mp4"), how="parent"
+    )
     assert {name: target for name, (target, _, _) in found.items()} == {
         "1": "mine/anna",
         "2": "mine/anna",

@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import clips_digest, digest, file_digest, home, read_json, seed_of, write_whole, writing
+from harness.files import (
+    clips_digest,
+    digest,
+    file_digest,
+    home,
+    is_parquet,
+    read_json,
+    seed_of,
+    sheet_of,
+    text_of,
+    write_whole,
+    writing,
+)
 from harness.types import Clip, HarnessError, Recipe, Runtime
 
 
@@ -140,6 +152,8 @@ def test_json_is_read_and_a_missing_or_damaged_file_is_named(tmp_path: Path) -> 
     write_whole(good, '{"a": 1}')
     bad.write_bytes(b'{"a": ')
     assert read_json(good) == {"a": 1}
+    good.write_bytes(b"\xef\xbb\xbf" + good.read_bytes())
+    assert read_json(good) == {"a": 1}
     with pytest.raises(HarnessError, match=r"bad\.json is not valid JSON"):
         read_json(bad)
     with pytest.raises(HarnessError, match=r"cannot read .*missing\.json: No such file"):
@@ -147,6 +161,41 @@ def test_json_is_read_and_a_missing_or_damaged_file_is_named(tmp_path: Path) -> 
     bad.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HarnessError, match="is not valid JSON"):
         read_json(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "skipped", "first"),
+    [
+        ("a,b\n1,2\n", ",", 0, "a,b"),
+        ("a;b\n1,5;2\n", ";", 0, "a;b"),
+        ("a\tb\n", "\t", 0, "a\tb"),
+        ("\n# made by hand, twice\n\na|b\n", "|", 3, "a|b"),
+        ("sep=;\na;b\n", ";", 1, "a;b"),
+        ("# a,b\n1,2\n", ",", 0, "a,b"),
+        ("alone\n", ",", 0, "alone"),
+        ("", ",", 0, ""),
+    ],
+)
+def test_a_sheet_begins_at_its_names_and_is_parted_as_they_are(
+    text: str, delimiter: str, skipped: int, first: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    sheet = sheet_of(tmp_path / "t.csv", ("a", "b"))
+    assert (sheet.delimiter, sheet.skipped) == (delimiter, skipped)
+    assert (sheet.text.splitlines() or [""])[0] == first
+
+
+def test_what_is_no_text_is_refused_by_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "latin.csv").write_bytes("é,b\n".encode("latin-1"))
+    (tmp_path / "book.csv").write_bytes(b"PK\x03\x04 and so on")
+    for name, said in (
+        *(("pipe.csv", "no regular file"), ("latin.csv", "neither UTF-8 nor UTF-16 text")),
+        *(("book.csv", "a spreadsheet or a zip archive"), ("gone.csv", "no file .*gone.csv")),
+    ):
+        assert not is_parquet(tmp_path / name)
+        with pytest.raises(HarnessError, match=said):
+            text_of(tmp_path / name)
 
 
 def test_home_is_named_by_the_environment_or_lies_in_the_working_folder(

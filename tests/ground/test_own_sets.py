@@ -84,6 +84,25 @@ def test_a_name_of_other_clips_is_not_taken(home: Path, tmp_path: Path) -> None:
     assert brought(tmp_path / "one" / "clips").name == "clips"
 
 
+def test_what_was_trained_on_keeps_its_name(home: Path, tmp_path: Path) -> None:
+    make(tmp_path / "mine")
+    assert brought(tmp_path / "mine", "alias").name == "alias"
+    assert brought(tmp_path / "mine", "mine", splits=True).name == "mine"
+    with pytest.raises(HarnessError, match="mine was trained on as mine; it keeps that name, not other"):
+        brought(tmp_path / "mine", "other")
+    assert brought(tmp_path / "mine").name == "mine"
+
+
+def test_other_clips_under_a_name_that_is_free_again_are_read_as_they_are(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought(make(tmp_path / "one" / "clips"), splits=True, people_from="names")
+    shutil.rmtree(tmp_path / "one")
+    found = brought(make(tmp_path / "two" / "clips", ("real/x.mp4", "fake/y.mp4")))
+    assert (found.name, found.splits, found.people_from) == ("clips", False, "")
+    assert "the clips that had it are gone" in capsys.readouterr().err
+
+
 def test_a_dataset_keeps_its_name(home: Path, tmp_path: Path) -> None:
     assert brought(make(tmp_path / "dfdc")).name == "own_dfdc"
     assert brought(make(tmp_path / "клипы")).name == "own_clips"

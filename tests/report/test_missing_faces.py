@@ -63,6 +63,22 @@ def test_where_one_class_shows_no_face_there_is_no_rank_and_the_page_says_so(boa
     assert column(lines, "detector") == ["weak"]
 
 
+def test_a_manipulation_whose_fakes_show_no_face_is_marked_where_the_whole_set_is_not(board: Board) -> None:
+    first = board.entries[0]
+    table = scored(WILD, 1.5, 1)
+    table["note"] = None
+    gone = table.index[table["manipulation"] == "swap"][:6]
+    table.loc[gone, "score"], table.loc[gone, "note"] = 0.5, NOTE
+    row = made_row(first.rows[1].cell, table, first.rows[1].provenance, Terms(draws=300))
+    entry = dataclasses.replace(first, rows=(first.rows[0], row))
+    assert not row.unjudged and row.counts["faceless:swap"] == (0, 6)
+    note, lines = section(
+        markdown(dataclasses.replace(board, entries=(entry, *board.entries[1:]))), "Each manipulation of wild"
+    )
+    assert lines[1:3] == [["clips", "40+40", "40+40"], ["no face", "0+0", "0+6 *"]]
+    assert "made by what is missing" in note
+
+
 def test_missing_faces_that_are_even_and_few_keep_the_rank(board: Board) -> None:
     even = changed(board, 2, 4, NOTE)
     assert all(line.ranked for line in lines_of(even))

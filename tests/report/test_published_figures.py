@@ -208,6 +208,10 @@ def test_a_few_failed_clips_leave_a_row_comparable_and_more_do_not(row: Row) -> 
     for failed, faceless, why in ((1, 0, []), (2, 0, [said]), (1, 1, [said]), (0, 60, [said])):
         known = {**row.provenance, "faceless": faceless}
         assert why_not(dataclasses.replace(row, failed=failed, provenance=known), COMPARABLE) == why
+    partial = {**row.provenance, "unjudged": "80 of 120 listed test files are here"}
+    assert why_not(dataclasses.replace(row, provenance=partial), COMPARABLE) == [
+        "here not ranked: 80 of 120 listed test files are here"
+    ]
 
 
 def test_the_fifth_manipulation_of_faceforensics_is_in_no_published_figure(tmp_path: Path) -> None:

@@ -98,6 +98,32 @@ def test_a_last_layer_by_another_name_is_taken_and_said(last: str, tmp_path: Pat
     torch.testing.assert_close(ours, p_fake_of(network, clips), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("last", ["fc", "classifier.1"])
+@pytest.mark.parametrize("whole", ["", "model."])
+def test_a_last_layer_beside_the_network_is_taken_and_said(whole: str, last: str, tmp_path: Path) -> None:
+    network, clips = timm_network(2), clips_of(64)
+    state = {
+        f"{whole}{last}{name[2:]}" if name.startswith("fc.") else f"{whole}backbone.{name}": value.half()
+        for name, value in network.state_dict().items()
+    }
+    file = saved(tmp_path / "mine.pth", {"state_dict": state | {f"{whole}loss.weight": torch.ones(2)}})
+    record = import_weights(ImportRequest(file, "timm:test_resnet", size=64))
+    assert any(f"its layer '{last}' beside the network is taken as 'fc'" in line for line in record.assumed)
+    network.half().float()
+    ours = scores_of(found("timm:test_resnet:mine").make(), clips)
+    torch.testing.assert_close(ours, p_fake_of(network, clips), atol=1e-5, rtol=0)
+
+
+def test_several_layers_beside_the_network_are_refused(tmp_path: Path) -> None:
+    state = {f"backbone.{k}": v for k, v in timm_network(2).state_dict().items() if not k.startswith("fc.")}
+    file = saved(tmp_path / "mine.pth", state)
+    with pytest.raises(HarnessError, match=r"has no last layer: there is no fc\.weight"):
+        import_weights(ImportRequest(file, "timm:test_resnet"))
+    state |= {"head.0.weight": torch.ones(8, 128), "head.2.weight": torch.ones(2, 8)}
+    with pytest.raises(HarnessError, match=r"ends in 2 layers \(head.0, head.2\)"):
+        import_weights(ImportRequest(saved(tmp_path / "mine.pth", state), "timm:test_resnet"))
+
+
 def test_names_that_are_ours_by_chance_do_not_make_a_file_ours(tmp_path: Path) -> None:
     network, clips = timm_network(2), clips_of(64)
     file = saved(tmp_path / "a.safetensors", {f"network.{k}": v for k, v in network.state_dict().items()})

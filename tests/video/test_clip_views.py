@@ -126,6 +126,17 @@ def test_crops_of_a_size_each_are_fitted_each_by_itself(tmp_path):
     assert shown.views["jpeg", 2, 3, 32][0].frames.shape == (3, 32, 32, 3)
 
 
+def test_crops_of_several_faces_are_several_people(tmp_path):
+    for frame, face in ((0, 0), (1, 0), (2, 0), (0, 1), (2, 1)):
+        write_image(tmp_path / f"{frame}_{face}.png", np.full((20, 20, 3), 100 * face + frame, np.uint8))
+    need = ("clean", 0, 3, 16)
+    main = show(clip_of(tmp_path), "none", [need])
+    assert [view.frames[:, 0, 0, 0].tolist() for view in main.views[need]] == [[0, 1, 2]]
+    each = show(clip_of(tmp_path), "none", [need], "each")
+    assert [view.frames[:, 0, 0, 0].tolist() for view in each.views[need]] == [[0, 1, 2], [100, 102]]
+    assert main.seen == each.seen == {3: (3, 3, 2)}
+
+
 def test_a_box_outside_the_frame_fails_the_clip(tiny_root):
     clip = next(iter(registry.datasets.get("procedural_tiny").clips(tiny_root)))
     outside = replace(clip, attributes={"box": [5000, 5000, 40, 40]})

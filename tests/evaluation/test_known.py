@@ -104,7 +104,7 @@ def test_what_check_and_audit_found_is_said_before_and_after_a_run_and_sent_to_m
     head = said(markdown(board)).partition("##")[0]
     assert "Blank: " in head and "Headers alone tell fakes from reals" in head and "data check" not in head
     tags = told_mlflow(board)
-    assert tags["coverage"] == "manifest: 13 of 16 files are here" and tags["faceless_fake"] == "manifest: 5"
+    assert tags["coverage"] == "manifest: 13 of 16 files" and tags["faceless_fake"] == "manifest: 5"
     assert str(listed) not in head + str(tags)
 
 

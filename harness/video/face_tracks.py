@@ -59,8 +59,8 @@ class FaceCache:
     ) -> dict[str, Found]:
         """The faces of each clip by clip id; those not yet known are looked for, several clips at a time.
 
-        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the progress, an
-        empty one hides it. A file that cannot serve as a cache is a `HarnessError`.
+        `counts` are the numbers of evenly spaced frames that are scored; `name` is shown with the
+        progress, an empty one hides it. A file that cannot serve as a cache is a `HarnessError`.
         """
         wanted = sorted(set(counts))
         stamps = {clip.id: json.dumps(clip_stamp(clip.path)) for clip in clips}

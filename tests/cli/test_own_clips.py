@@ -146,7 +146,7 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
             ["smoke", "--no-face", "exclude"],
             "smoke is no folder, manifest or dataset, which --no-face is for",
         ),
-        (["mine", "-d", "xception@a"], "unknown dataset 'a'"),
+        (["mine", "-d", "xception@a"], "unknown weights 'xception@a' (known: none)"),
         (
             ["mine", "-d", "xception@procedural_tiny"],
             "(known: none); train them with: gapbench train xception --on procedural_tiny; or give --train",

@@ -125,9 +125,9 @@ def test_a_clip_is_decoded_once_for_all_detectors_and_perturbations(
 ) -> None:
     decoded: list[Path] = []
 
-    def counting(path: Path, counts: list[int], use: video.Use) -> video.Frames:
+    def counting(path: Path, counts: list[int], use: video.Use, track: int) -> video.Frames:
         decoded.append(path)
-        return video.read_frames(path, counts, use=use)
+        return video.read_frames(path, counts, use=use, track=track)
 
     monkeypatch.setattr(clip_views, "read_frames", counting)
     matrix = parse_matrix(MATRIX.replace("redness", "constant").replace("jpeg-5", "jpeg"), "once")

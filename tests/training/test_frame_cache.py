@@ -25,9 +25,9 @@ def test_training_frames_are_decoded_once_and_shared_by_later_trainings(
 ) -> None:
     decoded: list[Path] = []
 
-    def counting(path: Path, counts: Any, use: Any) -> Any:
+    def counting(path: Path, counts: Any, use: Any, track: int) -> Any:
         decoded.append(path)
-        return read_frames(path, counts, use=use)
+        return read_frames(path, counts, use=use, track=track)
 
     monkeypatch.setattr(clip_views, "read_frames", counting)
     first = read_footage(wanted(job, "train", 4), tmp_path)

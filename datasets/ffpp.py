@@ -16,6 +16,9 @@ METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter"
 SHIPPED = Path(__file__).with_name("ffpp_pairs.csv")
 """The official pairs, for those whose copy of the dataset came without its lists."""
 
+REALS = ("original", "originals", "original_sequences", "youtube", "real", "pristine")
+"""What flat copies call the folder of real videos, in small letters."""
+
 COMPRESSION = re.compile("(?<![a-z0-9])(raw|c23|c40)(?![a-z0-9])")
 
 ABOUT = "FaceForensics++ {}: YouTube videos and their forgeries by five methods"
@@ -74,21 +77,42 @@ def _clips(root: Path, compression: str) -> Iterator[Clip]:
 def _layout(root: Path, compression: str) -> dict[str, Path]:
     """Kind of video -> its folder: as the authors' script lays them out, or of the flat copy.
 
-    The flat copy has the videos directly in `original` and in a folder a method. It is c23 unless the name
-    of its folder says another compression.
+    The flat copy is c23 unless the name of its folder says another compression.
     """
-    official = {"youtube": f"original_sequences/youtube/{compression}/videos"}
-    official |= {method: f"manipulated_sequences/{method}/{compression}/videos" for method in METHODS}
-    flat = {"youtube": root / "original"} | {method: root / method for method in METHODS}
-    if files(flat["youtube"]) and not any((root / folder).exists() for folder in official.values()):
+    official = _official(compression)
+    flat = _flat(root)
+    if flat and not any((root / folder).exists() for folder in official.values()):
         stated = COMPRESSION.search(root.absolute().name.lower())
         if (stated[0] if stated else "c23") == compression:
             return flat
         raise HarnessError(
             f"dataset ffpp_{compression}: {root} is a flat copy of ffpp_{stated[0] if stated else 'c23'}"
         )
+    for other in ("raw", "c23", "c40"):
+        there = any((root / folder).exists() for folder in _official(other).values())
+        if there and not any((root / folder).exists() for folder in official.values()):
+            raise HarnessError(f"dataset ffpp_{compression}: {root} has none of it, but ffpp_{other}")
     need(root, f"ffpp_{compression}", list(official.values()))
     return {kind: root / folder for kind, folder in official.items()}
+
+
+def _official(compression: str) -> dict[str, str]:
+    """Kind of video -> its folder below the root, as the authors' script lays them out."""
+    methods = {method: f"manipulated_sequences/{method}/{compression}/videos" for method in METHODS}
+    return {"youtube": f"original_sequences/youtube/{compression}/videos", **methods}
+
+
+def _flat(root: Path) -> dict[str, Path]:
+    """Kind of video -> the folder that has its videos directly, in any case; empty where none has the reals.
+
+    The folders of methods may lie in one called `manipulated_sequences`.
+    """
+    places = [root / "manipulated_sequences", root]
+    inside = (path for place in places if place.is_dir() for path in sorted(place.iterdir()))
+    below = {path.name.lower(): path for path in inside}
+    real = next((below[name] for name in REALS if name in below and files(below[name])), None)
+    methods = {method: below.get(method.lower(), root / method) for method in METHODS}
+    return {"youtube": real, **methods} if real else {}
 
 
 def _clip(name: str, folder: Path, kind: str, split: str, target: str, source: str, stored: Stored) -> Clip:

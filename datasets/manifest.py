@@ -16,7 +16,7 @@ from harness.files import TABLES, is_parquet, sheet_of
 from harness.registry import dataset
 from harness.trees import Stored, is_image
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError, unknown
-from harness.words import frame_told, frames_in_folders, label_of, split_of
+from harness.words import MISSING, frame_told, frames_in_folders, label_of, split_of
 
 OWN = ("path", "label", "split", "manipulation", "target", "source")
 """Columns with a meaning; every other one becomes an attribute."""
@@ -156,7 +156,13 @@ def _named(file: Path, theirs: Sequence[str], named: Mapping[str, str]) -> list[
     columns = [named.get(name, name) for name in theirs]
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
-        raise HarnessError(f"{file} has no column {missing[0]!r} (found: {', '.join(columns) or 'none'})")
+        name, found = missing[0], ", ".join(columns) or "none"
+        found = found if found.isprintable() else ascii(found)
+        near = next((column for column in columns if column.lower() == name), "COLUMN")
+        raise HarnessError(
+            f"{file} has no column {name!r} (found: {found}); its first line names the columns, and eval and"
+            f" train take another name: --map {name}={near}"
+        )
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise HarnessError(f"{file} has two columns {twice[0]!r}")
@@ -167,10 +173,13 @@ def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored, labels: Sequen
     if "path" not in cells:
         raise HarnessError("it has no path")
     name = _relative(folder, _with_slashes(folder, str(cells["path"])))
+    cells = {key: cell for key, cell in cells.items() if key not in OWN[1:] or not _says_nothing(cell)}
     label, split = _label(cells.get("label"), labels), split_of(cells.get("split", "test"))
     if split is None:
         raise unknown("split", str(cells["split"]), SPLITS)
     named = [column for column in ("manipulation", "source") if column in cells]
+    if label == REAL and label_of(cells.get("manipulation")) == REAL:  # `original`, as FF++ calls it
+        named.remove("manipulation")
     if label == REAL and named:
         raise HarnessError(f"a real clip names the {named[0]} {cells[named[0]]!r}")
     return Clip(
@@ -183,6 +192,10 @@ def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored, labels: Sequen
         source=str(cells["source"]) if "source" in cells else None,
         attributes=_attributes(cells),
     )
+
+
+def _says_nothing(cell: Any) -> bool:
+    return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
 def _with_slashes(folder: Path, path: str) -> str:
@@ -213,7 +226,9 @@ def _label(cell: Any, labels: Sequence[str]) -> int:
         raise HarnessError("it has no label")
     label = _stated(cell, labels) if labels else label_of(cell)
     if label is None:
-        raise HarnessError(f"the label {cell!r} is not {' or '.join(labels or ('0, 1, real', 'fake'))}")
+        hint = "as --labels says or once said" if labels else "--labels REAL,FAKE says what is which"
+        known = " or ".join(labels or ("0, 1, real", "fake"))
+        raise HarnessError(f"the label {cell!r} is not {known}; {hint}")
     return label
 
 

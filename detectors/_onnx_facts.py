@@ -18,7 +18,10 @@ from harness.types import HarnessError, unknown
 
 PREFIX = "gapbench."
 """Before the name of a fact in the metadata of a graph."""
-LAYOUTS = {"NCHW": (0, 3, 1, 2), "NHWC": (0, 1, 2, 3), "NTCHW": (0, 1, 4, 2, 3), "NTHWC": (0, 1, 2, 3, 4)}
+LAYOUTS = {
+    **{"NCHW": (0, 3, 1, 2), "NHWC": (0, 1, 2, 3)},
+    **{"NTCHW": (0, 1, 4, 2, 3), "NTHWC": (0, 1, 2, 3, 4), "NCTHW": (0, 4, 1, 2, 3)},
+}
 """Order of the axes -> how they come from frames `[N, S, S, 3]` or, with a T, clips `[N, T, S, S, 3]`."""
 PIXELS = "uint8"
 """The kind of input that is shown pixels as they are, 0 to 255."""
@@ -61,7 +64,7 @@ class Facts:
     """Of the three channels, for pixels in [0, 1]: the input is (pixel / 255 - mean) / std; 0 and 1 where the
     graph takes bytes, which are shown as they are."""
     layout: str
-    """`NCHW` or `NHWC` (a frame is judged by itself), `NTCHW` or `NTHWC` (a clip as a whole)."""
+    """`NCHW` or `NHWC` (a frame is judged by itself), `NTCHW`, `NTHWC` or `NCTHW` (a clip as a whole)."""
     output: str
     """`probability` or `logit`: one number, P(fake) or its logit. `probability:K`, `logit:K` or
     `softmax:K` (of the logits of classes): number K of several, counted from 0."""

@@ -78,7 +78,7 @@ def _with_head(
 def split_classes(path: Path, outputs: int, stated: Sequence[int] | None) -> tuple[list[int], list[int]]:
     """The numbers of the real classes and of the fake ones; one logit is that of class 1."""
     if stated is None and outputs > 2:
-        rest = ",".join(str(number) for number in range(1, outputs))
+        rest = ",".join(map(str, range(1, outputs))) if outputs <= 8 else "1,2,..."
         raise HarnessError(
             f"{path.name} has {outputs} outputs: say which classes are fake, counted from 0 "
             f"(--fake-class {rest} where class 0 is real)"

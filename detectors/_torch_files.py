@@ -20,6 +20,8 @@ from torch import Tensor
 
 MAGIC, FORMAT = 0x1950A86A20F9469CFC6C, 1001
 """What a file of torch before 1.6 begins with."""
+ZIPPED = b"PK\x03\x04"
+"""What an archive begins with, which torch writes since."""
 DTYPES = {
     "FloatStorage": torch.float32,
     "DoubleStorage": torch.float64,
@@ -166,6 +168,9 @@ def read_torch(path: Path) -> tuple[Any, list[str]]:
         tree = _read_archive(path, found)
     else:
         with path.open("rb") as file:
+            if file.read(4) == ZIPPED:
+                raise Refused("it is an archive that is cut off: fetch or save it again")
+            file.seek(0)
             tree = _read_plain(file, found)
     storages = {name for name in found if name.rpartition(".")[2] in DTYPES}
     return tree, sorted(set(found) - storages)

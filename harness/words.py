@@ -115,19 +115,35 @@ def named_frame(name: str) -> tuple[str, int] | None:
     return (said["clip"], int(said["frame"])) if said else None
 
 
-FLAT = re.compile(r"(?P<clip>.*?[^\W_].*?)[\W_]+(?P<frame>\d+)")
-"""The stem of an image that may be a frame of what stands before its last number, or not: `vid_0001_003`."""
+FLAT = re.compile(r"(?P<clip>.*?[^\W_].*?)[\W_]+f?(?P<frame>\d+)\)?", re.IGNORECASE)
+"""The stem of a name that may be that of a frame of what stands before its last number, or not:
+`vid_0001_003`, `vid#3`, `vid (3)`, `vid_f3`."""
+
+
+def before_number(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Names that end in a number -> what stands before it, and the number.
+
+    Of `vid_12_0.png` the last number is that of a face, and the one before it counts, where so few of the
+    names share what stands before the last that they are no frames by it.
+    """
+    cut = {name: (said["clip"], said["frame"]) for name in names if (said := FLAT.fullmatch(stem_of(name)))}
+    counted = Counter(clip for clip, _ in cut.values())
+    alone = sum(count == 1 for count in counted.values())
+    if 2 * alone > len(counted) and all(len(number) == 1 for _, number in cut.values()):
+        faces = {name: (FLAT.fullmatch(clip), number) for name, (clip, number) in cut.items()}
+        if all(said for said, _ in faces.values()):
+            return {n: (said["clip"], f"{said['frame']}_{face}") for n, (said, face) in faces.items() if said}
+    return cut
 
 
 def perhaps_frames(names: Iterable[str]) -> dict[str, str]:
-    """Images of one folder that may be the frames of several clips -> what clip each is of; none where not.
+    """Names of one folder that may be frames of several clips -> what clip each is of; none where not.
 
-    They are alike in what stands before their last number, and that is no class, nor beside one.
+    They are alike in what stands before their number, and that is no class, nor beside one.
     """
     clips: dict[str, dict[str, str]] = defaultdict(dict)
-    for name in names:
-        if said := FLAT.fullmatch(stem_of(name)):
-            clips[said["clip"]][f"{said['frame']}.png"] = name
+    for name, (clip, number) in before_number(names).items():
+        clips[clip][f"{number}.png"] = name
     if any(folder_says(clip) for clip in clips):
         return {}
     found = frame_folders({clip: list(frames) for clip, frames in clips.items()})
@@ -266,11 +282,12 @@ def frames_in_folders(labelled: Iterable[tuple[str, int]]) -> tuple[dict[str, st
     `labelled`: ids or paths, with `/` or `\\`, and their labels.
     """
     listed: dict[str, dict[str, str]] = defaultdict(dict)
-    labels: dict[str, set[int]] = defaultdict(set)
+    said: dict[str, dict[str, int]] = defaultdict(dict)
     for clip_id, label in labelled:
         folder, name = parted(clip_id)
         listed[folder][name] = clip_id
-        labels[folder].add(label)
+        said[folder][name] = label
+    labels = {folder: set(each.values()) for folder, each in said.items()}
     media = IMAGES | VIDEOS
     images = {each: [n for n in names if ending_of(n) in IMAGES] for each, names in listed.items()}
     bare = {each: [n for n in names if ending_of(n) not in media] for each, names in listed.items()}
@@ -286,11 +303,19 @@ def frames_in_folders(labelled: Iterable[tuple[str, int]]) -> tuple[dict[str, st
         listed[each][name]: each for each in sorted(frame_folders(numbers, places)) for name in numbers[each]
     }
     for folder in sorted(listed.keys() - sure - unsure):
+        maybe = perhaps_frames(images[folder]) | _unnamed(images[folder])
+        maybe |= _of_one_label(perhaps_frames(bare[folder]), said[folder])
         doubtful |= {
-            listed[folder][name]: "/".join(filter(None, (folder, clip)))
-            for name, clip in (perhaps_frames(images[folder]) | _unnamed(images[folder])).items()
+            listed[folder][name]: "/".join(filter(None, (folder, clip))) for name, clip in maybe.items()
         }
     return found, doubtful
+
+
+def _of_one_label(clips: Mapping[str, str], labels: Mapping[str, int]) -> Mapping[str, str]:
+    """The names that may be frames, if those of each clip have one label; none otherwise."""
+    return (
+        clips if len({(clip, labels[name]) for name, clip in clips.items()}) == len({*clips.values()}) else {}
+    )
 
 
 def _unnamed(names: list[str]) -> dict[str, str]:

@@ -175,6 +175,8 @@ def run_predict(options: Namespace) -> int:
     said: list[Prediction] = []
     for line in assumed:
         say(line)
+    if options.faces != FACE_POLICY and crop != "face" and not any(file.is_dir() for file in files):
+        say(f"note: --faces {options.faces} changes nothing here: with --crop {crop} no face is looked for")
     for one in judge_files(files, found, crop, options.box, options.faces):
         said.append(one)
         if not options.json:

@@ -97,6 +97,8 @@ def matrix_named(options: argparse.Namespace) -> str:
     tested = _tested(options)
     if not tested:
         if asked:
+            if expanded(options.matrix).is_file() and not options.matrix.endswith(".toml"):
+                raise HarnessError(f"{options.matrix} is no table of clips: those end in {', '.join(TABLES)}")
             option = f"--{asked[0].replace('_', '-')}"
             raise HarnessError(f"{options.matrix} is no folder, manifest or dataset, which {option} is for")
         return str(options.matrix)

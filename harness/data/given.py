@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.trees import IMAGES, VIDEOS, frames_in, is_image, is_video, walk
+from harness.trees import IMAGES, VIDEOS, files_below, frames_in, is_image, is_video, walk
 from harness.types import HarnessError
 from harness.words import frame_folders, is_numbered
 
@@ -14,7 +16,8 @@ def clips_given(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
     """Each file as it is, each folder as the clips in it; and what was assumed of folders, a line each.
 
     A folder that holds numbered images and nothing else is a clip of frames. Of any other folder every video,
-    image and folder of frames below it is a clip. A folder without any is a `HarnessError`.
+    image and folder of frames below it is a clip; what else lies there is told. A folder without any is a
+    `HarnessError`.
     """
     found: list[Path] = []
     said: list[str] = []
@@ -30,8 +33,23 @@ def clips_given(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
                 f"{path}: its {len(frames_in(path)):,} numbered images are taken as the frames of one clip;"
                 f" give {path}/* to judge each by itself"
             )
+        elif rest := _left_out(path, clips):
+            said.append(f"{path}: {rest}")
         found += clips
     return found, said
+
+
+def _left_out(folder: Path, clips: Iterable[Path]) -> str:
+    """How many files of a folder are no clips, and why, in a line; empty where each is one."""
+    known = {os.path.abspath(clip) for clip in clips}
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for file in files_below(folder, known):
+        ending = file.suffix.lower()
+        why = "masks of other images" if is_image(file) else f"{ending or 'no ending'} is not read"
+        reasons[why].append(file.name)
+    many = sum(map(len, reasons.values()))
+    said = "; ".join(f"{len(names):,} {why} ({names[0]})" for why, names in sorted(reasons.items()))
+    return f"{many:,} {'file is no clip' if many == 1 else 'files are no clips'}: {said}" if many else ""
 
 
 def _clips_in(folder: Path) -> Iterator[Path]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from harness.trees import VIDEOS
 from harness.types import HarnessError
-from harness.words import FLAT, ending_of, frame_told, frames_in_folders, parted, says_class, stem_of
+from harness.words import before_number, ending_of, frame_told, frames_in_folders, parted, says_class
 
 FRAMES_OF = ("clip", "none")
 """What rows may be said to be: frames of clips, whatever their ids look like, or of none."""
@@ -59,17 +59,16 @@ def clips_of_frames(
         return {}
     told = {each: clip for each in table["clip_id"].unique() if (clip := frame_told(each))}
     again = table.duplicated([*place, "clip_id", "label", "manipulation"])
-    if numbered and again.any():
+    alike = 2 * int(again.sum()) >= len(table)  # then an id is that of a clip
+    if (numbered and again.any()) or (said == "clip" and alike):
         return {each: told.get(each, each) for each in table["clip_id"].unique()}
-    if said == "clip":
-        alike = 2 * int(again.sum()) >= len(table)  # then an id is that of a clip
-        return {
-            each: told.get(each) or (each if alike else _anyhow(each)) for each in table["clip_id"].unique()
-        }
     counted = Counter(told.values())
     sure = {each: clip for each, clip in told.items() if counted[clip] > 1}
     ids = table[~table["clip_id"].isin(sure)].drop_duplicates(["clip_id", "label"])
     in_folders, doubtful = frames_in_folders(ids[["clip_id", "label"]].itertuples(index=False))
+    if said == "clip":
+        named = {each: clip for each, clip in doubtful.items() if clip}
+        return _anyhow(table["clip_id"].unique()) | told | in_folders | named
     if doubtful:
         example, clip = next(iter(doubtful.items()))
         raise HarnessError(
@@ -99,10 +98,18 @@ def by_clip(table: pd.DataFrame, clips: Mapping[str, str], place: list[str]) -> 
     return joined.where(joined.notna(), None).astype(table.dtypes.to_dict())
 
 
-def _anyhow(clip_id: str) -> str:
-    """The clip of an id that is a frame: its folder, or what stands before its last number."""
-    folder, name = parted(clip_id)
-    if folder and not says_class(folder) and ending_of(name) not in VIDEOS:
-        return folder
-    said = FLAT.fullmatch(stem_of(name))
-    return "/".join(filter(None, (folder, said["clip"]))) if said else clip_id
+def _anyhow(ids: Iterable[str]) -> Clips:
+    """The clip of each id that is a frame: its folder, or what stands before its number."""
+    names: dict[str, dict[str, str]] = defaultdict(dict)
+    for each in ids:
+        folder, name = parted(each)
+        names[folder][name] = each
+    found: Clips = {}
+    for folder, here in names.items():
+        if folder and not says_class(folder) and not any(ending_of(name) in VIDEOS for name in here):
+            found |= dict.fromkeys(here.values(), folder)
+            continue
+        numbered = before_number(here)
+        for name, each in here.items():
+            found[each] = "/".join((*filter(None, [folder]), numbered[name][0])) if name in numbered else each
+    return found

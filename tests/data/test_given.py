@@ -45,3 +45,13 @@ def test_folders_of_frames_below_a_folder_are_clips(tmp_path: Path) -> None:
 def test_a_folder_without_a_clip_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="neither a video nor an image"):
         clips_given([made(tmp_path / "empty", "notes.txt")])
+
+
+def test_files_of_a_folder_that_are_no_clips_are_told(tmp_path: Path) -> None:
+    folder = made(tmp_path / "some", "ann.png", "ann_mask.png", "bob.heic", "sub/carol.mp4", "sub/readme")
+    found, (said,) = clips_given([folder])
+    assert [path.name for path in found] == ["ann.png", "carol.mp4"]
+    assert said.endswith(
+        "some: 3 files are no clips: 1 .heic is not read (bob.heic);"
+        " 1 masks of other images (ann_mask.png); 1 no ending is not read (readme)"
+    )

@@ -12,7 +12,7 @@ import pytest
 from harness.data.clips import Subset
 from harness.registry import datasets
 from harness.types import SPLITS, HarnessError
-from tests.datasets.listings import counted, listed, touch
+from tests.datasets.listings import counted, listed, refused, touch
 from tests.datasets.trees import ffpp
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
@@ -105,6 +105,29 @@ def test_the_flat_copy_lists_the_same_clips(
     assert all(clip.path.is_file() for clip in clips.values())
     with pytest.raises(HarnessError, match=f"ffpp_raw: .* is a flat copy of ffpp_{compression}"):
         listed("ffpp_raw", root)
+
+
+@pytest.mark.parametrize(
+    ("real", "method"),
+    [("Original", "{}"), ("real", "{}"), ("original_sequences", "manipulated_sequences/{}")],
+)
+def test_the_flat_copy_may_be_called_otherwise(
+    real: str, method: str, tmp_path: Path, dozen: Sequence[Path]
+) -> None:
+    ffpp.build(tmp_path / "official", dozen)
+    root = tmp_path / "mine"
+    places = {method.format(name.upper()): f"manipulated_sequences/{name}" for name in ffpp.METHODS}
+    for kind, place in {real: "original_sequences/youtube", **places}.items():
+        shutil.copytree(tmp_path / "official" / place / "c23/videos", root / kind)
+    shutil.copytree(tmp_path / "official" / "splits", root / "splits")
+    clips = listed("ffpp_c23", root)
+    assert list(clips) == list(listed("ffpp_c23", tmp_path / "official"))
+    assert all(clip.path.is_file() for clip in clips.values())
+
+
+def test_another_compression_than_the_one_that_is_there_is_named(root: Path, dozen: Sequence[Path]) -> None:
+    ffpp.build(root, dozen)
+    refused("ffpp_c40", root, "has none of it, but ffpp_c23")
 
 
 def test_a_listed_video_that_is_gone_is_listed_and_a_method_that_is_gone_is_not(

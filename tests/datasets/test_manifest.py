@@ -111,6 +111,7 @@ def test_a_relative_path_that_leaves_the_folder_is_refused_and_an_absolute_one_i
         ("path,split\na.mp4,test\n", "no column 'label' (found: path, split)"),
         ("name;label\na.mp4;1\n", "no column 'path' (found: name, label)"),
         ("", "no column 'path' (found: none)"),
+        ("Path,Label\na.mp4,1\n", "eval and train take another name: --map path=Path"),
         ("path,label,label\n", "two columns 'label'"),
         ("path,label\na.mp4,1\nb.mp4,swap\n", "line 3: the label 'swap' is not 0, 1, real or fake"),
         ("# mine\n\npath,label\na.mp4,swap\n", "line 4: the label 'swap' is not 0, 1, real or fake"),
@@ -140,6 +141,14 @@ def test_a_line_that_cannot_be_understood_is_an_error_with_its_number(
 ) -> None:
     write(tmp_path / "manifest.csv", text)
     refused("manifest", tmp_path, "manifest.csv", said)
+
+
+def test_cells_that_say_nothing_or_real_once_more_are_no_method_of_a_real_clip(tmp_path: Path) -> None:
+    lines = "a.mp4,0,original,NaN\nb.mp4,real,None,\nc.mp4,fake,swap,None\nd.mp4,1,n/a,x"
+    write(tmp_path / "manifest.csv", f"path,label,manipulation,source\n{lines}\n")
+    clips = listed("manifest", tmp_path)
+    assert [clip.manipulation for clip in clips.values()] == [None, None, "swap", "unnamed"]
+    assert [clip.source for clip in clips.values()] == [None, None, None, "x"]
 
 
 def test_a_manifest_that_is_no_table_is_an_error(tmp_path: Path) -> None:

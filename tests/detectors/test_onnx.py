@@ -102,7 +102,7 @@ def test_a_frame_based_graph_scores_every_frame(layout: str, batch: Any) -> None
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-said_of(clips_of())[..., 0])), atol=1e-6)
 
 
-@pytest.mark.parametrize("layout", ["NTCHW", "NTHWC"])
+@pytest.mark.parametrize("layout", ["NTCHW", "NTHWC", "NCTHW"])
 def test_a_clip_based_graph_gives_one_score_a_clip(layout: str) -> None:
     graph_file(layout)
     stated(layout=layout)

@@ -70,7 +70,11 @@ def test_a_column_of_frames_beside_ids_of_their_own_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["vid_{c:04d}/{k:03d}", "vid_{c:04d}_{k}.png", "real_or_not/x{c}y_{k}.png", "frame_{c}{k}.png"],
+    [
+        *("vid_{c:04d}/{k:03d}", "vid_{c:04d}_{k}.png", "real_or_not/x{c}y_{k}.png", "frame_{c}{k}.png"),
+        *("vid_{c:04d}_{k}", "vid_{c:04d}#{k}", "vid_{c:04d} ({k})", "vid_{c:04d}_f{k}"),
+        *("vid_{c:04d}_{k:02d}_0.png", "real_or_not/vid_{c:04d}:{k}"),
+    ],
 )
 def test_ids_that_may_be_frames_or_not_are_refused_with_the_option_to_say_it(pattern: str) -> None:
     path = kept(framed(pattern))

@@ -121,8 +121,8 @@ def bring(
     before = find_own(chosen)
     if before is not None and before != known and Path(before.root).exists() and not _at(before, root):
         raise HarnessError(
-            f"the name {chosen} belongs to the clips in {before.root}; give {path.name} another one"
-            f" (--name {chosen}_2)"
+            f"the name {chosen} belongs to the clips in {before.root}; give {path.name} another one,"
+            f" e.g. {chosen}_2"
         )
     if before is not None and not _at(before, root):
         say(f"the name {chosen} is that of {path.name} now; the clips that had it are gone")

@@ -146,7 +146,7 @@ def _run(options: Namespace) -> int:
     with timing.spent("publish"):
         code = 0 if options.no_publish else publish_board(board, options)
     print("\n".join(timing.told(clock.taken(), clock.beside)))
-    unscored = [row for row in board.rows if row.failed == row.clips]
+    unscored = [row for row in board.rows if row.failed + sum(_faceless(row)) == row.clips]
     if unscored or plan.lost:
         return _not_measured(unscored, plan) or code
     if code == 0:
@@ -157,10 +157,19 @@ def _run(options: Namespace) -> int:
 def _not_measured(unscored: Sequence[Row], plan: Any) -> int:
     """Say which cells have no score, after everything else was written; some of them are exit code 3."""
     lost = [f"{name} is absent ({plan.absent[name]})" for name in plan.lost]
-    named = ", ".join(f"{row.cell} ({row.provenance['failure']})" for row in unscored[:MOST_NAMED])
+    named = ", ".join(f"{row.cell} ({_why_unscored(row)})" for row in unscored[:MOST_NAMED])
     named += f" and {len(unscored) - MOST_NAMED} more" if len(unscored) > MOST_NAMED else ""
     if len(unscored) == len(plan.cells):
         raise HarnessError("; ".join([f"no clip could be scored: {named}", *lost]))
     many = f"no clip could be scored in {len(unscored)} of {len(plan.cells)} cells: {named}"
     say(f"gapbench: {'; '.join([*[many] * bool(unscored), *lost])}; the rest is as printed")
     return 3
+
+
+def _faceless(row: Row) -> tuple[int, int]:
+    """How many real and fake clips have a score that no detector gave: no face was found in them."""
+    return row.counts.get("faceless", (0, 0))
+
+
+def _why_unscored(row: Row) -> str:
+    return str(row.provenance.get("failure") or f"no face was found in any of {row.clips} clips")

@@ -64,7 +64,7 @@ def leaderboard(standings: Standings) -> Iterator[Table]:
         for line in below:
             first, *rest = textwrap.wrap(why_unranked(line), room) or [""]
             numbers = judged(line, "auc_unseen_mean"), number(line.numbers["auc_in_dataset"])
-            body.append((standings.name(line), over(_unseen(line)), *numbers, first))
+            body.append((standings.name(line), over(_judged(line)), *numbers, first))
             body += [("", "", "", "", text) for text in rest]
         header = ("detector", "clips", f"{standings.unseen} [95 %]", "seen", "why")
         note = ("" if lines else _explained(standings)) + _not_ranked_note(below)
@@ -84,11 +84,16 @@ def _that_fits(standings: Standings, lines: Sequence[Line]) -> Table:
 
 
 def _all_clips(standings: Standings) -> str:
-    return over([row for line in standings.lines if line.counted for row in _unseen(line)])
+    return over([row for line in standings.lines if line.counted for row in _judged(line)])
 
 
 def _unseen(line: Line) -> list[Row]:
     return [row for entry in line.entries for row in unseen_rows(entry)]
+
+
+def _judged(line: Line) -> list[Row]:
+    """The rows that a line's first number is over: unseen test sets, where it met some."""
+    return _unseen(line) or [row for entry in line.entries for row in entry.rows if not row.cell.severity]
 
 
 def _not_ranked_note(lines: Sequence[Line]) -> str:
@@ -115,7 +120,7 @@ def _standing(standings: Standings, line: Line, bounded: bool) -> tuple[str, ...
     return (
         standings.ranks[line.name],
         standings.name(line) + mark,
-        over(_unseen(line)),
+        over(_judged(line)),
         judged(line, "auc_unseen_mean"),
         number(said["auc_unseen_worst"]) if _many_unseen(standings) else "-",
         judged(line, "auc_in_dataset") if bounded else number(said["auc_in_dataset"]),

@@ -13,6 +13,9 @@ from harness.contracts import DetectorEntry
 from harness.evaluation import run
 from harness.results.rows import load_board
 from harness.types import HarnessError
+from harness.video import face_tracks
+from harness.video.face_finder import Face, Look
+from harness.video.face_model import Model
 
 PLUGIN = '''
 from harness.registry import detector
@@ -39,6 +42,19 @@ class Breaking(Brightness):
 '''
 
 
+class Blind:
+    """A finder that sees no face."""
+
+    identity = "blind"
+    model = Model(Path("blind.onnx"), "0" * 64)
+
+    def detect(self, frame: np.ndarray) -> list[Face]:
+        return []
+
+    def look(self, frame: np.ndarray) -> Look:
+        return Look((), np.zeros((32, 32, 3), np.uint8), (), frame.shape[:2])
+
+
 @pytest.fixture
 def lists(home: Path, tmp_path: Path) -> Path:
     """Two lists: one of two pictures, one of two files that are not there; a plug-in beside them."""
@@ -63,6 +79,29 @@ def test_where_no_clip_could_be_scored_the_exit_code_is_2_and_the_tables_are_wri
     assert said.startswith("gapbench: no clip could be scored: constant/manifest/clean (")
     assert len(list(Path("results").glob("own-gone-*.csv"))) == 2  # rows and costs
     assert judged("gone.csv", "-d", "constant", "-d", "brightness") == 2, "and again, though all is finished"
+
+
+def test_where_no_clip_has_a_face_none_was_scored_by_a_detector(
+    lists: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(face_tracks, "_finder", lambda _: Blind())
+    words = [
+        "--plugin",
+        "plugin.py",
+        "eval",
+        "here.csv",
+        "-d",
+        "brightness",
+        "--no-publish",
+        "--device",
+        "cpu",
+    ]
+    assert main([*words, "--crop", "face"]) == 2
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1].startswith(
+        "gapbench: no clip could be scored: brightness/manifest/clean (no face"
+    )
+    assert "no face in 1 of 1 real and 1 of 1 fake" in " ".join(said.out.split())
 
 
 def test_where_some_cells_have_no_score_the_exit_code_is_3_and_one_line_says_which(

@@ -120,3 +120,10 @@ def test_the_leaderboard_stays_one_table_by_leaving_speed_to_the_table_of_costs(
     assert "Over 40+40 real and fake clips." in note
     assert "fps" not in note
     assert "1111" in text.split("## Cost")[1]
+
+
+def test_a_board_of_seen_forgeries_alone_says_over_how_many_clips(tmp_path: Path) -> None:
+    making = Making(tmp_path)
+    making.entry("own", LAB, {LAB: 1.0})
+    _, lines = section(markdown(making.board()), "Leaderboard")
+    assert column(lines, "clips") == ["40+80"]

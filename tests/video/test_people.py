@@ -113,6 +113,15 @@ def test_a_film_that_cuts_back_and_forth_shows_two_people(portraits, finder, tmp
     assert list(found.main) == list(range(33))
 
 
+def test_who_stays_while_the_picture_around_changes_is_one_person(portraits, finder, tmp_path):
+    """A film of two halves, of which one goes grey: who is in the other has not become somebody else."""
+    halves = [pasted(scene(320, seed=k), portraits[k], 40, 60, 240) for k in (0, 1)]
+    both, one = np.hstack(halves), np.hstack([halves[0], np.full_like(halves[1], 90)])
+    found = found_in(write_video(tmp_path / "halves.mp4", [both] * 8 + [one] * 8), finder)
+    assert [len(person) for person in found.people] == [16, 8]
+    assert list(found.main) == list(range(16))
+
+
 def test_another_person_at_the_same_place_is_another_person(portraits, finder, tmp_path):
     one, other = (pasted(scene(), portraits[k], 200, 60, 250) for k in (0, 3))
     found = found_in(write_video(tmp_path / "swap.mp4", [one] * 10 + [other] * 6), finder)

@@ -13,7 +13,7 @@ from harness.types import FAKE, REAL, SPLITS
 
 LABELS: Mapping[str, int] = {
     **dict.fromkeys(("0", "false", "real", "reals", "original", "originals", "pristine"), REAL),
-    **dict.fromkeys(("genuine", "authentic", "bonafide", "unaltered", "nature"), REAL),
+    **dict.fromkeys(("genuine", "authentic", "bonafide", "unaltered", "nature", "live"), REAL),
     **dict.fromkeys(("1", "true", "fake", "fakes", "manipulated", "forged", "synthetic"), FAKE),
     **dict.fromkeys(("tampered", "altered", "generated", "synthesized", "deepfake", "deepfakes"), FAKE),
     **dict.fromkeys(("spoof", "ai"), FAKE),
@@ -46,7 +46,7 @@ SAYS_NOTHING = frozenset(
         "faces",
         "face",
     }
-    | {"frames", "frame", "crops", "cropped", "samples", "data", "set", "dataset", "class"}
+    | {"frames", "frame", "crops", "cropped", "samples", "data", "set", "dataset", "class", "sequences"}
 )
 """Words of a folder's name that add nothing to class or split: `real_images`, `FakeVideos`, `test_set`."""
 

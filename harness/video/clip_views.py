@@ -109,9 +109,15 @@ def show(clip: Clip, crop: str, needs: Sequence[Need], policy: str = FACE_POLICY
             views = {need: (*views[need], *cutter.views(need, reads[-1])) for need in needs}
     except HarnessError as error:
         return Shown(error=str(error), seen=seen)
-    if reads[0].tracks > 1 and not seen:
+    tracks = reads[0].tracks
+    if tracks > 1 and crop == "face" and policy != FACE_POLICY:
+        why = f"it holds pictures of {tracks} faces, of which --faces {policy} shows each with --crop none"
+        return Shown(error=f"{clip.path.name}: {why}", seen=seen)
+    if tracks > 1 and seen:
+        seen = {count: (had, looked, max(people, tracks)) for count, (had, looked, people) in seen.items()}
+    elif tracks > 1:
         frames = {count: len(set(sample_indices(reads[0].total, count))) for count in counts}
-        seen = {count: (number, number, reads[0].tracks) for count, number in frames.items()}
+        seen = {count: (number, number, tracks) for count, number in frames.items()}
     return Shown(views, seen=seen)
 
 

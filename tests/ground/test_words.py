@@ -31,6 +31,7 @@ def test_splits_are_words_in_any_case() -> None:
         *(("Fake", (FAKE, None)), ("0_real", (REAL, None)), ("1_fake", (FAKE, None))),
         *(("training_real", (REAL, "train")), ("valid", (None, "val")), ("TestFake", (FAKE, "test"))),
         *(("real_images", (REAL, None)), ("FakeVideos", (FAKE, None)), ("original", (REAL, None))),
+        *(("manipulated_sequences", (FAKE, None)), ("live", (REAL, None)), ("spoof", (FAKE, None))),
         *((name, None) for name in ("0", "1", "true", "images", "real_vs_fake", "Celeb-real", "real_esrgan")),
     ],
 )

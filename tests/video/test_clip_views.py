@@ -137,6 +137,19 @@ def test_crops_of_several_faces_are_several_people(tmp_path):
     assert main.seen == each.seen == {3: (3, 3, 2)}
 
 
+def test_faces_that_are_looked_for_in_crops_of_several_people_are_those_of_one_and_that_is_told(
+    tmp_path, portraits, finder
+):
+    for frame in range(2):
+        for face in range(2):
+            write_image(tmp_path / f"{frame}_{face}.png", portraits[face])
+    shown = shown_with_faces(tmp_path, finder, count=2)
+    assert len(shown.views["clean", 0, 2, 64]) == 1 and shown.seen == {2: (2, 2, 2)}
+    each = shown_with_faces(tmp_path, finder, "each", 2)
+    assert not each.views
+    assert "of 2 faces, of which --faces each shows each with --crop none" in str(each.error)
+
+
 def test_a_box_outside_the_frame_fails_the_clip(tiny_root):
     clip = next(iter(registry.datasets.get("procedural_tiny").clips(tiny_root)))
     outside = replace(clip, attributes={"box": [5000, 5000, 40, 40]})

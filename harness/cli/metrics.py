@@ -101,6 +101,8 @@ def run_metrics(options: Namespace) -> int:
     print(_csv(board) if options.csv else leaderboard.terminal(board) + "\n", end="")
     for file in written:
         say(f"wrote {file}")
+    if all(row.failed == row.clips for row in board.rows):
+        raise HarnessError(f"no clip has a score in {options.predictions.name}")
     return 0
 
 

@@ -13,6 +13,7 @@ from harness import own_sets, registry
 from harness.data.clips import Subset
 from harness.evaluation.matrix import known_matrices, parse_matrix
 from harness.files import TABLES, digest, expanded, home, write_whole
+from harness.trees import is_image, is_video
 from harness.types import NO_FACE_POLICY, Cell, HarnessError, entry_parts
 
 COLUMNS = ("path", "label", "split", "manipulation", "target", "source", "box")
@@ -97,8 +98,9 @@ def matrix_named(options: argparse.Namespace) -> str:
     tested = _tested(options)
     if not tested:
         if asked:
-            if expanded(options.matrix).is_file() and not options.matrix.endswith(".toml"):
-                raise HarnessError(f"{options.matrix} is no table of clips: those end in {', '.join(TABLES)}")
+            if (file := expanded(options.matrix)).is_file() and file.suffix != ".toml":
+                one = "; gapbench predict judges one file" if is_video(file) or is_image(file) else ""
+                raise HarnessError(f"{file} is no table of clips: those end in {', '.join(TABLES)}{one}")
             option = f"--{asked[0].replace('_', '-')}"
             raise HarnessError(f"{options.matrix} is no folder, manifest or dataset, which {option} is for")
         return str(options.matrix)

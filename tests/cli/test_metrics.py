@@ -95,6 +95,13 @@ def test_the_report_is_printed_and_written_where_asked(capsys: pytest.CaptureFix
     assert table["auc"].tolist() == [round(only(scored()).metrics["auc"], 4)]  # type: ignore[arg-type]
 
 
+def test_a_file_without_a_score_is_reported_and_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    path = kept(scored(8, score=None))
+    assert main(["metrics", "--predictions", str(path)]) == 2
+    said = capsys.readouterr()
+    assert "8 of 8" in said.out and said.err.strip().endswith("gapbench: no clip has a score in scores.csv")
+
+
 def test_tables_of_a_matrix_are_never_overwritten_by_a_file_of_its_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -142,6 +142,7 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
         (["mine", "-d", "constant", "-p", "fog-3"], "unknown perturbation 'fog'"),
         (["list.csv", "-d", "constant"], "manifest list.csv does not exist"),
         (["list.txt", "-d", "constant"], "list.txt is no table of clips: those end in .csv"),
+        (["one.mp4", "-d", "constant"], ".parquet; gapbench predict judges one file"),
         (["smoke", "-d", "constant"], "smoke is no folder, manifest or dataset, which --detector is for"),
         (
             ["smoke", "--no-face", "exclude"],
@@ -157,7 +158,8 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_judged_is_said_in_one_line(
     arguments: list[str], said: str, clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("list.txt").touch()
+    for name in ("list.txt", "one.mp4"):
+        Path(name).touch()
     assert main(["eval", *arguments]) == 2
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 1 and said in told[0]

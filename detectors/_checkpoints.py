@@ -47,7 +47,8 @@ def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None)
     """
     tensors, notes = _tensors_of(path)
     if not tensors:
-        raise HarnessError(f"{path.name} is no file of named tensors: there are none")
+        arrays = "; arrays of numpy are not read: save them as tensors" if "numpy" in " ".join(notes) else ""
+        raise HarnessError(f"{path.name} is no file of named tensors: there are none{arrays}")
 
     def same(one: str, other: str) -> bool:
         return all(torch.equal(tensors[one + name], tensors[other + name]) for name in wanted)

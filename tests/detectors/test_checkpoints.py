@@ -95,6 +95,9 @@ def test_what_lacks_tensors_is_told_by_the_nearest_place(tmp_path: Path) -> None
         read_checkpoint(kept(tmp_path, {"layer.weight": torch.ones(1)}), WANTED)
     with pytest.raises(HarnessError, match="no file of named tensors: there are none"):
         read_checkpoint(kept(tmp_path, {"note": "hello"}), WANTED)
+    arrays = {name: tensor.numpy() for name, tensor in STATE.items()}
+    with pytest.raises(HarnessError, match="there are none; arrays of numpy are not read: save them as"):
+        read_checkpoint(kept(tmp_path, arrays), set(STATE))
 
 
 def test_a_file_of_something_else_is_one_line(tmp_path: Path) -> None:

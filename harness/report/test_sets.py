@@ -78,7 +78,10 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
         forms = [_of_one_class(standings, on, shown)]
     explanation = " EER: error rate where as many reals as fakes are misjudged."
     if standings.unseen != "tested":
-        gap = " Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on)."
+        leaked = "; `shared`: test clips share footage with the training" * any(
+            r.shares_footage for r in rows
+        )
+        gap = f" Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on{leaked})."
         explanation = gap + explanation
     note = (
         f"{clips_note(rows)} {detectable_note(detectable(errors_among(t.drawn() for t in shown)), 'here.')}"

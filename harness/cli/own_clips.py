@@ -96,6 +96,8 @@ def matrix_named(options: argparse.Namespace) -> str:
         return str(options.matrix)
     tested = _tested(options)
     if not tested:
+        if asked and options.matrix not in known_matrices() and not expanded(options.matrix).exists():
+            raise own_sets.unknown_set(options.matrix, registry.datasets.names())
         if asked:
             option = f"--{asked[0].replace('_', '-')}"
             raise HarnessError(f"{options.matrix} is no folder, manifest or dataset, which {option} is for")

@@ -95,8 +95,9 @@ BUDGETS = ("fps_min", "vram_max_mib")
 def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     """The error for a name nobody knows: names it, the nearest known one, and the known ones."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    meant = {text.partition(BY)[0]: text for text in names} | {text: text for text in names}
+    near = difflib.get_close_matches(name, meant, n=1, cutoff=0.5)  # a recipe may be left out
+    hint = f"; did you mean {meant[near[0]]!r}?" if near else ""
     listed = ", ".join(names) if names else "none"
     return HarnessError(f"unknown {kind} {name!r}{hint} (known: {listed})")
 

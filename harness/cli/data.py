@@ -16,6 +16,7 @@ from harness.data.clips import Subset, absent_files, list_clips
 from harness.data.location import how_to_bring, root_of, set_root, why_absent, why_no_folder
 from harness.evaluation.matrix import Matrix, load_matrix
 from harness.files import expanded, home, write_whole
+from harness.own_sets import kind_of
 from harness.progress import say
 from harness.types import Clip, HarnessError
 
@@ -157,8 +158,17 @@ def _asked(options: Namespace) -> CheckRequest:
         return _of_matrix(load_matrix(options.matrix), names)
     if not names:
         return _present()
-    roots = {name: _root(registry.datasets.get(name)) for name in names}
+    roots = {name: _root(_entry(name, "check")) for name in names}
     return _with_each_other(names[0] if len(names) == 1 else "datasets", roots)
+
+
+def _entry(name: str, command: str) -> DatasetEntry:
+    """The dataset of a name; of a folder or a list of clips, which has none, the command that reads it."""
+    kind = kind_of(expanded(name))
+    if kind and not registry.datasets.knows(name):
+        said = f"{name} is a {kind} of clips: gapbench data {command} {kind} --root {name}"
+        raise HarnessError(said if expanded(name).exists() else f"{name} does not exist")
+    return registry.datasets.get(name)
 
 
 def _root(entry: DatasetEntry, data: Mapping[str, str] | None = None) -> Path:
@@ -235,7 +245,7 @@ def run_data_audit(options: Namespace) -> int:
     from harness.data.audit.shortcuts import audit_dataset, chosen_clips
     from harness.data.audit.summary import described
 
-    entry = registry.datasets.get(options.dataset)
+    entry = _entry(options.dataset, "audit")
     if entry.embedded and options.root:
         raise HarnessError(f"{entry.name} is made by GapBench; --root is for datasets that you bring")
     if options.clips < 1:

@@ -97,6 +97,8 @@ def matrix_named(options: argparse.Namespace) -> str:
         return str(options.matrix)
     tested = _tested(options)
     if not tested:
+        if asked and options.matrix not in known_matrices() and not expanded(options.matrix).exists():
+            raise own_sets.unknown_set(options.matrix, registry.datasets.names())
         if asked:
             if (file := expanded(options.matrix)).is_file() and file.suffix != ".toml":
                 one = "; gapbench predict judges one file" if is_video(file) or is_image(file) else ""

@@ -101,7 +101,7 @@ def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
     counted = Counter(clip.manipulation or "real" for clip in clips if clip.split == "test")
     wanted = {key.partition("/")[2]: n for key, n in entry.official.items() if key.startswith("test/")}
     said = [f"{counted[kind]} of {n} {kind}" for kind, n in wanted.items() if 0 < counted[kind] < n]
-    return ", ".join(said)
+    return f"{', '.join(said)} clips" if said else ""
 
 
 def absent_files(clips: Iterable[Clip]) -> int:

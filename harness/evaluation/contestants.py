@@ -128,7 +128,7 @@ def weights_named(name: str) -> Weights:
         raise HarnessError(
             f"{name} is not trained here by the recipe {asked}, but {' and '.join(others)}: name one"
         )
-    known = unknown("weights", name, dict.fromkeys(map(full_name, stored)))
+    known = unknown("weights", name, {full_name(one) for one in stored if one.detector == detector})
     raise HarnessError(f"{known}; train them with: {training_command(detector, wanted, recipe, seed)}")
 
 

@@ -190,7 +190,9 @@ def _undefined(standings: Standings) -> str:
     """Why a line that may have a rank has no mean AUC."""
     lines = [line for line in standings.lines if line.counted and line.numbers["auc_unseen_mean"] is None]
     reasons = {row.reasons["auc"]: None for line in lines for row in _unseen(line) if "auc" in row.reasons}
-    return f" No rank where an AUC is undefined: {'; '.join(reasons)}." if reasons else ""
+    said = f" No rank where an AUC is undefined: {'; '.join(reasons)}." if reasons else ""
+    leaked = any(row.shares_footage for line in lines if not _unseen(line) for row in _judged(line))
+    return said + " No rank where all that is unseen shares footage with the training." * leaked
 
 
 def why_unranked(line: Line) -> str:

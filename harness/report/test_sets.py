@@ -19,6 +19,11 @@ from harness.types import parts_of
 ENOUGH = 20
 """Identities below which a 95 % interval holds the truth less often: 94 % of the time at 20, 88 % at 10."""
 
+OF_SEVERAL = {
+    "each": "each was judged, and the score is the mean over all (`each`)",
+    "max": "each was judged, and the score is the highest (`max`)",
+}
+"""Policy of `types.FACE_POLICIES` other than the default -> how a page says it."""
 METHODS = {
     "node": "drawing identities (node bootstrap)",
     "cluster": "drawing identities (cluster bootstrap)",
@@ -78,14 +83,17 @@ def _on_test_set(standings: Standings, on: str, shown: Sequence[LineOnTestSet], 
         forms = [_of_one_class(standings, on, shown)]
     explanation = " EER: error rate where as many reals as fakes are misjudged."
     if standings.unseen != "tested":
-        gap = " Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on)."
+        leaked = "; `shared`: test clips share footage with the training" * any(
+            r.shares_footage for r in rows
+        )
+        gap = f" Gap: AUC on forgeries trained on minus this AUC (`seen`: these were trained on{leaked})."
         explanation = gap + explanation
     note = (
         f"{clips_note(rows)} {detectable_note(detectable(errors_among(t.drawn() for t in shown)), 'here.')}"
     )
     warned = shortcut_note(standings.board, on)
     incomplete = standings.board.partial.get(parts_of(on)[0])
-    note += f" Not the whole set: {incomplete} clips." if incomplete else ""
+    note += f" Not the whole set: {incomplete}." if incomplete else ""
     listing = standings.board.listing.get(parts_of(on)[0])
     note += f" Listing: {listing}." if listing else ""
     meant = MEANT[decided] if any(t.value(decided) is not None for t in shown) else ""
@@ -149,13 +157,15 @@ def _classes(rows: Sequence[Row]) -> str:
 
 
 def _faces_note(rows: Sequence[Row]) -> str:
-    """What was said of clips in which no face was found, and in how many of each class; else empty."""
+    """Who of several people was judged, unless the largest; what was said of clips without a face."""
+    whose = {OF_SEVERAL[row.provenance["faces"]]: None for row in rows if row.provenance.get("faces")}
+    judged = f" Of several people in a clip {' or '.join(whose)}." if whose else ""
     lost = max((row for row in rows), key=lambda row: sum(row.counts.get("faceless", ())))
     faceless = lost.counts.get("faceless", (0, 0))
     if not sum(faceless):
-        return ""
+        return judged
     policy = lost.provenance.get("no_face") or "by a policy"
-    said = f" No face was found in {counted(faceless, lost.counts['clips'])}; scored {policy}."
+    said = f"{judged} No face was found in {counted(faceless, lost.counts['clips'])}; scored {policy}."
     return said + " `with a face`: AUC over the other clips alone."
 
 

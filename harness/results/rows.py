@@ -179,11 +179,11 @@ def _known(dataset: str, said: Mapping[str, Any], entries: Iterable[Mapping[str,
     found = findings_of(dataset, said.get("content_sha256", ""), said["clips_sha256"])
     present, listed = said.get("coverage") or (0, 0)
     met = {
-        f"{kept['cell']['detector']}@{kept['cell']['trained_on']}: {people}": None
+        f"{kept['cell']['detector']}@{kept['cell']['trained_on']}: {shared}": None
         for entry in entries
         for kept in entry["cells"]
-        if parts_of(kept["cell"]["tested_on"])[0] == dataset
-        and (people := kept["provenance"].get("shared_people"))
+        for name in ("shared_people", "shared_footage")
+        if parts_of(kept["cell"]["tested_on"])[0] == dataset and (shared := kept["provenance"].get(name))
     }
     asked = found.recommended(said.get("root")) if said["brought"] and said.get("content_sha256") else ()
     return Known(present, listed, (*met, *found.lines), asked, found.columns)

@@ -148,7 +148,7 @@ def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
             else:
                 reasons.append(found)
             progress.advance()
-        _refuse_if_unfit(wanted, labels, reasons)
+        _refuse_if_unfit(wanted, labels, reasons, faceless)
         pixels.flush()
     with path.open("r+b") as file:
         file.truncate(_bytes(wanted, rows))
@@ -162,15 +162,18 @@ def _footage_of(clip: Clip) -> str:
     return str(clip.attributes.get("footage", clip.id))
 
 
-def _refuse_if_unfit(wanted: Wanted, labels: Sequence[int], reasons: Sequence[str]) -> None:
+def _refuse_if_unfit(
+    wanted: Wanted, labels: Sequence[int], reasons: Sequence[str], faceless: Mapping[str, int]
+) -> None:
     if len(reasons) > MOST_FAILED * len(wanted.clips):
         raise HarnessError(
             f"{len(reasons)} of {len(wanted.clips)} {wanted.split} clips cannot be read: {reasons[0]}"
         )
     for label, word in CLASSES.items():
         if label not in labels:
+            lost = f": no face was found in {faceless[word]} {word} ones" if faceless.get(word) else ""
             raise HarnessError(
-                f"there is no {word} clip among the {len(labels)} {wanted.split} clips to train with"
+                f"there is no {word} clip among the {len(labels)} {wanted.split} clips to train with{lost}"
             )
 
 

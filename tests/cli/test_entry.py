@@ -100,6 +100,8 @@ BROKEN = [
     ("gate constant.toml --results results-file", "results-file is a file"),
     ("check blurr", "did you mean 'blur'?"),
     ("check folder", "data.toml"),
+    ("data check .", ". is a folder of clips: gapbench data check folder --root ."),
+    ("data audit gone.csv", "gone.csv does not exist"),
     ("ls detektors", "invalid choice"),
     ("cost xceptio", "did you mean 'xception'?"),
     ("--plugin missing.py ls", "missing.py does not exist"),

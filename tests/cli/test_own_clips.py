@@ -149,6 +149,7 @@ def test_a_manifest_is_judged_too(clips: Path, tmp_path: Path) -> None:
             "smoke is no folder, manifest or dataset, which --no-face is for",
         ),
         (["mine", "-d", "xception@a"], "unknown weights 'xception@a' (known: none)"),
+        (["ffpp_c32", "-d", "constant"], "unknown dataset 'ffpp_c32'; did you mean 'ffpp_c23'?"),
         (
             ["mine", "-d", "xception@procedural_tiny"],
             "(known: none); train them with: gapbench train xception --on procedural_tiny; or give --train",

@@ -139,6 +139,14 @@ def test_clips_without_a_face_are_left_out_and_counted(
     said = run("train", "small", "--on", "mine", "--epochs", "1")
     assert "real train clips show no face and are left out" in said
     assert newest().provenance["faceless"]["real"] >= 4
+    shutil.rmtree(clips / "real")
+    (clips / "real").mkdir()
+    for place, noise in enumerate(
+        np.random.default_rng(0).integers(0, 255, (12, 90, 120, 3), dtype=np.uint8)
+    ):
+        cv2.imwrite(str(clips / "real" / f"noise{place}.png"), noise)
+    said = run("train", "small", "--on", "mine", "--epochs", "1", code=2)
+    assert "clips to train with: no face was found in" in said
 
 
 def test_three_folders_stand_on_one_board_under_their_names(clips: Path, run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from harness import registry
 from harness.contracts import DetectorEntry, PerturbationEntry
 from harness.registry import Registry
-from harness.types import HarnessError, Recipe
+from harness.types import HarnessError, Recipe, unknown
 
 GOOD = """
 from harness.registry import perturbation
@@ -119,6 +119,12 @@ def test_an_unknown_name_is_answered_with_the_nearest(perturbations: Registry[Pe
         HarnessError, match=r"unknown perturbation 'blur_jpg'; did you mean 'blur_jpeg'\?.*snow"
     ):
         perturbations.get("blur_jpg")
+
+
+def test_weights_are_near_by_their_name_without_the_recipe() -> None:
+    stored = ["eye@mine~published+epochs1+size32", "eye@yours"]
+    assert "did you mean 'eye@mine~published+epochs1+size32'?" in str(unknown("weights", "eye@min", stored))
+    assert "did you mean 'eye@yours'?" in str(unknown("weights", "eye@your", stored))
 
 
 def test_an_unknown_name_far_from_all_gets_no_guess(perturbations: Registry[PerturbationEntry]) -> None:

@@ -127,3 +127,14 @@ def test_a_board_of_seen_forgeries_alone_says_over_how_many_clips(tmp_path: Path
     making.entry("own", LAB, {LAB: 1.0})
     _, lines = section(markdown(making.board()), "Leaderboard")
     assert column(lines, "clips") == ["40+80"]
+
+
+def test_a_line_without_a_rank_because_footage_is_shared_is_told_so_where_it_stands(tmp_path: Path) -> None:
+    making = Making(tmp_path)
+    making.entry("own", LAB, {WILD: 1.0}, shared_footage="3 of 120 test clips share footage")
+    page = markdown(making.board())
+    note, lines = section(page, "Leaderboard")
+    assert column(lines, "#") == ["-"] and column(lines, "clips") == ["40+80"]
+    assert "No rank where all that is unseen shares footage with the training." in note
+    note, _ = section(page, "Tested on wild")
+    assert "`shared`: test clips share footage with the training" in note

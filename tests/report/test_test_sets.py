@@ -45,3 +45,10 @@ def test_a_test_set_with_a_shortcut_has_a_badge_wherever_it_is_named(tmp_path: P
     assert "Not audited for shortcuts." in said
     assert "## Tested on lab\n" in page and "## Tested on far\n" in page
     assert "[!]" not in markdown(dataclasses.replace(board, shortcuts={"lab": "", "wild": "", "far": ""}))
+
+
+def test_a_page_says_who_of_several_people_was_judged_unless_it_is_the_largest(tmp_path: Path) -> None:
+    making = Making(tmp_path)
+    making.entry("strong", LAB, {WILD: 1.0}, faces="max")
+    note, _ = section(markdown(making.board()), "Tested on wild")
+    assert "Of several people in a clip each was judged, and the score is the highest (`max`)." in note

@@ -60,21 +60,6 @@ class Frames:
             raise HarnessError(f"its frames differ in size ({', '.join(shapes)})")
         return np.stack(self.pictures)
 
-    def take(self, frames: int, pixels: np.ndarray | None = None) -> tuple[np.ndarray, tuple[int, ...]]:
-        """The evenly spaced selection of `frames` frames, uint8 `[frames, H, W, 3]`, and their indices.
-
-        `pixels` is a perturbed copy of `self.pixels` to take from instead.
-        """
-        source = self.pixels if pixels is None else pixels
-        if len(source) != len(self.indices):
-            raise HarnessError(f"{len(source)} frames where {len(self.indices)} were decoded")
-        wanted = tuple(sample_indices(self.total, frames))
-        place = {index: position for position, index in enumerate(self.indices)}
-        missing = [index for index in wanted if index not in place]
-        if missing:
-            raise HarnessError(f"frame {missing[0]} was not decoded: {frames} was not among the counts")
-        return source[[place[index] for index in wanted]], wanted
-
 
 Use = Callable[[int, np.ndarray, int], None]
 """(frame of the file, its pixels uint8 `[H, W, 3]` RGB, frames in the file): called for each wanted frame as

@@ -97,7 +97,7 @@ def test_frames_cut_one_by_one_are_those_cut_together(tmp_path, monkeypatch):
     for need in needs:
         assert np.array_equal(singly.views[need][0].frames, together.views[need][0].frames)
         assert len(together.views[need][0].frames) == need[2]
-    pixels, _ = read_frames(path, [4]).take(4)
+    pixels = read_frames(path, [4]).pixels
     assert np.array_equal(
         together.views["clean", 0, 4, 64][0].frames, crop_and_fit(pixels, "center", None, 64)
     )

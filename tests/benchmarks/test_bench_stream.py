@@ -59,10 +59,10 @@ def test_threads_read_ahead_no_slower_than_processes(
 
     def threads() -> int:
         views = in_order(lambda clip: show(clip, "center", NEEDS), clips, WORKERS, 4 * WORKERS)
-        return sum(len(view.tensors) for view in views)
+        return sum(len(view.views) for view in views)
 
     def processes() -> int:
-        return sum(len(view.tensors) for view in loader)
+        return sum(len(view.views) for view in loader)
 
     assert benchmark.pedantic(threads, rounds=3, warmup_rounds=1) == CLIPS * len(NEEDS) == processes()
     one, other = side_by_side(threads, processes)

@@ -28,6 +28,7 @@ from harness.runtime import device
 from harness.types import FAKE, REAL, Cell, Clip, Runtime
 from harness.video.clip_views import perturb, show
 from harness.video.frames import read_frames
+from harness.video.views import shown_whole
 
 CROP = "center"
 WATCHED_EVERY = 0.1
@@ -91,7 +92,8 @@ def cost(said: dict[str, Any]) -> dict[str, Any]:
             for condition in chosen:
                 need = (*condition, said["frames"], each.size)
                 for start in range(0, len(views), said["batch"]):
-                    batch = np.stack([view.tensors[need] for view in views[start : start + said["batch"]]])
+                    some = views[start : start + said["batch"]]
+                    batch = np.stack([shown_whole(view) for shown in some for view in shown.views[need]])
                     device.score_clips(each.detector, batch, each.runtime)
 
     def perturbations() -> None:

@@ -87,7 +87,7 @@ def add_predict(command: Adder) -> None:
         "--faces",
         choices=FACE_POLICIES,
         default=FACE_POLICY,
-        help="who of several people is judged: the largest of those there at a moment, each (the mean), or the max",
+        help="who of several people is judged: the largest there at a moment, each (the mean), or the max",
     )
     predict.add_argument("--json", action="store_true", help="print JSON")
     add_device(predict)

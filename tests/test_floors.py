@@ -35,6 +35,8 @@ WINGS: dict[str, tuple[str, ...]] = {
 }
 """Wing of the harness -> the wings (or single modules) it may import, besides the ground: the modules
 directly in `harness/`. `cli` is the roof: it may import all, and nobody imports it."""
+UNDER = ("guard", "matrices")
+"""Folders that are part of the ground."""
 GROUND = 14
 """Modules that a folder may hold at most, this one too."""
 LONGEST = 350
@@ -56,7 +58,7 @@ def wing_of(module: str) -> str | None:
     found = [wing for wing in (*WINGS, "cli") if inner == wing or inner.startswith(f"{wing}.")]
     if found:
         return max(found, key=len)
-    return "" if len(parts) <= 2 or parts[1] == "matrices" else parts[1]
+    return "" if len(parts) <= 2 or parts[1] in UNDER else parts[1]
 
 
 @dataclass(frozen=True)

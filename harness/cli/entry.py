@@ -13,6 +13,7 @@ from types import ModuleType
 from harness import __version__, registry
 from harness.cli import data, detector, eval, gate, metrics, plugins, report, weights
 from harness.cli.options import Parser
+from harness.guard.limits import set_limits
 from harness.types import HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input, or no clip was scored;
@@ -43,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--plugin", action="append", default=[], metavar="FILE", help="import a plug-in file first"
     )
+    top.add_argument(
+        "--allow", metavar="NAME=NUMBER", help="how much a file may ask for (SECURITY.md); also after COMMAND"
+    )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
     def command(name: str, what: str, example: str) -> argparse.ArgumentParser:
@@ -63,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        given, allowed = taken_out(given, "--allow")
+        set_limits(allowed)
         options = _parsed(given)
         for file in options.plugin:
             registry.load_file(Path(file))
@@ -88,6 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "gapbench: this is a bug in GapBench or in a plug-in; what is finished is kept", file=sys.stderr
         )
         return 70
+
+
+def taken_out(given: Sequence[str], option: str) -> tuple[list[str], list[str]]:
+    """The arguments without an option that may stand anywhere among them, and its values, in order."""
+    rest, values = list(given), []
+    while option in rest:
+        at = rest.index(option)
+        values += rest[at + 1 : at + 2] or [""]
+        del rest[at : at + 2]
+    return rest, values
 
 
 def _parsed(given: list[str]) -> argparse.Namespace:

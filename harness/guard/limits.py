@@ -1,0 +1,75 @@
+"""How much of anything a stranger's file may ask for: one table of limits, each with its default and its option.
+
+`gapbench COMMAND --allow NAME=NUMBER` sets one for a run; the environment variable `GAPBENCH_ALLOW_<NAME>` does
+the same, and is how child processes know. SECURITY.md has the same table (a test compares them).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.types import HarnessError, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most of one thing that is accepted."""
+
+    name: str
+    """What `--allow` and SECURITY.md call it."""
+    default: float
+    unit: str
+    what: str
+    """What is limited, and what happens beyond it."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"GAPBENCH_ALLOW_{self.name.upper().replace('-', '_')}"
+
+
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        Limit("clip-pixels", 2**26, "pixels", "one frame or image of a clip; the clip fails"),
+        Limit("clip-bytes", 2**36, "bytes", "the file of a clip; the clip fails"),
+        Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
+    )
+}
+"""Name -> limit, in the order of the table in SECURITY.md."""
+
+
+def limit(name: str) -> float:
+    """The limit in force: what its environment variable says, else its default."""
+    one = LIMITS[name]
+    said = os.environ.get(one.variable)
+    return one.default if said is None else _number(said, one.variable)
+
+
+def raised() -> dict[str, float]:
+    """The limits that differ from their defaults."""
+    return {name: limit(name) for name, one in LIMITS.items() if limit(name) != one.default}
+
+
+def set_limits(given: Iterable[str]) -> None:
+    """Set the limits in `NAME=NUMBER` for this process and its children; `HarnessError` for what is none."""
+    for text in given:
+        name, equals, number = text.partition("=")
+        if name not in LIMITS:
+            raise unknown("limit", name, LIMITS)
+        if not equals:
+            raise HarnessError(f"--allow {name} needs a number: --allow {name}={LIMITS[name].default:g}")
+        _number(number, f"--allow {name}")
+        os.environ[LIMITS[name].variable] = number
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        value = float(text.replace("_", ""))
+    except ValueError:
+        value = float("nan")
+    if not value > 0:
+        raise HarnessError(f"{what} must be a number above 0, not {text!r}")
+    return value

@@ -29,6 +29,7 @@ from harness.contracts import LeftOut as LeftOut
 from harness.contracts import PerturbationEntry as PerturbationEntry
 from harness.contracts import Remarks as Remarks
 from harness.contracts import stated_selection as stated_selection
+from harness.guard.patience import doing
 from harness.types import HarnessError, Recipe, unknown
 
 E = TypeVar("E", DetectorEntry, DatasetEntry, PerturbationEntry)
@@ -79,7 +80,8 @@ class Registry(Generic[E]):
         found = sorted(m.name for m in pkgutil.iter_modules(package.__path__))
         for module in (name for name in found if not name.startswith("_")):  # those only help
             try:
-                importlib.import_module(f"{self.package}.{module}")
+                with doing(f"importing the {self.kind} {module}"):
+                    importlib.import_module(f"{self.package}.{module}")
             except (Exception, SystemExit) as error:  # noqa: BLE001 - it may fail in any way, alone
                 self._broken[module] = f"{type(error).__name__}: {error}".splitlines()[0]
         _load_entry_points()
@@ -222,7 +224,8 @@ def load_file(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with doing(f"importing the plug-in file {path.name}"):
+            spec.loader.exec_module(module)
     except HarnessError:
         sys.modules.pop(name)
         raise
@@ -244,7 +247,8 @@ def _load_entry_points() -> None:
 
     for point in entry_points(group="gapbench.plugins"):
         try:
-            point.load()
+            with doing(f"importing the plug-in {point.name}"):
+                point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - listed, like a broken file
             for registry in (detectors, datasets, perturbations):
                 registry._broken[point.name] = f"{type(error).__name__}: {error}".splitlines()[0]

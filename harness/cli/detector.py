@@ -22,6 +22,7 @@ from harness.cli.options import (
 )
 from harness.cli.own_clips import add_own, trained_on_of
 from harness.files import file_digest, home
+from harness.guard.output import json_to
 from harness.progress import say
 from harness.tables import wrapped
 from harness.types import (
@@ -183,7 +184,8 @@ def run_predict(options: Namespace) -> int:
             print(_line(one, facts["threshold"]), flush=True)
     if options.json:
         judged = [_judged(one, facts["threshold"]) for one in said]
-        print(json.dumps({"detector": options.detector, **facts, "files": judged}, indent=1))
+        told = json.dumps({"detector": options.detector, **facts, "files": judged}, indent=1)
+        print(told, file=json_to(), flush=True)
     else:
         shown = f"crop {crop}, {found.frames} frames of {found.size} px"
         threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:.4f}"

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,9 @@ from harness import __version__, registry
 from harness.cli import data, detector, eval, gate, metrics, plugins, report, weights
 from harness.cli.options import Parser
 from harness.guard.limits import set_limits
+from harness.guard.memory import memory_limit, memory_ran_out
+from harness.guard.output import kept_for_json, reader_gone
+from harness.guard.supervise import supervised
 from harness.types import HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input, or no clip was scored;
@@ -47,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--allow", metavar="NAME=NUMBER", help="how much a file may ask for (SECURITY.md); also after COMMAND"
     )
+    top.add_argument(
+        "--patience", metavar="SECONDS", help="how long one step of a plug-in may take; also after COMMAND"
+    )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
     def command(name: str, what: str, example: str) -> argparse.ArgumentParser:
@@ -64,36 +71,52 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; without arguments that of the command line, watched over."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         given, allowed = taken_out(given, "--allow")
-        set_limits(allowed)
-        options = _parsed(given)
-        for file in options.plugin:
-            registry.load_file(Path(file))
-        for name, variable in VARIABLES.items():
-            if getattr(options, name, None):
-                os.environ[variable] = str(getattr(options, name))
-        return int(getattr(COMMANDS[options.command], f"run_{options.command}")(options))
+        given, patience = taken_out(given, "--patience")
+        set_limits([*allowed, *(f"patience={seconds}" for seconds in patience)])
+        return supervised(partial(_run, given)) if arguments is None else _run(given)
     except HarnessError as error:
-        print(f"gapbench: {error}", file=sys.stderr)
-        return 2
+        return _failed(str(error))
+
+
+def _run(given: list[str]) -> int:
+    try:
+        options = _parsed(given)
+        with kept_for_json(getattr(options, "json", False)):
+            return _done(options)
+    except HarnessError as error:
+        return _failed(str(error))
     except KeyboardInterrupt:
-        print(
-            "gapbench: interrupted; what is finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:  # noqa: BLE001 - not 1, which is a verdict: a bug is no regression
+        return _failed("interrupted; what is finished is kept, the same command goes on from there", 130)
+    except Exception as error:  # noqa: BLE001 - not 1, which is a verdict: a bug is no regression
+        if isinstance(error, BrokenPipeError) and reader_gone():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if memory_ran_out(error):
+            reason = (str(error).splitlines() or [""])[0]
+            return _failed(f"memory ran out{memory_limit()}: {reason}; what is finished is kept")
         traceback.print_exc()
-        print(
-            "gapbench: this is a bug in GapBench or in a plug-in; what is finished is kept", file=sys.stderr
-        )
-        return 70
+        return _failed("this is a bug in GapBench or in a plug-in; what is finished is kept", 70)
+
+
+def _done(options: argparse.Namespace) -> int:
+    for file in options.plugin:
+        registry.load_file(Path(file))
+    for name, variable in VARIABLES.items():
+        if getattr(options, name, None):
+            os.environ[variable] = str(getattr(options, name))
+    try:
+        return int(getattr(COMMANDS[options.command], f"run_{options.command}")(options))
+    except SystemExit as error:
+        raise HarnessError(f"a plug-in ended the command (SystemExit: {error.code})") from error
+
+
+def _failed(line: str, code: int = 2) -> int:
+    print(f"gapbench: {line}", file=sys.stderr)
+    return code
 
 
 def taken_out(given: Sequence[str], option: str) -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from harness.data.location import near_miss
 from harness.data.people import with_people
 from harness.data.splits import split_up
 from harness.files import clips_digest, digest, plain
+from harness.guard.patience import doing
 from harness.trees import clip_content, clip_stamp
 from harness.types import READING, REAL, Clip, HarnessError, parts_of
 
@@ -73,11 +74,14 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
     if entry.prepare is not None:
         entry.prepare(root)
     try:
-        clips = tuple(entry.clips(root))
+        clips = tuple(_listed(entry, root))
     except OSError as error:
         raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
     except HarnessError as error:
         raise HarnessError(f"{error}{near_miss(entry, root)}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, SystemExit) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise HarnessError(f"{entry.name} cannot list its clips: {type(error).__name__}: {reason}") from error
     if not clips:
         raise HarnessError(f"{entry.name}: no clip under {root}{near_miss(entry, root)}")
     counted: set[str] = set()
@@ -88,6 +92,17 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
             raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
         counted.add(clip.id)
     return arranged(entry, clips)
+
+
+def _listed(entry: registry.DatasetEntry, root: Path) -> Iterator[Clip]:
+    """The clips as the dataset lists them, each in a step that is watched over."""
+    clips = iter(entry.clips(root))
+    while True:
+        with doing(f"the dataset {entry.name}, listing its clips"):
+            clip = next(clips, None)
+        if clip is None:
+            return
+        yield clip
 
 
 def arranged(entry: registry.DatasetEntry, clips: Sequence[Clip]) -> tuple[Clip, ...]:

@@ -1,7 +1,7 @@
-"""How much of anything a stranger's file may ask for: one table of limits, each with its default and its option.
+"""How much of anything a stranger's file may ask for: one table of limits, each with its default.
 
-`gapbench COMMAND --allow NAME=NUMBER` sets one for a run; the environment variable `GAPBENCH_ALLOW_<NAME>` does
-the same, and is how child processes know. SECURITY.md has the same table (a test compares them).
+`gapbench COMMAND --allow NAME=NUMBER` sets one for a run; the environment variable `GAPBENCH_ALLOW_<NAME>`
+does the same, and is how child processes know. SECURITY.md has the same table (a test compares them).
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ LIMITS = {
     for limit in (
         Limit("clip-pixels", 2**26, "pixels", "one frame or image of a clip; the clip fails"),
         Limit("clip-bytes", 2**36, "bytes", "the file of a clip; the clip fails"),
+        Limit("server-seconds", 45, "seconds", "one call of a tracking server; exit code 5"),
+        Limit("server-bytes", 2**26, "bytes", "one answer of a tracking server; exit code 5"),
+        Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
         Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
     )
 }

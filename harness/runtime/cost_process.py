@@ -24,6 +24,7 @@ from typing import Any
 from harness import registry
 from harness.environment import versions_then
 from harness.files import digest, file_digest, file_name, home, plain, read_json, write_whole
+from harness.guard.supervise import supervised
 from harness.process import usable_cores
 from harness.records import Cost
 from harness.timing import current
@@ -203,4 +204,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supervised(main))

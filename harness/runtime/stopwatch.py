@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.guard.patience import doing
 from harness.runtime import hardware
 from harness.runtime.device import score_clips
 from harness.runtime.hardware import MEBIBYTE, Gpu, Moment
@@ -78,6 +79,10 @@ class Bench:
 
     def timed_pass(self, batch: int) -> Pass:
         """One pass over `batch` clips, from an idle device to an idle device."""
+        with doing(f"{type(self.detector).__name__} on {batch} clips, for its cost"):
+            return self._timed(batch)
+
+    def _timed(self, batch: int) -> Pass:
         clips, gpu = self.clips[:batch], self.device.type == "cuda"
         events = [torch.cuda.Event(enable_timing=True) for _ in range(2 * gpu)]
         self._synchronise()

@@ -8,18 +8,23 @@ import re
 import socket
 import sqlite3
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import urlsplit
 
+from harness.tracking.strange_server import within
 from harness.types import HarnessError
 
 PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 ANSWER_SECONDS = 5
 """How long a server may take to answer at all."""
+LOCK_SECONDS, LOCK_LOOK = 30, 0.05
+"""How long a lock is waited for, and how often it is tried, in seconds."""
 
 
 def location(uri: str, artifacts: str, matrix: str) -> str | None:
@@ -62,7 +67,9 @@ def ask(uri: str) -> None:
         elif uri.startswith(("http://", "https://")):
             port = f":{parts.port}" if parts.port else ""
             address = f"{parts.scheme}://{parts.hostname}{port}{parts.path.rstrip('/')}/health"
-            urllib.request.urlopen(address, timeout=ANSWER_SECONDS).close()
+            within(
+                2 * ANSWER_SECONDS, lambda: urllib.request.urlopen(address, timeout=ANSWER_SECONDS).close()
+            )
         elif parts.hostname and parts.port:
             socket.create_connection((parts.hostname, parts.port), ANSWER_SECONDS).close()
     except urllib.error.HTTPError:
@@ -77,6 +84,8 @@ def ask(uri: str) -> None:
 
 def _open(database: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
+    if database.exists() and not database.is_file():
+        raise HarnessError(f"{database} is no regular file")
     with closing(sqlite3.connect(database, timeout=ANSWER_SECONDS)) as connection:
         connection.execute("PRAGMA schema_version")
 
@@ -92,9 +101,23 @@ def alone(database: Path | None) -> Iterator[None]:
     if database is None:
         yield
         return
-    with Path(f"{database}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    place = Path(f"{database}.lock")
+    if place.exists() and not place.is_file():
+        raise HarnessError(f"{place} is no regular file")
+    with place.open("w") as lock:
+        _locked(lock, place)
         yield
+
+
+def _locked(lock: TextIO, place: Path) -> None:
+    """Wait for a lock that another process may hold, but not for ever."""
+    for _ in range(round(LOCK_SECONDS / LOCK_LOOK)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(LOCK_LOOK)
+    raise HarnessError(f"another process has held {place} for {LOCK_SECONDS} s; end it, and publish again")
 
 
 def shown(text: str) -> str:

@@ -24,6 +24,7 @@ from harness.timing import spent
 from harness.training.augmentation import chosen
 from harness.training.batches import Draw, Footage
 from harness.types import HarnessError, Recipe, Runtime
+from harness.video.clip_views import named_failure
 from harness.video.views import lots, put_back, scores_frames_singly, scores_of_view
 
 RESTART_EPOCHS = 10
@@ -135,11 +136,12 @@ def _epoch(
         for step, (clips, labels) in enumerate(_waited_for(batches)):
             _set_rate(optimizer, recipe, epoch * steps + step, steps)
             optimizer.zero_grad(set_to_none=True)
-            losses.append(_gradient(course, uploaded(clips, device), uploaded(labels, device)))
-            with spent("optimizer"):
-                if recipe.clip_norm is not None:
-                    nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
-                optimizer.step()
+            with named_failure(f"{course.title}: step {step + 1} of epoch {epoch + 1}"):
+                losses.append(_gradient(course, uploaded(clips, device), uploaded(labels, device)))
+                with spent("optimizer"):
+                    if recipe.clip_norm is not None:
+                        nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
+                    optimizer.step()
             progress.advance(1, f"epoch {epoch + 1}: loss {losses[-1]:.3f}")
     mean = float(np.mean(losses))
     if not math.isfinite(mean):
@@ -194,7 +196,12 @@ def _settle_statistics(course: Course, footage: Footage, epoch: int) -> None:
     seen = 0
     with closing(footage.batches(_draw(course, together=False), rng)) as batches:
         for clips, _ in _waited_for(batches):
-            with spent("forward"), torch.no_grad(), autocast(device, course.runtime.precision):
+            with (
+                named_failure(f"{course.title}: a batch of epoch {epoch + 1}"),
+                spent("forward"),
+                torch.no_grad(),
+                autocast(device, course.runtime.precision),
+            ):
                 course.detector.score(uploaded(clips, device))
             seen += clips.shape[0] * clips.shape[1]
             if seen >= STATISTICS_FRAMES:
@@ -258,7 +265,9 @@ def scores_of(detector: nn.Module, footage: Footage, runtime: Runtime) -> np.nda
         for view in views:
             if single is None and view.short:
                 single = scores_frames_singly(lambda clips: score_clips(detector, clips, runtime), view)
-        said = put_back((lot, score_clips(detector, lot.batch, runtime)) for lot in lots(views, bool(single)))
+        with named_failure(f"{type(detector).__name__} on validation clips"):
+            shown = lots(views, bool(single))
+            said = put_back((lot, score_clips(detector, lot.batch, runtime)) for lot in shown)
         scores += [
             scores_of_view(view, one, bool(single))[0].mean() for view, one in zip(views, said, strict=True)
         ]

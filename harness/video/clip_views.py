@@ -10,6 +10,7 @@ import numpy as np
 
 from harness import registry
 from harness.files import seed_of
+from harness.guard.patience import doing
 from harness.timing import spent
 from harness.types import FACE_CROPS, FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
 from harness.video.frames import (
@@ -45,10 +46,11 @@ def perturb(frames: np.ndarray, clip_id: str, name: str, severity: int) -> np.nd
 def named_failure(what: str) -> Iterator[None]:
     """Turn whatever a plug-in raises into one line that names it."""
     try:
-        yield
+        with doing(what):
+            yield
     except HarnessError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise HarnessError(f"{what} failed: {type(error).__name__}: {reason}") from error
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,26 @@ def test_an_artifact_folder_other_than_the_experiments_is_refused(
         publish(made, (store[0], str(tmp_path / "other")), tmp_path)
     with pytest.raises(HarnessError, match="needs a tracking server"):
         publish(board(tmp_path, "proxy"), (store[0], "mlflow-artifacts:/"), tmp_path)
+
+
+def test_a_lock_or_a_transaction_that_another_process_holds_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.tracking.store.LOCK_SECONDS", 0.2)
+    database = tmp_path / "mlflow.db"
+    with Path(f"{database}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(HarnessError, match=r"another process has held .*mlflow\.db\.lock"):
+            publish(board(tmp_path), (f"sqlite:///{database}", str(tmp_path / "files")), tmp_path)
+    publish(board(tmp_path), (f"sqlite:///{database}", str(tmp_path / "files")), tmp_path)
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(HarnessError, match="locked"):
+            publish(board(tmp_path, "more"), (f"sqlite:///{database}", str(tmp_path / "files")), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mlflow.db", "mlflow.db.lock"])
+def test_a_pipe_in_the_place_of_a_database_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(HarnessError, match="no regular file"):
+        publish(board(tmp_path), (f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")), tmp_path)

@@ -218,3 +218,12 @@ def digest_of(path: Path) -> str | None:
         return file_digest(path) if path.is_file() else None
     except OSError:
         return None
+
+
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that is gone after the block: where the system keeps such, else below the home."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="gapbench-")
+    except OSError:
+        home().mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="gapbench-", dir=home())

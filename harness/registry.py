@@ -29,6 +29,7 @@ from harness.contracts import LeftOut as LeftOut
 from harness.contracts import PerturbationEntry as PerturbationEntry
 from harness.contracts import Remarks as Remarks
 from harness.contracts import stated_selection as stated_selection
+from harness.guard.memory import memory_ran_out
 from harness.guard.patience import doing
 from harness.types import HarnessError, Recipe, unknown
 
@@ -82,7 +83,9 @@ class Registry(Generic[E]):
             try:
                 with doing(f"importing the {self.kind} {module}"):
                     importlib.import_module(f"{self.package}.{module}")
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - it may fail in any way, alone
+            except (Exception, SystemExit) as error:
+                if memory_ran_out(error):
+                    raise  # of this process, not of this file
                 self._broken[module] = f"{type(error).__name__}: {error}".splitlines()[0]
         _load_entry_points()
 

@@ -15,7 +15,7 @@ from harness import __version__, registry
 from harness.cli import data, detector, eval, gate, metrics, plugins, report, weights
 from harness.cli.options import Parser
 from harness.guard.limits import set_limits
-from harness.guard.memory import memory_limit, memory_ran_out
+from harness.guard.memory import check_libraries_fit, memory_limit, memory_ran_out
 from harness.guard.output import kept_for_json, reader_gone
 from harness.guard.supervise import supervised
 from harness.types import HarnessError, unknown
@@ -32,6 +32,10 @@ COMMANDS: dict[str, ModuleType] = {
 }
 """Command -> the module that has its arguments (`add_<command>`) and does it (`run_<command>`)."""
 
+TABLES = ("numpy", "pandas", "pyarrow.parquet", "sklearn.metrics", "scipy.stats", "matplotlib.pyplot")
+NETWORKS = (*TABLES, "cv2", "av", "torch", "timm")
+"""The heaviest libraries of all commands, and of those that have to do with networks (`WITH_NETWORKS`)."""
+WITH_NETWORKS = ("ls", "check", "train", "eval", "predict", "cost", "weights")
 VARIABLES = {"face_model": "GAPBENCH_YUNET", "video_reader": "GAPBENCH_VIDEO_READER"}
 """Options that set an environment variable, so that child processes know of them too."""
 
@@ -96,13 +100,17 @@ def _run(given: list[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         if memory_ran_out(error):
-            reason = (str(error).splitlines() or [""])[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             return _failed(f"memory ran out{memory_limit()}: {reason}; what is finished is kept")
+        if isinstance(error, OSError) and error.errno is not None:  # what surrounds us, not what we do
+            where = f"{error.filename}: " if error.filename else ""
+            return _failed(f"{where}{error.strerror or error}; what is finished is kept")
         traceback.print_exc()
         return _failed("this is a bug in GapBench or in a plug-in; what is finished is kept", 70)
 
 
 def _done(options: argparse.Namespace) -> int:
+    check_libraries_fit(NETWORKS if options.command in WITH_NETWORKS else TABLES)
     for file in options.plugin:
         registry.load_file(Path(file))
     for name, variable in VARIABLES.items():

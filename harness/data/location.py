@@ -68,9 +68,24 @@ def data_file() -> Path:
     is the one that the working directory would have. Folders in it are as seen from the file.
     """
     here = Path.cwd()
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    near = [folder / DATA_FILE for folder in (here, *here.parents, config / "gapbench")]
-    return next((file for file in near if file.is_file()), near[0])
+    near = [folder / DATA_FILE for folder in (here, *here.parents, *_config())]
+    return next((file for file in near if _is_there(file)), near[0])
+
+
+def _config() -> list[Path]:
+    """The user's own folder of settings, where there is one."""
+    try:
+        return [Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "gapbench"]
+    except RuntimeError:  # nobody knows this user's home
+        return []
+
+
+def _is_there(file: Path) -> bool:
+    """Whether it is a file that can be asked for: one in a folder that nobody may look into is not."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def why_no_folder(entry: registry.DatasetEntry, roots: Mapping[str, str] | None = None) -> str | None:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import errno
+import importlib
+import os
+import signal
+from collections.abc import Iterable
 
+from harness.types import HarnessError
+
+LOADING_SECONDS = 120
+"""Longest that libraries may take to load where memory is limited."""
+HEADROOM = 2**28
+"""Bytes that must be left once the libraries are loaded."""
 SAID = (
     *("cannot allocate memory", "can't allocate memory", "failed to map segment", "not enough memory"),
     *("out of memory", "bad_alloc", "can't start new thread", "unable to allocate", "insufficient memory"),
@@ -34,3 +44,34 @@ def memory_limit() -> str:
     return (
         "" if most == resource.RLIM_INFINITY else f" (this process may use {most / 2**30:.1f} GiB: ulimit -v)"
     )
+
+
+def check_libraries_fit(libraries: Iterable[str]) -> None:
+    """Where this process's memory is limited: a `HarnessError` if these libraries alone do not fit into it.
+
+    They are loaded in a process of their own first, for with too little memory some of them neither load nor
+    fail (OpenBLAS asks for memory for ever).
+    """
+    if not memory_limit():
+        return
+    child = os.fork()
+    if child == 0:
+        os._exit(_loaded(libraries))
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise HarnessError(f"memory ran out{memory_limit()}: the libraries alone do not fit")
+
+
+def _loaded(libraries: Iterable[str]) -> int:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(LOADING_SECONDS)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    try:
+        for name in libraries:
+            importlib.import_module(name)
+        bytearray(HEADROOM)
+    except BaseException as error:  # noqa: BLE001 - whatever is wrong but memory, the command itself will say
+        return int(memory_ran_out(error))
+    return 0

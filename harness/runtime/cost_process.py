@@ -14,7 +14,6 @@ import platform
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +22,7 @@ from typing import Any
 
 from harness import registry
 from harness.environment import versions_then
-from harness.files import digest, file_digest, file_name, home, plain, read_json, write_whole
+from harness.files import digest, file_digest, file_name, home, plain, read_json, scratch_folder, write_whole
 from harness.guard.supervise import supervised
 from harness.process import usable_cores
 from harness.records import Cost
@@ -92,7 +91,7 @@ def in_fresh_process(asked: CostRequest) -> Cost:
 
     What a detector prints goes to standard error. The process ends with this one's interruption.
     """
-    with tempfile.TemporaryDirectory(prefix="gapbench-cost-") as folder:
+    with scratch_folder() as folder:
         answer = Path(folder) / "answer.json"  # not its output: a plug-in may print there
         command = [sys.executable, "-m", "harness.runtime.cost_process", str(answer)]
         surroundings = {**os.environ, "PYTHONSAFEPATH": "1"}  # a checkout's `datasets` is no library

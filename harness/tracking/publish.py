@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.files import scratch_folder
 from harness.gate.accepted import lacking
 from harness.gate.judge import judge_board
 from harness.progress import Progress
@@ -160,7 +160,7 @@ class Publisher:
             self.client.log_batch(run_id, metrics[start : start + CHUNK], params if start == 0 else [])
         if self.run.inputs:
             self.client.log_inputs(run_id, _dataset_inputs(self.run.inputs))
-        with tempfile.TemporaryDirectory(prefix="gapbench-") as folder:
+        with scratch_folder() as folder:
             write(Path(folder))
             self.client.log_artifacts(run_id, folder)
 

@@ -4,6 +4,8 @@ MATRIX ?= cross-dataset
 DETECTOR ?= xception
 ON ?= procedural_lab
 PORT ?= 5000
+COUNT ?= 3000
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 GAPBENCH := $(BIN)/gapbench
@@ -13,7 +15,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help eval train test lint bench bench-gate bench-accept ui gate accept publish-board fresh-clone clean
+.PHONY: help eval train test lint bench bench-gate bench-accept fuzz ui gate accept publish-board fresh-clone clean
 
 help: ## list the targets
 	@echo "GapBench: make TARGET"
@@ -52,6 +54,9 @@ bench-gate: $(VENV)/.installed ## measure the ratios of scoring again, compare t
 
 bench-accept: $(VENV)/.installed ## accept and publish the ratios that make bench last wrote for this machine
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate accept
+
+fuzz: $(VENV)/.installed ## read thousands of damaged files of every kind (COUNT=3000 SEED=0)
+	PYTHONPATH=tests $(BIN)/python -m fuzz.fuzz --count "$(COUNT)" --seed "$(SEED)"
 
 ui: $(VENV)/.installed ## open the leaderboards in the MLflow UI (PORT=5000)
 	$(GAPBENCH) ui --port $(PORT)

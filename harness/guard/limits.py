@@ -1,11 +1,12 @@
-"""How much of anything a stranger's file may ask for: one table of limits, each with its default and its option.
+"""How much of anything a stranger's file may ask for: one table of limits, each with default and option.
 
-`gapbench COMMAND --allow NAME=NUMBER` sets one for a run; the environment variable `GAPBENCH_ALLOW_<NAME>` does
-the same, and is how child processes know. SECURITY.md has the same table (a test compares them).
+`gapbench COMMAND --allow NAME=NUMBER` sets one for a run; the environment variable `GAPBENCH_ALLOW_<NAME>`
+does the same, and is how child processes know. SECURITY.md has the same table (a test compares them).
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ LIMITS = {
         Limit("clip-pixels", 2**26, "pixels", "one frame or image of a clip; the clip fails"),
         Limit("clip-bytes", 2**36, "bytes", "the file of a clip; the clip fails"),
         Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
+        Limit("clip-frames", 2**19, "frames", "packets of a video, or pictures in a folder; the clip fails"),
+        Limit("clip-memory", 2**30, "bytes", "decoded frames of one clip held at once; the clip fails"),
     )
 }
 """Name -> limit, in the order of the table in SECURITY.md."""
@@ -46,6 +49,14 @@ def limit(name: str) -> float:
     one = LIMITS[name]
     said = os.environ.get(one.variable)
     return one.default if said is None else _number(said, one.variable)
+
+
+def within(name: str, value: float, what: str) -> None:
+    """A `HarnessError` where a value is beyond its limit: `what`, the value for `{}`, and how to allow it."""
+    most = limit(name)
+    if value > most:
+        allowed = f"of {most:,.0f} allowed (--allow {name}={math.ceil(value)})"
+        raise HarnessError(f"{what.format(f'{value:,.0f}')}, {allowed}")
 
 
 def raised() -> dict[str, float]:

@@ -24,7 +24,7 @@ from harness.guard.clip_bounds import (
     clip_clock,
     named_failure,
 )
-from harness.guard.media_headers import declared
+from harness.guard.media_headers import image_bytes
 from harness.trees import is_image
 from harness.types import HarnessError
 from harness.video.frame_folder import frame_files
@@ -73,10 +73,7 @@ def _facts(path: Path) -> Facts:
 
 
 def _image(path: Path) -> Facts:
-    check_file(path)
-    said = declared(path.read_bytes(), path.name)  # Pillow makes room for some as it opens them
-    if said is not None:
-        check_pixels(path.name, said.width, said.height)
+    image_bytes(path, check_file(path))  # Pillow makes room for some as it opens them
     with Image.open(path) as image:
         facts: Facts = {"format": str(image.format), "pixel format": image.mode}
         facts |= _shape(path.stat().st_size, image.width, image.height, 1)

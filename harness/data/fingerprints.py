@@ -23,7 +23,7 @@ import numpy as np
 from harness.data.file_facts import Facts, container_facts
 from harness.data.perceptual_hash import flat, hash_of
 from harness.files import home
-from harness.guard.clip_bounds import clip_clock, reason_of
+from harness.guard.clip_bounds import check_file, clip_clock, reason_of
 from harness.progress import Progress
 from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
@@ -142,8 +142,7 @@ def fingerprint(clip: Clip) -> Fingerprint:
 
 
 def _of_video(path: Path, size: int) -> dict[str, Any]:
-    if size == 0:
-        raise HarnessError(EMPTY)
+    check_file(path)
     said = _header(path)
     span = round(SECONDS * (said["fps"] or USUAL_FPS))
 

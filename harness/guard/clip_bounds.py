@@ -76,14 +76,15 @@ def stopped_clock(waiting: AbstractContextManager[None]) -> Iterator[None]:
         yield
 
 
-def check_file(path: Path) -> None:
-    """A `HarnessError` unless it is a regular file of a size that is allowed: a pipe would be waited for."""
+def check_file(path: Path) -> int:
+    """Bytes of a regular file of a size that is allowed; a pipe, which would be waited for, is an error."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise HarnessError(f"{path.name}: not a regular file")
     if found.st_size == 0:
         raise HarnessError(f"{path.name}: the file is empty")
     within("clip-bytes", found.st_size, f"{path.name}: {{}} bytes")
+    return found.st_size
 
 
 def check_pixels(name: str, width: int, height: int, held: int = 1) -> None:

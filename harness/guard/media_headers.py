@@ -14,10 +14,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from harness.guard.clip_bounds import check_clock, check_frames
+from harness.guard.clip_bounds import check_clock, check_frames, check_pixels
 from harness.guard.limits import limit, within
+from harness.types import HarnessError
 
 
 class Declared(NamedTuple):
@@ -27,25 +28,43 @@ class Declared(NamedTuple):
     height: int
     pictures: int = 1
     """2 where there are several, of which OpenCV shows the first."""
+    scans: int = 1
+    """Times that a decoder goes over the picture."""
 
 
 MOST_SCANS = 64
 """Scans of a JPEG as large as `clip-pixels` allows; of a smaller one more, each costs time by its pixels."""
+MARK = re.compile(rb"\xff([^\xff\0])")
+MOST_SEGMENTS, MOST_BETWEEN = 2**14, 2**16
+"""Segments of a JPEG before its first scan, and bytes between them, which Pillow goes through one by one."""
+PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 BARE = (b"P7", b"PF", b"Pf")
 """Formats that only OpenCV reads, whose pixels lie in the file as they are."""
 
 
-def declared(data: bytes, name: str) -> Declared | None:
-    """What an image says of itself; None where nobody knows its format, so that it is not decoded."""
+def image_bytes(path: Path, size: int) -> tuple[bytes, Declared]:
+    """The content of an image file of so many bytes, if neither it nor the picture in it is too large.
+
+    One of an unknown format is a `HarnessError`: it is not decoded, for nobody knows what that would take.
+    """
+    within("clip-memory", size, f"{path.name}: {{}} bytes in an image file")
+    data = path.read_bytes()
+    said = declared(data)
+    if said is None:
+        raise HarnessError(f"{path.name}: not a readable image")
+    check_pixels(path.name, said.width, said.height)
+    if said.scans > MOST_SCANS:
+        scans = f"{path.name}: {said.scans:,} scans of {said.width} x {said.height} count as {{}} pixels"
+        within("clip-pixels", said.scans * said.width * said.height / MOST_SCANS, scans)
+    return data, said
+
+
+def declared(data: bytes) -> Declared | None:
+    """What an image says of itself; None where nobody knows its format."""
     for magic, tell in TELLERS.items():
-        if data.startswith(magic) and (found := _tried(tell, data)) is not None:
-            break
-    else:
-        found = Declared(0, 0) if data.startswith(BARE) else _tried(_by_pillow, data)
-    if found is not None and data.startswith(b"\xff\xd8"):
-        scans = data.count(b"\xff\xda") * found.width * found.height
-        within("clip-pixels", scans / MOST_SCANS, f"{name}: its scans, by {MOST_SCANS}, are {{}} pixels")
-    return found
+        if data.startswith(magic):
+            return _tried(tell, data)
+    return Declared(0, 0) if data.startswith(BARE) else _tried(_by_pillow, data)
 
 
 def _tried(tell: Callable[[bytes], Declared | None], data: bytes) -> Declared | None:
@@ -62,15 +81,24 @@ def _png(data: bytes) -> Declared:
 
 
 def _jpeg(data: bytes) -> Declared | None:
-    """From the first start of a frame (T.81, table B.1); what lies between segments is skipped."""
-    at = 2
-    while (at := data.find(b"\xff", at)) >= 0:
-        kind = data[at + 1]
+    """From the frame that begins before the first scan (T.81, B.1); None with too much between segments."""
+    at, between, sides, parts = 2, 0, (0, 0), 0
+    for _ in range(MOST_SEGMENTS):
+        mark = MARK.search(data, at)
+        if mark is None:
+            return None
+        between += mark.end() - at - 2
+        if between > MOST_BETWEEN:
+            return None
+        kind, at = mark[1][0], mark.end()
+        if kind == 0xDA:
+            several = data[at + 2] < parts  # in one scan a decoder reads no further
+            return Declared(*sides, scans=data.count(b"\xff\xda") if several else 1) if parts else None
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return Declared(width, height)
-        bare = kind in (0x00, 0x01, 0xFF) or 0xD0 <= kind <= 0xD8
-        at += 1 if bare else 2 + struct.unpack_from(">H", data, at + 2)[0]
+            height, width = struct.unpack_from(">HH", data, at + 3)
+            sides, parts = (width, height), 255 if kind in PROGRESSIVE else data[at + 7]
+        if kind != 0x01 and not 0xD0 <= kind <= 0xD8:
+            at += struct.unpack_from(">H", data, at)[0]
     return None
 
 
@@ -147,7 +175,7 @@ TELLERS: dict[bytes, Callable[[bytes], Declared | None]] = {
 
 
 HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf")
-TABLES = (b"hdlr", b"stts", b"stsz", b"stz2", b"elst", b"trun", b"cmov")
+TABLES = (b"hdlr", b"stts", b"stsz", b"stz2", b"elst", b"trun")
 DEEPEST = 8
 SOUND = 16
 """How many more samples than frames are allowed in tracks that are no video, and by edit lists."""
@@ -162,21 +190,20 @@ class _Track:
     """Whether each sample lasts one tick, as those of uncompressed sound, of which no index is made."""
 
 
-def check_samples(path: Path) -> None:
-    """A `HarnessError` for an MP4 whose tables tell of more samples than are allowed.
+def check_samples(path: Path, size: int) -> None:
+    """A `HarnessError` for an MP4 of so many bytes whose tables tell of more samples than are allowed.
 
     A few hundred bytes can declare 10^8 of one byte each, of all of which ffmpeg makes an index as it opens
     the file. Of any other file nothing is said.
     """
     tracks, fragments = [_Track()], 0
-    with path.open("rb") as file:
-        for kind, body in _boxes(file, path.stat().st_size):
-            if kind == b"trak":
-                tracks.append(_Track())
-            elif kind == b"trun":
-                fragments += _number(body, 4)
-            else:
-                _read_table(tracks[-1], kind, body)
+    for kind, body in _told(path, size):
+        if kind == b"trak":
+            tracks.append(_Track())
+        elif kind == b"trun":
+            fragments += _number(body, 4)
+        else:
+            _read_table(tracks[-1], kind, body)
     most = fragments
     for track in tracks:
         if track.kind == b"soun" and track.plain:
@@ -188,9 +215,9 @@ def check_samples(path: Path) -> None:
     within("clip-frames", most // SOUND, of_all)
 
 
-def _read_table(track: _Track, kind: bytes, body: bytes) -> None:
+def _read_table(track: _Track, kind: bytes, body: memoryview) -> None:
     if kind == b"hdlr":
-        track.kind = track.kind or body[8:12]
+        track.kind = track.kind or bytes(body[8:12])
     elif kind == b"stts":
         track.plain = _number(body, 4) == 1 and _number(body, 12) == 1
     elif kind in (b"stsz", b"stz2"):
@@ -199,39 +226,56 @@ def _read_table(track: _Track, kind: bytes, body: bytes) -> None:
         track.edits = max(track.edits, _number(body, 4))
 
 
-def _number(body: bytes, at: int) -> int:
+def _number(body: memoryview, at: int) -> int:
     return int.from_bytes(body[at : at + 4], "big")
 
 
-def _boxes(file: BinaryIO, end: int, deep: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """The kinds of the boxes that tell of samples, and the first bytes in each, in the order of the file."""
-    at = file.tell()
-    while at + 8 <= end:
-        check_clock()
-        file.seek(at)
-        head = file.read(32)
-        size, kind, skipped = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if size == 1:
-            size, skipped = int.from_bytes(head[8:16], "big"), 16
-        size = size or end - at
-        if len(head) < 8 or size < skipped:
-            return
-        if kind in TABLES:
-            file.seek(at + skipped)
-            yield from _inflated(file, size) if kind == b"cmov" else [(kind, file.read(16))]
+def _told(path: Path, size: int) -> Iterator[tuple[bytes, memoryview]]:
+    """The kinds of the boxes that tell of samples, and what is in each, in the order of the file."""
+    with path.open("rb", buffering=0) as file:
+        at = 0
+        while at + 8 <= size:
+            check_clock()
+            file.seek(at)
+            found = _box(file.read(16), 0, size - at)
+            if found is None:
+                return
+            kind, head, length = found
+            if kind in HOLDERS:
+                within("clip-memory", length, f"{path.name}: {{}} bytes in its index")
+                file.seek(at + head)
+                yield from _boxes(memoryview(file.read(length - head)))
+            at += length
+
+
+def _box(data: bytes | memoryview, at: int, left: int) -> tuple[bytes, int, int] | None:
+    """Kind, bytes of its head and of all of it, of the box at a place; None where there is none."""
+    length, kind, head = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8]), 8
+    if length == 1:
+        length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+    length = length or left
+    return (kind, head, length) if length >= head else None
+
+
+def _boxes(data: memoryview, deep: int = 1) -> Iterator[tuple[bytes, memoryview]]:
+    at = 0
+    while at + 8 <= len(data) and (found := _box(data, at, len(data) - at)) is not None:
+        kind, head, length = found
+        body = data[at + head : at + length]
+        if kind == b"cmov":
+            yield from _inflated(bytes(body))
+        elif kind in TABLES:
+            yield kind, body
         elif kind in HOLDERS and deep < DEEPEST:
-            yield kind, b""
-            file.seek(at + skipped)
-            yield from _boxes(file, min(end, at + size), deep + 1)
-        at += size
+            yield kind, body
+            yield from _boxes(body, deep + 1)
+        at += length
 
 
-def _inflated(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
+def _inflated(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """The boxes of a compressed header (`cmov`: `dcom`, then `cmvd` with its size before the data)."""
-    data = file.read(min(size, 2**24))
-    start = data.find(b"cmvd") + 8
     try:
-        header = zlib.decompressobj().decompress(data[start:], 2**26)
+        header = zlib.decompressobj().decompress(data[data.find(b"cmvd") + 8 :], 2**26)
     except zlib.error:  # nor can ffmpeg read it
         return
-    yield from _boxes(io.BytesIO(header), len(header), 1)
+    yield from _boxes(memoryview(header))

@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from harness.guard.clip_bounds import check_clock, check_file, check_pixels, clip_clock, named_failure
+from harness.guard.clip_bounds import check_clock, check_file, clip_clock, named_failure
 from harness.guard.limits import within
-from harness.guard.media_headers import declared
+from harness.guard.media_headers import image_bytes
 from harness.progress import say
 from harness.trees import is_image
 from harness.types import CROPS, FACE_CROPS, HarnessError
@@ -109,7 +109,6 @@ def _read(path: Path, counts: Iterable[int], reader: str | None, use: Use | None
     try:
         if path.is_dir():
             return _read_folder(path, choose, hand, track)
-        check_file(path)
         if is_image(path):
             return _read_images(path, [path], choose(1), hand)
     except OSError as error:
@@ -146,19 +145,16 @@ def _read_images(
 @contextmanager
 def _image(path: Path) -> Iterator[np.ndarray]:
     """The pixels of an image, with the room they need while they are used."""
-    check_file(path)
-    data = path.read_bytes()
-    said = declared(data, path.name)
-    if said is None:
-        raise HarnessError(f"{path.name}: not a readable image")
-    check_pixels(path.name, said.width, said.height)
-    if said.pictures > 1:
-        _say_once(f"{path.name} holds several pictures, of which only the first is shown")
-    with room_for(said.width * said.height):
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if pixels is None:
-            raise HarnessError(f"{path.name}: not a readable image")
-        yield np.ascontiguousarray(pixels)
+    size = check_file(path)
+    with room_for(size // 3):
+        data, said = image_bytes(path, size)
+        if said.pictures > 1:
+            _say_once(f"{path.name} holds several pictures, of which only the first is shown")
+        with room_for(said.width * said.height):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+            if pixels is None:
+                raise HarnessError(f"{path.name}: not a readable image")
+            yield np.ascontiguousarray(pixels)
 
 
 _said: set[str] = set()

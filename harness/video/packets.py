@@ -169,7 +169,7 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
     stream.codec_context.thread_count = 1
     check_pixels(path.name, stream.codec_context.width, stream.codec_context.height)
     # What a frame in the middle of the stream declares is refused by the decoder before it makes room for it.
-    stream.codec_context.options = {"max_pixels": str(min(2**31 - 1, SLACK * int(limit("clip-pixels"))))}
+    stream.codec_context.options = _most_pixels()
     name = next((kind for kind in INDEXED if kind in container.format.name), container.format.name)
     promised, seconds = stream.frames, _seconds(stream.metadata.get("DURATION", ""))
     if name == "mov":
@@ -250,10 +250,14 @@ def _order(seen: Sequence[Seen]) -> Order | None:
 
 def open_film(path: Path) -> av.container.InputContainer:
     """A regular video file of a size that is allowed, opened; whatever ffmpeg raises comes through."""
-    check_file(path)
-    check_samples(path)
+    check_samples(path, check_file(path))
     # An absolute path, for a colon in a file's name would make ffmpeg look for a protocol.
-    return av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS})
+    return av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS, **_most_pixels()})
+
+
+def _most_pixels() -> dict[str, str]:
+    """The option by which ffmpeg makes no room for larger frames, to probe a file or to decode it."""
+    return {"max_pixels": str(min(2**31 - 1, SLACK * int(limit("clip-pixels"))))}
 
 
 def _demux(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:

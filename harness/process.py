@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,3 +66,34 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+class Room:
+    """What threads may hold together, in any unit: who wants much waits until others are done.
+
+    More than there is counts as all of it. A thread that has some gets more without waiting.
+    """
+
+    def __init__(self, whole: float) -> None:
+        self.whole = self.free = whole
+        self._changed = threading.Condition()
+        self._own = threading.local()
+
+    @contextmanager
+    def taken(self, much: float) -> Iterator[None]:
+        """Hold so much of it for the time of the block."""
+        if getattr(self._own, "holds", False):
+            yield
+            return
+        much = min(much, self.whole)
+        with self._changed:
+            self._changed.wait_for(lambda: self.free >= much)
+            self.free -= much
+        self._own.holds = True
+        try:
+            yield
+        finally:
+            self._own.holds = False
+            with self._changed:
+                self.free += much
+                self._changed.notify_all()

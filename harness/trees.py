@@ -8,10 +8,12 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.files import text_of
+from harness.guard.limits import limit, within
 from harness.types import HarnessError
 
 VIDEOS = frozenset(
@@ -40,9 +42,12 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGES
 
 
-def files(folder: Path, suffixes: Collection[str] = VIDEOS) -> list[Path]:
-    """The files with these endings that lie directly in a folder, sorted; none where there is no folder."""
-    return [Path(entry.path) for entry in _listed(folder) if _wanted(entry, suffixes)]
+def files(folder: Path, suffixes: Collection[str] = VIDEOS, most: int | None = None) -> list[Path]:
+    """The files with these endings that lie directly in a folder, sorted; none where there is no folder.
+
+    A folder that holds more than `most` things is a `HarnessError`, raised without listing them all.
+    """
+    return [Path(entry.path) for entry in _listed(folder, most) if _wanted(entry, suffixes)]
 
 
 def parts_of(clip: Path) -> list[Path]:
@@ -52,7 +57,7 @@ def parts_of(clip: Path) -> list[Path]:
 
 def frames_in(folder: Path) -> list[Path]:
     """The images of a folder of frames, sorted by name; masks that lie beside them are none."""
-    found = files(folder, IMAGES)
+    found = files(folder, IMAGES, int(limit("clip-frames")))
     masks = masks_beside(path.name for path in found)
     return [path for path in found if path.name not in masks]
 
@@ -112,10 +117,13 @@ def files_below(folder: Path, known: Collection[str] = (), deep: bool = True) ->
                 yield Path(place, name)
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _listed(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            found = sorted(islice(entries, most and most + 1), key=lambda entry: entry.name)
+        if most is not None:
+            within("clip-frames", len(found), f"{folder.name}: {{}} files and more")
+        return found
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -178,7 +186,7 @@ def clip_stamp(path: Path) -> list[Any] | None:
     """Place, number of files, size and time of change of a clip; None where it cannot be looked at."""
     try:
         found = [part.stat() for part in parts_of(path)]
-    except (OSError, HarnessError):  # a folder of frames that may not be opened, for one
+    except (OSError, ValueError, HarnessError):  # a folder of frames that may not be opened, for one
         return None
     changed = max((status.st_mtime_ns for status in found), default=0)
     return [str(path.absolute()), len(found), sum(status.st_size for status in found), changed]
@@ -196,7 +204,7 @@ def clip_content(path: Path) -> list[Any] | None:
     try:
         found = [(str(part), part.stat().st_size, part.stat().st_mtime_ns) for part in parts_of(path)]
         ends = [_ends(*part) for part in (found[:1] + found[1:][-1:])]
-    except (OSError, HarnessError):
+    except (OSError, ValueError, HarnessError):
         return None
     return [[size for _, size, _ in found], ends]
 

@@ -16,10 +16,19 @@ from typing import Any
 import av
 from PIL import ExifTags, Image, JpegImagePlugin
 
+from harness.guard.clip_bounds import (
+    check_clock,
+    check_file,
+    check_frames,
+    check_pixels,
+    clip_clock,
+    named_failure,
+)
+from harness.guard.media_headers import image_bytes
 from harness.trees import is_image
 from harness.types import HarnessError
 from harness.video.frame_folder import frame_files
-from harness.video.packets import CONTAINERS, film_stream
+from harness.video.packets import film_stream, open_film
 
 Facts = dict[str, float | str]
 """Name of a fact -> a number, or a word of a few kinds; what a clip does not have is absent."""
@@ -43,6 +52,11 @@ def container_facts(path: Path) -> Facts:
 
     A file that cannot be opened, or holds no picture, is a `HarnessError` that names it.
     """
+    with clip_clock(path.name), named_failure(f"{path.name}: reading its headers"):
+        return _facts(path)
+
+
+def _facts(path: Path) -> Facts:
     try:
         if path.is_dir():
             frames = frame_files(path)
@@ -59,6 +73,7 @@ def container_facts(path: Path) -> Facts:
 
 
 def _image(path: Path) -> Facts:
+    image_bytes(path, check_file(path))  # Pillow makes room for some as it opens them
     with Image.open(path) as image:
         facts: Facts = {"format": str(image.format), "pixel format": image.mode}
         facts |= _shape(path.stat().st_size, image.width, image.height, 1)
@@ -102,16 +117,25 @@ def _word(value: object) -> str:
 
 
 def _video(path: Path) -> Facts:
-    with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
+    with open_film(path) as container:
         stream = film_stream(container)
         if stream is None:
             raise HarnessError(f"{path.name}: has no video stream")
         facts = _coding(container, stream)
-        index = list(stream.index_entries) if "mov" in container.format.name else []
-        stated = len(index) or stream.frames
-        packets = itertools.islice(container.demux(stream), PACKETS if stated else None)
-        seen = [packet for packet in packets if packet.size]
-        frames = stated or len(seen)
+        stated = (len(stream.index_entries) if "mov" in container.format.name else 0) or stream.frames
+        seen: list[av.Packet] = []
+        keys: list[int] = []
+        found, disorder = 0, False
+        for packet in itertools.islice(container.demux(stream), PACKETS if stated else None):
+            if packet.size:
+                seen += [packet] * (found < PACKETS)  # not the whole of a large file
+                keys += [found] * packet.is_keyframe
+                disorder = disorder or packet.pts != packet.dts
+                found += 1
+                check_clock()
+        check_frames(path.name, max(stated, found))
+        check_pixels(path.name, stream.width, stream.height)
+        frames = stated or found
         if not frames or not stream.width or not stream.height:
             raise HarnessError(f"{path.name}: holds no frame")
         bytes_in_file = path.stat().st_size
@@ -123,11 +147,10 @@ def _video(path: Path) -> Facts:
         if seconds:
             facts |= {"duration": seconds, "bit rate": 8 * bytes_in_file / seconds}
         facts |= _rotation(seen)
-        keys = [number for number, packet in enumerate(seen) if packet.is_keyframe]
-        gaps = [after - before for before, after in itertools.pairwise([*keys, len(seen)])]
+        gaps = [after - before for before, after in itertools.pairwise([*keys, found])]
         if gaps:
             facts["frames between key frames"] = float(max(gaps))
-        facts["frames out of order"] = "yes" if any(packet.pts != packet.dts for packet in seen) else "no"
+        facts["frames out of order"] = "yes" if disorder else "no"
         head = bytes(stream.codec_context.extradata or b"") + (bytes(seen[0])[:4096] if seen else b"")
         return facts | _encoder(head)
 

@@ -18,16 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
 from harness.data.file_facts import Facts, container_facts
 from harness.data.perceptual_hash import flat, hash_of
 from harness.files import home
+from harness.guard.clip_bounds import check_file, clip_clock, reason_of
 from harness.progress import Progress
 from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import decode
 from harness.video.frames import Pictures, read_frames
-from harness.video.packets import CONTAINERS, film_stream
+from harness.video.packets import film_stream, open_film
 
 METHOD = "2"
 """Raised whenever the same file would say something else."""
@@ -127,21 +129,20 @@ def fingerprint(clip: Clip) -> Fingerprint:
     """What the file of one clip says, read now; what is wrong with it stands in `error`."""
     size = 0
     try:
-        size = sum(part.stat().st_size for part in parts_of(clip.path))
-        images = clip.path.is_dir() or is_image(clip.path)
-        said = _of_images(clip.path) if images else _of_video(clip.path, size)
-        return Fingerprint(clip.id, size, **said, facts=_facts(clip.path))
+        with clip_clock(clip.path.name):
+            size = sum(part.stat().st_size for part in parts_of(clip.path))
+            images = clip.path.is_dir() or is_image(clip.path)
+            said = _of_images(clip.path) if images else _of_video(clip.path, size)
+            return Fingerprint(clip.id, size, **said, facts=_facts(clip.path))
     except HarnessError as error:
         # Without the file's name, which stands beside it wherever it is shown.
         return Fingerprint(clip.id, size, error=str(error).removeprefix(f"{clip.path.name}: "))
     except Exception as error:  # noqa: BLE001 - whatever a damaged file raises is said of that file
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Fingerprint(clip.id, size, error=reason)
+        return Fingerprint(clip.id, size, error=reason_of(error))
 
 
 def _of_video(path: Path, size: int) -> dict[str, Any]:
-    if size == 0:
-        raise HarnessError(EMPTY)
+    check_file(path)
     said = _header(path)
     span = round(SECONDS * (said["fps"] or USUAL_FPS))
 
@@ -158,7 +159,7 @@ def _of_video(path: Path, size: int) -> dict[str, Any]:
 def _header(path: Path) -> dict[str, Any]:
     """Container, codec, pixel format, fps and seconds of a video file, as its header gives them."""
     try:
-        with av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS}) as container:
+        with open_film(path) as container:
             stream = film_stream(container)
             if stream is None:
                 raise HarnessError("has no video stream")
@@ -193,9 +194,11 @@ def _of_images(path: Path) -> dict[str, Any]:
 def _seen(frames: Pictures) -> dict[str, Any]:
     """Size, content and perceptual hash of frames uint8 `[H, W, 3]`; the size is that of the first."""
     height, width = frames[0].shape[:2]
-    told = b"".join(frame.tobytes() for frame in (frames if flat(frames[0]) else frames[:1]))
-    content = hashlib.sha256(f"{width}x{height}".encode() + told).hexdigest()
-    return {"width": width, "height": height, "content": content, "perceptual": hash_of(list(frames))}
+    content = hashlib.sha256(f"{width}x{height}".encode())
+    for frame in frames if flat(frames[0]) else frames[:1]:
+        content.update(np.ascontiguousarray(frame).data)
+    told = {"content": content.hexdigest(), "perceptual": hash_of(list(frames))}
+    return {"width": width, "height": height, **told}
 
 
 def _cores() -> int:

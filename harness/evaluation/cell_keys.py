@@ -12,6 +12,7 @@ from harness import registry
 from harness.environment import Made, made_with, versions_then
 from harness.evaluation.contestants import Contestant
 from harness.files import digest, file_digest, file_name
+from harness.guard.clip_bounds import limits_of_clips
 from harness.results.predictions import CellFile
 from harness.runtime.device import device_now
 from harness.training.earlier_keys import as_then, predictions_key
@@ -86,11 +87,12 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
         "seed": cell.seed,
         "protocol": PROTOCOL,
         "scoring": SCORING,
+        **limits_of_clips(),
     }
     parts = [file_name(part) for part in (cell.entry, cell.tested_on, cell.condition)]
     stored = folder.joinpath(*parts)
     file = CellFile(stored.with_name(stored.name + cell.runtime_suffix("@")), digest(asked))
-    adoptable = as_then(SCORING, PROTOCOL, entry.version) and stored.is_dir()
+    adoptable = as_then(SCORING, PROTOCOL, entry.version) and stored.is_dir() and not limits_of_clips()
     if adoptable and not file.finished():
         compiled = ["compiled"] if runtime.compile else []
         then = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.data.audit.record import Counterfactual, Estimate
 from harness.evaluation.contestants import Contestant
+from harness.guard.clip_bounds import named_failure
 from harness.metrics.bootstrap import graph_of
 from harness.metrics.classification import auc
 from harness.metrics.intervals import bounds, resampled
@@ -54,8 +55,12 @@ def views_of(clip: Clip, crop: str, frames: int, size: int) -> Views | str:
     shown = show(clip, crop, list(dict.fromkeys((as_is, cut))))
     if shown.error is not None:
         return shown.error
-    before, after = (shown_whole(shown.views[need][0]) for need in (as_is, cut))
-    return before, crop_and_fit(treated(after), "none", None, size)
+    try:
+        with named_failure(f"{clip.path.name}: treating it"):
+            before, after = (shown_whole(shown.views[need][0]) for need in (as_is, cut))
+            return before, crop_and_fit(treated(after), "none", None, size)
+    except HarnessError as error:
+        return str(error)
 
 
 def before_and_after(

@@ -8,11 +8,11 @@ and batches never cross them, so a resumed run equals an uninterrupted one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from torch import nn
 
 from harness.evaluation.cell_keys import Job, TestSet
 from harness.evaluation.contestants import Contestant
-from harness.evaluation.forward_passes import Passes
-from harness.evaluation.said import predictions_of
+from harness.evaluation.forward_passes import Passes, without_failing
+from harness.evaluation.said import Conditions, predictions_of
 from harness.process import in_order, usable_cores
 from harness.progress import Progress
 from harness.results.predictions import CellFile
@@ -30,7 +30,7 @@ from harness.runtime.device import Score, clips_a_pass, prepare_process, start_s
 from harness.runtime.shared_features import shared_scores
 from harness.timing import spent
 from harness.types import FACE_POLICY, Cell, Clip, HarnessError, Prediction
-from harness.video.clip_views import Need, Shown, named_failure, show
+from harness.video.clip_views import Condition, Need, Shown, named_failure, show
 from harness.video.face_tracks import located
 from harness.video.views import Lot, View, lots, put_back, scores_frames_singly
 
@@ -40,6 +40,8 @@ BYTES_AHEAD = 2**28
 MOST_READERS = 16
 FILES_AHEAD = 4
 """Files whose faces are looked for at a time, where each is judged as soon as it can be."""
+ENOUGH = 64
+"""Clips of which a perturbation that fails on every one of them is given up."""
 BATCHES_IN_FLIGHT = 8
 """Batches, one a cell, that a GPU is still working on when the next clips are gathered."""
 
@@ -67,12 +69,28 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         for start, stop in shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
     ]
     left = [shard for shard in shards if shard.jobs]
+    scored = 0
+    useless: Mapping[Condition, str] = {}
     with Progress(f"score {test.name}", sum(len(shard.clips) for shard in left)) as progress:
-        scored = _Run(test, pending, progress).over(left) if left else 0
+        if left:
+            run = _Run(test, pending, progress)
+            scored = run.over(left)
+            useless = run.conditions.useless()
     with spent("write"):
         for job in pending:
-            job.file.finish([(shard.start, shard.start + len(shard.clips)) for shard in shards], job.meta)
+            if need_of(job)[:2] not in useless:
+                job.file.finish([(shard.start, shard.start + len(shard.clips)) for shard in shards], job.meta)
+    if useless:
+        raise _given_up(useless, pending)
     return scored
+
+
+def _given_up(useless: Mapping[Condition, str], jobs: Sequence[Job]) -> HarnessError:
+    """The error of perturbations that failed on every clip; what was kept of their cells is removed."""
+    for job in jobs:
+        if need_of(job)[:2] in useless:
+            job.file.clear()
+    return HarnessError(next(iter(useless.values())))
 
 
 @contextmanager
@@ -148,6 +166,7 @@ class _Run:
         self.scored = 0
         self.device = torch_device(jobs[0].cell.runtime.device)
         self.begun: deque[_Begun] = deque()
+        self.conditions = Conditions(test.name)
         self.single: dict[int, bool] = {}
         """Id of a contestant -> whether it scores frame by frame, of those who met a clip of few frames."""
         contestants = list({id(job.contestant): job.contestant for job in jobs}.values())
@@ -183,6 +202,9 @@ class _Run:
         for place in range(len(shard.clips)):
             with spent("waiting for clips"):
                 view = next(views)
+            self.conditions.note(shard.by_need, view)
+            if useless := self.conditions.useless(ENOUGH):
+                raise _given_up(useless, shard.jobs)
             for size, gathered in held.items():
                 gathered.append(view.of(size))
                 if len(gathered) == clips_a_pass(*size, runtime) or place + 1 == len(shard.clips):
@@ -199,8 +221,7 @@ class _Run:
             views = [view for shown in gathered for view in shown.views.get(need, ())]
             made: dict[bool, list[tuple[Lot, Any]]] = {}
             for number, job in wanted:
-                with _blamed(job), named_failure(f"{job.cell.entry} on a batch from {clips[0].id}"):
-                    single = self._single(job, views)
+                single = self._single(job, views)
                 if single not in made:
                     networks = any(isinstance(job.contestant.detector, nn.Module) for _, job in wanted)
                     with spent("batch"), named_failure(f"a batch from {clips[0].id}"):
@@ -219,23 +240,28 @@ class _Run:
             return False
         who = id(job.contestant)
         if who not in self.single:
-            self.single[who] = scores_frames_singly(lambda clips: self.passes.start(job, clips)(), short)
-        return self.single[who]
+            start = self.passes.start
+            with suppress(HarnessError), named_failure(job.cell.entry):  # whose fault it is, scoring shows
+                self.single[who] = scores_frames_singly(lambda clips: start(job, clips)(), short)
+        return self.single.get(who, False)
 
     def _begin(self, begun: _Begun, shown: Sequence[tuple[Lot, Any]]) -> _Begun:
         """The batch with its scores under way, for which `shown` holds the views, and on the device."""
         job = begun.shard.jobs[begun.number]
         network = isinstance(job.contestant.detector, nn.Module)
         given = [(lot, tensor if network else lot.batch) for lot, tensor in shown]
-        with _blamed(job), named_failure(f"{job.cell.entry} on a batch from {begun.clips[0].id}"):
-            score = self.shared.get(id(job.contestant))
-            waiting = [(lot, self.passes.start(job, batch, score)) for lot, batch in given]
-            fp32 = None
-            if given and job.cell.runtime.precision != "fp32" and begun.number not in begun.shard.differences:
-                begun.shard.differences[begun.number] = 0.0
-                plain = replace(job.cell.runtime, precision="fp32")
-                fp32 = start_scoring(job.contestant.detector, given[0][1][:1], plain)
-
+        fp32 = None
+        try:
+            with named_failure(f"{job.cell.entry} on a batch from {begun.clips[0].id}"):
+                score = self.shared.get(id(job.contestant))
+                waiting = [(lot, self.passes.start(job, batch, score)) for lot, batch in given]
+                mixed = job.cell.runtime.precision != "fp32"
+                if given and mixed and begun.number not in begun.shard.differences:
+                    begun.shard.differences[begun.number] = 0.0
+                    plain = replace(job.cell.runtime, precision="fp32")
+                    fp32 = start_scoring(job.contestant.detector, given[0][1][:1], plain)
+        except HarnessError as error:
+            return replace(begun, scores=partial(_raised, error))
         return replace(begun, scores=lambda: put_back((lot, wait()) for lot, wait in waiting), fp32=fp32)
 
     def _take(self, most: int, writer: ThreadPoolExecutor) -> None:
@@ -244,17 +270,30 @@ class _Run:
             batch = self.begun.popleft()
             job = batch.shard.jobs[batch.number]
             what = f"{job.cell.entry} on a batch from {batch.clips[0].id}"
-            with _blamed(job), named_failure(what), spent("forward"):
-                scores = batch.scores()
-                if batch.fp32 is not None:
-                    batch.shard.differences[batch.number] = float(np.abs(batch.fp32()[0] - scores[0]).max())
-            said = predictions_of(batch.clips, batch.views, scores, need_of(job), self.test, batch.single)
+            shown = batch.views
+            with _blamed(job), spent("forward"):
+                try:
+                    with named_failure(what):
+                        scores = batch.scores()
+                        if scores and batch.fp32 is not None:
+                            apart = float(np.abs(batch.fp32()[0] - scores[0]).max())
+                            batch.shard.differences[batch.number] = apart
+                except HarnessError as error:
+                    batch.shard.differences.pop(batch.number, None)
+                    need, single = need_of(job), batch.single
+                    shown, scores = without_failing(self.passes, job, need, single, shown, error)
+            self.passes.worked |= {id(job.contestant)} if scores else set()
+            said = predictions_of(batch.clips, shown, scores, need_of(job), self.test, batch.single)
             self.scored += sum(len(prediction.frame_indices) for prediction in said)
             batch.shard.said.setdefault(batch.number, []).extend(said)
             if batch.shard.done:
                 self.writing.append(writer.submit(batch.shard.write))
         while self.writing and self.writing[0].done():
             self.writing.pop(0).result()
+
+
+def _raised(error: HarnessError) -> Sequence[np.ndarray]:
+    raise error
 
 
 def _shared(contestants: Sequence[Contestant]) -> dict[int, Score]:
@@ -297,9 +336,15 @@ def judge_files(
     for clip in (clip for some in few for clip in located(some, crop, "", [contestant.frames])):
         shown = show(clip, crop, [need], policy)
         views = shown.views.get(need, ())
-        with named_failure(f"{contestant.entry.name} on {clip.id}"):
-            for view in views:
-                if single is None and view.short:
-                    single = scores_frames_singly(lambda frames: passes.start(job, frames)(), view)
-            said = [(lot, passes.start(job, lot.batch)()) for lot in lots(views, bool(single))]
-        yield from predictions_of([clip], [shown], put_back(said), need, test, bool(single))
+        scores: Sequence[np.ndarray] = ()
+        try:
+            with named_failure(f"{contestant.entry.name} on {clip.id}"):
+                for view in views:
+                    if single is None and view.short:
+                        single = scores_frames_singly(lambda frames: passes.start(job, frames)(), view)
+                scores = passes.said(job, views, bool(single))
+        except HarnessError as error:
+            if not passes.score_grey(job):
+                raise
+            shown = replace(shown, error=str(error), views={})
+        yield from predictions_of([clip], [shown], scores, need, test, bool(single))

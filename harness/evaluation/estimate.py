@@ -10,11 +10,15 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from harness import registry
 from harness.data.file_facts import container_facts
 from harness.evaluation.engine import BYTES_AHEAD, MOST_READERS
 from harness.files import home, read_json
+from harness.guard.clip_bounds import named_failure
 from harness.process import usable_cores
 from harness.records import Cost
 from harness.runtime.cost_process import kept_file
@@ -72,16 +76,24 @@ def sampled(clips: Sequence[Clip], frames: int, crop: str) -> Sample | None:
             break
         begun = time.monotonic()
         try:
-            read = read_frames(clip.path, [frames])
+            first: list[np.ndarray] = []
+            sizes: list[int] = []
+
+            def use(_: int, frame: np.ndarray, __: int, first: Any = first, sizes: Any = sizes) -> None:
+                first += [frame][len(sizes) :]
+                sizes.append(frame.nbytes)
+
+            read_frames(clip.path, [frames], use=use)
             seconds = time.monotonic() - begun
             if crop == "face":
                 begun = time.monotonic()
-                finder().detect(read.pixels[0])
-                seconds += (time.monotonic() - begun) * len(read.pixels)
+                with named_failure(f"{clip.path.name}: looking for faces in it"):
+                    finder().detect(first[0])
+                seconds += (time.monotonic() - begun) * len(sizes)
             facts = {} if is_image(clip.path) else container_facts(clip.path)
         except HarnessError:  # it is counted where it is scored
             continue
-        told.append((seconds, float(facts.get("duration", 0.0)), read.pixels.nbytes))
+        told.append((seconds, float(facts.get("duration", 0.0)), sum(sizes)))
     if not told:
         return None
     taken, video, held = zip(*told, strict=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from harness.evaluation.cell_keys import TestSet
 from harness.types import NO_FACE, NO_FACE_POLICIES, Clip, Prediction
-from harness.video.clip_views import Need, Shown
+from harness.video.clip_views import Condition, Need, Shown
 from harness.video.views import scores_of_view
 
 
@@ -29,7 +30,7 @@ def predictions_of(
     rest = iter(scores)
     return [
         _unscored(clip, one, need, test.no_face)
-        if one.error is not None
+        if one.error_of(need) is not None
         else _prediction(clip, one, need, [next(rest) for _ in one.views[need]], test.faces, single)
         for clip, one in zip(clips, shown, strict=True)
     ]
@@ -37,7 +38,7 @@ def predictions_of(
 
 def _unscored(clip: Clip, shown: Shown, need: Need, no_face: str) -> Prediction:
     said = NO_FACE_POLICIES[no_face] if shown.faceless else None
-    failed = Prediction(clip.id, clip.label, None, error=shown.error)
+    failed = Prediction(clip.id, clip.label, None, error=shown.error_of(need))
     if said is not None:
         failed = Prediction(clip.id, clip.label, said, note=f"{NO_FACE}: {no_face}")
     return _with_people(failed, shown, need)
@@ -66,3 +67,31 @@ def _with_people(said: Prediction, shown: Shown, need: Need) -> Prediction:
         return said
     seen, looked, people = shown.seen[need[2]]
     return replace(said, seen=seen, looked=looked, people=people)
+
+
+class Conditions:
+    """Which perturbations failed on which clips of a test set: one that always fails is at fault itself."""
+
+    def __init__(self, test: str) -> None:
+        self.test = test
+        self._clips: Counter[Condition] = Counter()
+        """Clips that could be read."""
+        self._failed: Counter[Condition] = Counter()
+        self._why: dict[Condition, str] = {}
+
+    def note(self, needs: Iterable[Need], shown: Shown) -> None:
+        """Count one clip."""
+        for condition in {need[:2] for need in needs if need[1] and shown.error is None}:
+            self._clips[condition] += 1
+            if condition in shown.failed:
+                self._failed[condition] += 1
+                self._why.setdefault(condition, shown.failed[condition])
+
+    def useless(self, clips: int = 1) -> dict[Condition, str]:
+        """The conditions that failed on every clip, of so many at least, and why."""
+        return {
+            (name, severity): f"{name}-{severity} failed on all of {count} clips of {self.test}, e.g."
+            f" {self._why[name, severity]}"
+            for (name, severity), count in self._clips.items()
+            if count >= clips and count == self._failed[name, severity]
+        }

@@ -6,6 +6,7 @@ does the same, and is how child processes know. SECURITY.md has the same table (
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ LIMITS = {
         Limit("server-bytes", 2**26, "bytes", "one answer of a tracking server; exit code 5"),
         Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
         Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
+        Limit("clip-frames", 2**19, "frames", "packets of a video, or pictures in a folder; the clip fails"),
+        Limit("clip-memory", 2**30, "bytes", "decoded frames of one clip held at once; the clip fails"),
     )
 }
 """Name -> limit, in the order of the table in SECURITY.md."""
@@ -49,6 +52,14 @@ def limit(name: str) -> float:
     one = LIMITS[name]
     said = os.environ.get(one.variable)
     return one.default if said is None else _number(said, one.variable)
+
+
+def within(name: str, value: float, what: str) -> None:
+    """A `HarnessError` where a value is beyond its limit: `what`, the value for `{}`, and how to allow it."""
+    most = limit(name)
+    if value > most:
+        allowed = f"of {most:,.0f} allowed (--allow {name}={math.ceil(value)})"
+        raise HarnessError(f"{what.format(f'{value:,.0f}')}, {allowed}")
 
 
 def raised() -> dict[str, float]:

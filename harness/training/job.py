@@ -11,6 +11,7 @@ from typing import Any
 from harness.contracts import DetectorEntry
 from harness.environment import Made, made_with
 from harness.files import clips_digest, digest, plain
+from harness.guard.clip_bounds import limits_of_clips
 from harness.runtime.device import device_now, resolve_precision
 from harness.types import TRAINING, Clip, HarnessError, Recipe
 
@@ -59,6 +60,7 @@ class TrainingJob:
             "precision": self.precision,
             "seed": self.seed,
             "training": TRAINING,
+            **limits_of_clips(),
         }
 
     @property

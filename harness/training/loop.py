@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from harness.environment import differences
 from harness.files import seed_of, writing
+from harness.guard.clip_bounds import named_failure
 from harness.progress import Progress, say
 from harness.runtime.device import autocast, on_device, score_clips, torch_device, uploaded
 from harness.timing import spent
 from harness.training.augmentation import chosen
 from harness.training.batches import Draw, Footage
 from harness.types import HarnessError, Recipe, Runtime
-from harness.video.clip_views import named_failure
 from harness.video.views import lots, put_back, scores_frames_singly, scores_of_view
 
 RESTART_EPOCHS = 10

@@ -18,6 +18,7 @@ from torch import nn
 from harness.contracts import DetectorEntry
 from harness.environment import differences, made_with, revision, versions
 from harness.files import digest, file_digest, plain, seed_of, write_whole, writing
+from harness.guard.clip_bounds import limits_of_clips
 from harness.metrics.thresholds import best_threshold
 from harness.progress import say
 from harness.records import Weights
@@ -187,7 +188,7 @@ def _footage(job: TrainingJob, folder: Path, again: bool) -> tuple[Footage, Foot
             )
     training = limited(split_of(job.clips, "train"), recipe.clips)
     pool, scored = frames_of(recipe)
-    content = digest([job.version, job.faces, TRAINING, SCORING])
+    content = digest([job.version, job.faces, TRAINING, SCORING, *limits_of_clips().items()])
     decoded = plain(made_with(("training/frame_cache", "video"), [], {}))
     wanted = (
         Wanted(training, pool, recipe.size, job.crop, content, decoded, again),

@@ -16,6 +16,10 @@ HEVC_SLICES, HEVC_BROKEN, HEVC_STARTS, HEVC_SETS = range(32), range(16, 19), ran
 decoding may begin at; the parameters that slices are decoded with."""
 
 
+MOST_UNITS = 2**16
+"""Units of one frame; of the largest frames that are allowed each of these would hold 1,024 pixels."""
+
+
 class Coded(NamedTuple):
     """One coded frame."""
 
@@ -69,8 +73,11 @@ def _hevc(packet: memoryview, length_bytes: int) -> Coded | None:
 
 
 def _units(packet: memoryview, length_bytes: int) -> Iterator[memoryview]:
-    at = 0
+    at, number = 0, 0
     while at + length_bytes < len(packet):
+        number += 1
+        if number > MOST_UNITS:
+            raise ValueError(f"a frame of more than {MOST_UNITS:,} units")
         start = at + length_bytes
         at = start + int.from_bytes(packet[at:start], "big")
         if at > start:

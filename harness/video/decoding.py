@@ -7,9 +7,12 @@ decord and torchcodec read the files on which they were found to be exact; the o
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
+from harness.guard.clip_bounds import stopped_clock
+from harness.process import Room, usable_cores
 from harness.types import unknown
 from harness.video import pyav_reader, torchcodec_reader
 from harness.video.packets import CONTAINERS as CONTAINERS
@@ -20,6 +23,10 @@ from harness.video.pyav_reader import Use as Use
 
 READERS = ("auto", "decord", "pyav", "torchcodec")
 """`auto` takes the fastest: PyAV, on every kind of file in tests/benchmarks/test_bench_decode.py."""
+FREE_PIXELS = 2**24
+"""Frames up to this size are read by as many threads as there are."""
+LARGE = Room(max(2**26, FREE_PIXELS * usable_cores()))
+"""Pixels of the larger ones that are under way at a time: 8K by two threads, however few cores there are."""
 VARIABLE = "GAPBENCH_VIDEO_READER"
 """Environment variable that names the reader where no argument does."""
 
@@ -35,12 +42,17 @@ def decode(path: Path, choose: Choose, reader: str | None = None, use: Use | Non
     inside a frame that the decoder itself conceals cannot be seen, nor damage in frames that are not needed.
     """
     name = reader_named(reader)
-    with opened(path) as film:
+    with opened(path) as film, room_for(film.stream.width * film.stream.height):
         if name == "decord" and (other := _decord()).exact(film):
             return _handed_on(other.read(film, choose), use)
         if name == "torchcodec" and torchcodec_reader.exact(film):
             return _handed_on(torchcodec_reader.read(film, choose), use)
         return pyav_reader.read(film, choose, use)
+
+
+def room_for(pixels: int) -> AbstractContextManager[None]:
+    """Waits until few enough large frames are under way."""
+    return nullcontext() if pixels <= FREE_PIXELS else stopped_clock(LARGE.taken(pixels))
 
 
 def _handed_on(read: Decoded, use: Use | None) -> Decoded:

@@ -67,7 +67,11 @@ class Finder:
         """Load the model; a file that OpenCV cannot run as YuNet is a `HarnessError`."""
         self.model = model
         self._own = threading.local()
-        self.detect(np.zeros((64, 64, 3), np.uint8))
+        try:
+            self.detect(np.zeros((64, 64, 3), np.uint8))
+        except cv2.error as error:
+            reason = str(error).strip().splitlines()[0].rpartition("error: ")[2]
+            raise HarnessError(f"{self.model.path} does not work as YuNet in OpenCV: {reason}") from error
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -97,13 +101,9 @@ class Finder:
         height, width = frame.shape[:2]
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         seen = frame if scale == 1.0 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-        try:
-            network = self._network()
-            network.setInputSize(size)
-            _, rows = network.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))
-        except cv2.error as error:
-            reason = str(error).strip().splitlines()[0].rpartition("error: ")[2]
-            raise HarnessError(f"{self.model.path} does not work as YuNet in OpenCV: {reason}") from error
+        network = self._network()
+        network.setInputSize(size)
+        _, rows = network.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))
         back = np.array([width / size[0], height / size[1]] * 2)
         kept = [] if rows is None else [row for row in rows if row[2] > 0 and row[3] > 0]
         boxes = [np.round(row[:4] * back, 1).tolist() for row in kept]

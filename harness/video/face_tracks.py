@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 
 from harness.files import digest, home
+from harness.guard.clip_bounds import clip_clock, named_failure
 from harness.progress import Progress
 from harness.trees import clip_stamp
 from harness.types import Clip, HarnessError
@@ -136,7 +137,9 @@ def _looked_for(clips: Sequence[Clip], finder: Finder, counts: Sequence[int], th
 
     def look(clip: Clip) -> tuple[Clip, Found]:
         try:
-            return clip, find_faces(clip.path, finder, counts)
+            name = clip.path.name
+            with clip_clock(name), named_failure(f"{name}: looking for faces in it"):
+                return clip, find_faces(clip.path, finder, counts)
         except HarnessError as error:
             return clip, str(error)
 

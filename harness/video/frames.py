@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from harness.guard.clip_bounds import check_clock, check_file, clip_clock, named_failure
+from harness.guard.limits import within
+from harness.guard.media_headers import image_bytes
+from harness.progress import say
 from harness.trees import is_image
 from harness.types import CROPS, FACE_CROPS, HarnessError
 from harness.video import decoding
-from harness.video.decoding import Choose, decode
+from harness.video.decoding import Choose, decode, room_for
 from harness.video.frame_folder import frame_tracks
 
 BOX_MARGIN = 1.3
 """Side of the square cut around a face, in longer sides of its box."""
+
+MOST_BESIDE = 4
+"""Side of such a square, in longer sides of the frame, at most."""
 
 # What it would print on a damaged file is said by the HarnessError.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -80,6 +89,11 @@ def read_frames(
     Whatever cannot be read in full is a `HarnessError` that names the file and what is wrong with it.
     Every call opens its own decoder, so several threads may read at once.
     """
+    with clip_clock(path.name), named_failure(f"{path.name}: reading it"):
+        return _read(path, counts, reader, use, track)
+
+
+def _read(path: Path, counts: Iterable[int], reader: str | None, use: Use | None, track: int) -> Frames:
     wanted = sorted(set(counts))
     if not wanted:
         raise HarnessError(f"{path.name}: no frame count was asked for")
@@ -93,17 +107,12 @@ def read_frames(
 
     hand = None if use is None else lambda index, frame: use(index, frame, total)
     try:
-        size = path.stat().st_size
         if path.is_dir():
             return _read_folder(path, choose, hand, track)
-        if not path.is_file():
-            raise HarnessError(f"{path.name}: not a file")
-        if size == 0:
-            raise HarnessError(f"{path.name}: the file is empty")
         if is_image(path):
             return _read_images(path, [path], choose(1), hand)
     except OSError as error:
-        raise HarnessError(f"{path.name}: {error.strerror}") from error
+        raise HarnessError(f"{path.name}: {error.strerror or error}") from error
     pixels, indices, total = decode(path, choose, reader, hand)
     return Frames(pixels, tuple(indices), total)
 
@@ -120,16 +129,41 @@ def _read_images(
     path: Path, files: Sequence[Path], indices: Sequence[int], use: decoding.Use | None
 ) -> Frames:
     pictures: list[np.ndarray] = []
+    held = 0
     for index in indices:
-        (use or (lambda _, picture: pictures.append(picture)))(index, _read_image(files[index]))
+        check_clock()
+        with _image(files[index]) as picture:
+            if use is not None:
+                use(index, picture)
+                continue
+            pictures.append(picture)
+            held += picture.nbytes
+            within("clip-memory", held, f"{path.name}: {len(pictures)} of its frames are {{}} bytes")
     return Frames(pictures, tuple(indices), len(files))
 
 
-def _read_image(path: Path) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
-    if pixels is None:
-        raise HarnessError(f"{path.name}: not a readable image")
-    return np.ascontiguousarray(pixels)
+@contextmanager
+def _image(path: Path) -> Iterator[np.ndarray]:
+    """The pixels of an image, with the room they need while they are used."""
+    size = check_file(path)
+    with room_for(size // 3):
+        data, said = image_bytes(path, size)
+        if said.pictures > 1:
+            _say_once(f"{path.name} holds several pictures, of which only the first is shown")
+        with room_for(said.width * said.height):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+            if pixels is None:
+                raise HarnessError(f"{path.name}: not a readable image")
+            yield np.ascontiguousarray(pixels)
+
+
+_said: set[str] = set()
+
+
+def _say_once(line: str) -> None:
+    if not _said:  # the first of a kind; a data set of them would flood the terminal
+        _said.add(line)
+        say(f"warning: {line}; so it is with all such files")
 
 
 Box = Sequence[float]
@@ -142,7 +176,7 @@ def box_of(facts: Mapping[str, Any], shape: Sequence[int]) -> Box:
     One that is none, or lies outside the frame `[H, W, ...]`, is a `HarnessError`: there is no face.
     """
     box = facts.get("box")
-    if box is None or len(box) != 4 or not box[2] > 0 or not box[3] > 0:
+    if box is None or len(box) != 4 or not all(map(isfinite, box)) or not box[2] > 0 or not box[3] > 0:
         raise HarnessError(f"the crop 'boxes' needs a face box [x, y, w, h] in pixels, not {box!r}")
     (x, y, w, h), (height, width) = box, shape[:2]
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
@@ -181,9 +215,22 @@ def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def cut_square(pixels: np.ndarray, box: Box) -> np.ndarray:
-    """The square around a box in frames `[T, H, W, 3]`, `BOX_MARGIN` x the longer side of the box."""
+    """The square around a box in frames `[T, H, W, 3]`, `BOX_MARGIN` x the longer side of the box.
+
+    One that is far larger than the frame is a `HarnessError`.
+    """
     x, y, w, h = box
+    longest = max(pixels.shape[1:3])
+    if not all(map(isfinite, box)) or BOX_MARGIN * max(w, h) > MOST_BESIDE * longest:
+        frame = f"{pixels.shape[2]}x{pixels.shape[1]}"
+        raise HarnessError(f"the face box [{x:g}, {y:g}, {w:g}, {h:g}] is far larger than the {frame} frame")
     side = max(1, round(BOX_MARGIN * max(w, h)))
+    if side > min(pixels.shape[1:3]):
+        within(
+            "clip-pixels",
+            side * side / 2,
+            f"half of a square of {side} pixels around the face is {{}} pixels",
+        )
     rows, before_rows = _span(round(y + h / 2 - side / 2), side, pixels.shape[1])
     columns, before_columns = _span(round(x + w / 2 - side / 2), side, pixels.shape[2])
     cut = pixels[:, rows, columns]

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import av
 from av.stream import Disposition
 
+from harness.guard.clip_bounds import check_clock, check_file, check_frames, check_pixels
+from harness.guard.limits import limit
+from harness.guard.media_headers import check_samples
 from harness.types import HarnessError
 from harness.video.bitstream import Coded, Tell, teller
 
@@ -25,6 +28,12 @@ KEPT_BYTES = 1 << 27
 """Packets stay in memory up to this size in all; those of a larger file are read once more."""
 TOLERATED_SECONDS = 0.5
 """How far a Matroska stream may end before the duration it promises."""
+OVERHEAD = 1 << 9
+"""Bytes that a packet in memory takes besides its own, about."""
+SLACK = 2
+"""How much larger than what is allowed a decoder may make a frame, whose sides it rounds up."""
+EVERY = 64
+"""Packets between two looks at the clock."""
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 MOST_ASPECT = 8
 """Pixels more than so many times wider than high, or higher than wide, are a damaged header."""
@@ -111,7 +120,7 @@ class Film:
         if self.kept:
             yield from self.kept
             return
-        with _open(self.path) as container:
+        with open_film(self.path) as container:
             yield from _demux(container, container.streams.video[self.place])
 
     def check_length(self, total: int, end: float) -> None:
@@ -131,7 +140,7 @@ def opened(path: Path) -> Iterator[Film]:
     """
     with ExitStack() as stack:
         try:
-            container = stack.enter_context(_open(path))
+            container = stack.enter_context(open_film(path))
             film = _film(path, container)
         except (av.FFmpegError, ValueError) as error:
             raise HarnessError(f"{path.name}: not a readable video ({reason(error)})") from error
@@ -158,6 +167,9 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
         raise HarnessError(f"{path.name}: has no video stream")
     # Clips are read side by side, so one thread each.
     stream.codec_context.thread_count = 1
+    check_pixels(path.name, stream.codec_context.width, stream.codec_context.height)
+    # What a frame in the middle of the stream declares is refused by the decoder before it makes room for it.
+    stream.codec_context.options = _most_pixels()
     name = next((kind for kind in INDEXED if kind in container.format.name), container.format.name)
     promised, seconds = stream.frames, _seconds(stream.metadata.get("DURATION", ""))
     if name == "mov":
@@ -169,9 +181,14 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
     seen: list[Seen] = []
     kept: list[av.Packet] = []
     size = 0
+    most = limit("clip-frames")
     for packet in _demux(container, stream):
         seen.append(_see(packet, tell))
-        size += packet.size
+        size += packet.size + OVERHEAD
+        if len(seen) > most:
+            check_frames(path.name, len(seen), "packets and more")
+        if len(seen) % EVERY == 0:
+            check_clock()
         if size <= KEPT_BYTES:
             kept.append(packet)
     order = _order(seen)
@@ -196,8 +213,8 @@ def _check_index(path: Path, stream: av.VideoStream) -> None:
 
     Those who count the packets they find would take it for a shorter clip.
     """
-    size = path.stat().st_size
-    index = list(stream.index_entries)
+    size, index = path.stat().st_size, stream.index_entries
+    check_frames(path.name, len(index), "frames in its index")
     held = sum(entry.pos + entry.size <= size for entry in index)
     if held < len(index):
         raise HarnessError(f"{path.name}: cut off: {held} of {len(index)} frames are there")
@@ -231,9 +248,16 @@ def _order(seen: Sequence[Seen]) -> Order | None:
     return Order(times, sorted(shown, key=times.__getitem__), starts, frozenset(spare))
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def open_film(path: Path) -> av.container.InputContainer:
+    """A regular video file of a size that is allowed, opened; whatever ffmpeg raises comes through."""
+    check_samples(path, check_file(path))
     # An absolute path, for a colon in a file's name would make ffmpeg look for a protocol.
-    return av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS})
+    return av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS, **_most_pixels()})
+
+
+def _most_pixels() -> dict[str, str]:
+    """The option by which ffmpeg makes no room for larger frames, to probe a file or to decode it."""
+    return {"max_pixels": str(min(2**31 - 1, SLACK * int(limit("clip-pixels"))))}
 
 
 def _demux(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from av.video.reformatter import Colorspace, VideoReformatter
 
+from harness.guard.clip_bounds import check_clock, check_pixels
 from harness.types import HarnessError
 from harness.video.packets import Film, Order, reason
 
@@ -26,6 +27,8 @@ CONVERTED = (0, 1, 2, 4, 5, 6, 7, 9)
 """Colour matrices (ITU-T H.273, table 4) that ffmpeg converts; others are taken for BT.601, as by decord."""
 
 FULL = ("yuv444p", "yuvj444p", "gbrp")
+ALIKE_PIXELS = 2**23
+"""Larger frames (4K is smaller) are held one at a time, as only PyAV does."""
 ALIKE = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", *FULL)
 """Pixel formats of 8 bits a channel, by their names in ffmpeg: those of full colour resolution, and all."""
 
@@ -44,6 +47,8 @@ def alike(film: Film) -> bool:
     if film.aspect != 1:
         return False
     codec = film.stream.codec_context
+    if codec.width * codec.height > ALIKE_PIXELS:
+        return False
     if codec.pix_fmt not in ALIKE or (codec.height % 2 and codec.pix_fmt not in FULL):
         return False
     return not first_frame(film).interlaced_frame
@@ -70,7 +75,7 @@ class _Sheet:
         """`[N, H, W, 3]` RGB once one was."""
         self._use = use
         self._shape: tuple[int, ...] = ()
-        self._aspect = film.aspect
+        self._name, self._aspect = film.path.name, film.aspect
         self._shaper = VideoReformatter()
 
     def write(self, at: int, frame: av.VideoFrame) -> None:
@@ -87,12 +92,14 @@ class _Sheet:
             self._use(self.indices[at], np.ascontiguousarray(pixels))
             return
         if self.pixels.size == 0:
+            check_pixels(self._name, pixels.shape[1], pixels.shape[0], len(self.pixels))
             self.pixels = np.empty((len(self.pixels), *pixels.shape), np.uint8)
         self.pixels[at] = pixels
 
     def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
         space = None if frame.colorspace in CONVERTED else Colorspace.ITU601
         width = max(1, round(frame.width * self._aspect))
+        check_pixels(self._name, width, frame.height)
         shape = {} if width == frame.width else {"width": width, "height": frame.height}
         flat = self._shaper.reformat(
             frame, format="rgb24", src_colorspace=space, dst_colorspace=space, threads=1, **shape
@@ -149,6 +156,7 @@ def _decode(film: Film, fed: Mapping[int, bool]) -> Iterator[av.VideoFrame]:
         if fed.get(place) and codec.is_open:
             yield from _rest(codec)
         if place in fed:
+            check_clock()
             yield from codec.decode(packet)
         if place == last:
             break

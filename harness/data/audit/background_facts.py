@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import cv2
 import numpy as np
@@ -73,6 +74,8 @@ def background_facts(clip: Clip) -> Background:
 def _boxes(clip: Clip, indices: Sequence[int]) -> list[Box] | None:
     box = clip.attributes.get("box")
     if box is not None:
+        if len(box) != 4 or not all(map(isfinite, box)):
+            raise HarnessError(f"{clip.path.name}: {box!r} is no face box [x, y, w, h] in pixels")
         return [box] * len(indices)
     found = next((faces for faces in clip.attributes.get("faces", {}).values() if faces), None)
     return None if found is None else list(found.near(indices))

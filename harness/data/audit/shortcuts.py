@@ -17,6 +17,7 @@ from harness.data.audit.fact_table import FOLDS
 from harness.data.audit.record import Audit, AuditPart
 from harness.data.clips import content_of, identity_of
 from harness.data.file_facts import Facts, container_facts
+from harness.guard.clip_bounds import clip_clock, named_failure
 from harness.metrics.bootstrap import graph_of
 from harness.progress import Progress
 from harness.types import FAKE, REAL, Clip, HarnessError
@@ -131,7 +132,8 @@ def look_at(clip: Clip) -> ClipFacts:
     except HarnessError as error:
         container = str(error)
     try:
-        found = background_facts(clip)
+        with clip_clock(clip.path.name), named_failure(f"{clip.path.name}: looking at its background"):
+            found = background_facts(clip)
     except HarnessError as error:
         return ClipFacts(container, str(error))
     return ClipFacts(container, {**found.facts}, found.boxed)

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from harness.guard.clip_bounds import named_failure
 from harness.types import Clip, HarnessError
 from harness.video.frames import read_frames
 
@@ -70,10 +71,11 @@ def contact_sheet(groups: Sequence[Group]) -> bytes:
 
 def _picture(clip: Clip) -> Image.Image:
     try:
-        frame = Image.fromarray(read_frames(clip.path, (1,)).pixels[0])
+        with named_failure(f"{clip.path.name}: showing it"):
+            frame = Image.fromarray(read_frames(clip.path, (1,)).pixels[0])
+            return ImageOps.pad(frame, TILE, color=NOTHING)
     except HarnessError:
         return Image.new("RGB", TILE, NOTHING)
-    return ImageOps.pad(frame, TILE, color=NOTHING)
 
 
 def _caption(clip: Clip) -> tuple[str, str]:

@@ -165,7 +165,7 @@ class Clip:
     the same recording: training puts them side by side, no test clip may share one with a training clip."""
 
     def __post_init__(self) -> None:
-        """Names that no encoding holds, as those of files may be, are shown: everything is stored as UTF-8."""
+        """Names that UTF-8 cannot hold, as those of files may be, are shown: all is stored in it."""
         for name in ("id", "split", "manipulation", "target", "source"):
             text = getattr(self, name)
             if isinstance(text, str) and not text.isascii():

@@ -83,8 +83,9 @@ def _matrix(stem: str) -> str:
 
 def _about(scores: Scores) -> str:
     return (
-        f"Scores from {visible(scores.file)} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured only the"
-        " numbers: what the detectors are, what they were trained on and how their checkpoints were chosen is"
+        f"Scores from {visible(scores.file)} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured"
+        " only the numbers: what the detectors are, what they were trained on and how their checkpoints were"
+        " chosen is"
         " what the file says; where it does not say what one was trained on, any set may have been seen."
         + f" {scores.frames[:1].upper()}{scores.frames[1:]}."
         * bool(scores.frames)

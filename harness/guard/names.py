@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 NAME, TEXT = 200, 2000
 """Letters of a name (or of a word), and of a line, beyond which it is cut."""
@@ -28,6 +29,10 @@ BLOCK = re.compile(r"(?m)^(?=#{1,6}(?:\s|$)|>|[-+*]\s|-{3,}|={2,}|~{3}|`{3})")
 BAR = re.compile(r"(\\*)\|")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula."""
+USER = re.compile(r"(://[^:/@\s]*):\S*@")
+QUERY = re.compile(r"([?&;](?:password|passwd|pwd|token|secret|[a-z_]*key)=)[^&;\s]*", re.IGNORECASE)
+LEAST_SECRET = 4
+"""Letters of a password that is taken out wherever it stands; a shorter one is part of many words."""
 UNSAFE_FILE = re.compile(r"[/\\:]")
 UNFILED = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 
@@ -174,6 +179,15 @@ def metric(text: str) -> str:
     """A name as part of a metric's in MLflow, without a slash: `lab:gan` becomes `lab.gan`."""
     safe = cut(re.sub(r"[^A-Za-z0-9_\-. ]", ".", text), LONGEST_METRIC)
     return safe if SOUND.fullmatch(text) and len(text) <= LONGEST_METRIC else f"{safe}-{_digest(text)}"
+
+
+def without_secrets(text: str, address: str = "") -> str:
+    """A line without the passwords in the addresses that it holds, or those of one that it may quote."""
+    password = address.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    for secret in filter(None, (password, unquote(password))):
+        text = text.replace(f":{secret}@", ":***@")
+        text = text.replace(secret, "***") if len(secret) >= LEAST_SECRET else text
+    return QUERY.sub(r"\1***", USER.sub(r"\1:***@", text))
 
 
 class Renaming:

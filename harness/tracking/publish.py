@@ -273,5 +273,5 @@ def _one_line(uri: str) -> Iterator[None]:
     except (
         Exception
     ) as error:  # every store raises errors of its own kind, and none of them may cost the results
-        reason = shown((str(error).splitlines() or [""])[0])
+        reason = shown((str(error).splitlines() or [""])[0], uri)
         raise HarnessError(f"MLflow at {shown(uri)} failed: {type(error).__name__}: {reason}") from error

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
@@ -214,3 +215,17 @@ def test_every_plot_of_a_board_is_drawn_with_any_name(name: str, marked: Board, 
 def test_a_board_of_sound_names_is_drawn_as_it_is(marked: Board) -> None:
     board = planted(marked, "x")
     assert drawable(board) is board
+
+
+@pytest.mark.parametrize(
+    "password", ["secret", "se cret", "se@cret", "se/cret", "se\ncret", "s%40cret", "se:cret"]
+)
+@pytest.mark.parametrize("scheme", ["http", "postgresql", "nosuch"])
+def test_no_password_of_an_address_is_told(scheme: str, password: str) -> None:
+    address = f"{scheme}://user:{password}@host:5000/db?password=secret&x=1"
+    for text in (address, f"cannot reach {address} (host)", f"user {password}: no", f"at {unquote(address)}"):
+        shown = names.without_secrets(text, address)
+        assert "cret" not in shown and "***" in shown
+    assert names.without_secrets(address, address).endswith("@host:5000/db?password=***&x=1")
+    for sound in ("http://host:5000/a", "sqlite:////a/b@c.db", "http://user@host", "a line: with an @ in it"):
+        assert names.without_secrets(sound, sound) == sound

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.guard.names import file_part
 from harness.types import Clip, HarnessError
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -57,7 +58,7 @@ def clips_digest(clips: Iterable[Clip], version: str) -> str:
 def seed_of(*parts: object) -> int:
     """A 64-bit seed from any printable parts: the same on every machine and in every process."""
     text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def write_whole(path: Path, data: str | bytes) -> None:
 
 def file_name(text: str) -> str:
     """The text as part of a file's name: what would be a folder, a drive or the folder above is no more."""
-    return re.sub(r"[/\\:]", "+", text).replace("..", "++")
+    return file_part(text)
 
 
 def shown_place(path: Path) -> str:

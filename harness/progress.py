@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from tqdm import tqdm
+
+from harness.guard import names
 
 LINE_EVERY_SECONDS = 15.0
 
@@ -19,12 +21,12 @@ class Progress:
     """
 
     def __init__(self, what: str, total: int, unit: str = "clip") -> None:
-        self.what, self.total, self.unit = what, total, unit
+        self.what, self.total, self.unit = names.line(what), total, unit
         self._done = 0
         self._started = time.monotonic()
         self._last_line = self._started
         self._bar = (
-            tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True)
+            tqdm(total=total, desc=self.what, unit=unit, leave=False, dynamic_ncols=True)
             if what and _terminal()
             else None
         )
@@ -34,7 +36,7 @@ class Progress:
         self._done += count
         if self._bar is not None:
             if note:
-                self._bar.set_postfix_str(note, refresh=False)
+                self._bar.set_postfix_str(names.line(note), refresh=False)
             self._bar.update(count)
             return
         now = time.monotonic()
@@ -58,8 +60,27 @@ class Progress:
 
 def say(line: str) -> None:
     """One plain line on stderr, above any bar."""
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(names.line(line), file=sys.stderr)
     sys.stderr.flush()
+
+
+def tell(line: str) -> None:
+    """One line on standard output; nothing in it can steer a terminal, or begin a line of its own."""
+    show(names.visible(line))
+
+
+def show(text: str, end: str = "\n", stream: TextIO | None = None) -> None:
+    """Text of several lines, on standard output; nothing in it can steer a terminal."""
+    stream = stream or sys.stdout
+    stream.write(names.page(text) + end)
+    stream.flush()
+
+
+def take_any_letter() -> None:
+    """Let standard output and error show, as numbers, letters that their encoding has not."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _terminal() -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from harness.guard.names import Renaming
 from harness.types import PREVALENCE, SELECTIONS, Cell, HarnessError, Recipe, parts_of
 
 BADGE = "[!]"
@@ -244,3 +245,47 @@ class Board:
     def rows(self) -> tuple[Row, ...]:
         """The rows of all entries, in order."""
         return tuple(row for entry in self.entries for row in entry.rows)
+
+
+def told_as(board: Board, how: Callable[[str], str]) -> Board:
+    """The board with its names of detectors, sets, perturbations and devices as `how` writes them.
+
+    Different names stay different. Where none changes, it is the same board.
+    """
+    name = Renaming(how)
+    cells = {
+        row.cell: replace(
+            row.cell,
+            detector=name(row.cell.detector),
+            trained_on=name(row.cell.trained_on) if row.cell.trained_on else None,
+            tested_on=name(row.cell.tested_on),
+            perturbation=name(row.cell.perturbation),
+        )
+        for row in board.rows
+    }
+    costs = {
+        cost: replace(cost, detector=name(cost.detector), device=name(cost.device))
+        for cost in (entry.cost for entry in board.entries)
+        if cost
+    }
+    if all(one == other for told in (cells, costs) for one, other in told.items()):
+        return board
+    entries = []
+    for entry in board.entries:
+        rows = tuple(replace(row, cell=cells[row.cell]) for row in entry.rows)
+        first = rows[0].cell
+        cost = costs[entry.cost] if entry.cost else None
+        entries.append(
+            replace(entry, detector=first.detector, trained_on=first.trained_on, rows=rows, cost=cost)
+        )
+    files = {str(cells[row.cell]): board.predictions.get(str(row.cell)) for row in board.rows}
+    return replace(
+        board,
+        entries=tuple(entries),
+        predictions={cell: file for cell, file in files.items() if file is not None},
+        shortcuts={
+            parts_of(cell.tested_on)[0]: board.shortcuts[set_]
+            for old, cell in cells.items()
+            if (set_ := parts_of(old.tested_on)[0]) in board.shortcuts
+        },
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+from harness.guard import names
 
 WIDTH = 100
 """Columns of text a table may take."""
@@ -37,11 +39,24 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def wrapped(text: str) -> str:
     """A paragraph, broken to the width of a page."""
-    return textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
+    shown = names.words(" ".join(text.split()))
+    return textwrap.fill(shown, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def prose(text: str) -> str:
+    """A paragraph of a Markdown file, broken to the width of a page; no name in it makes more of it."""
+    return names.paragraph(wrapped(names.markdown(" ".join(text.split()))))
+
+
+def _safe(table: Table, title: Callable[[str], str], cell: Callable[[str], str]) -> Table:
+    """The table with its texts as they may be written."""
+    header, lines = tuple(map(cell, table.header)), tuple(tuple(map(cell, line)) for line in table.lines)
+    return dataclasses.replace(table, title=title(names.cut(table.title)), header=header, lines=lines)
 
 
 def plain(table: Table) -> str:
     """The table for a terminal: aligned columns under a ruled heading."""
+    table = _safe(table, names.words, lambda text: names.words(names.cut(text)))
     parts = [table.title, "-" * min(len(table.title), WIDTH)]
     if table.note:
         parts.append(wrapped(table.note))
@@ -54,11 +69,10 @@ def plain(table: Table) -> str:
 
 def markdown_table(table: Table) -> str:
     """The table for a Markdown file, aligned so that it also reads as text."""
-    safe = tuple(tuple(cell.replace("|", "\\|") for cell in line) for line in table.lines)
-    table = dataclasses.replace(table, lines=safe)  # a bar in a name would end its cell
+    table = _safe(table, names.markdown, names.cell)
     parts = [f"## {table.title}", ""]
     if table.note:
-        parts += [wrapped(table.note), ""]
+        parts += [prose(table.note), ""]
     for header, lines in _fitting(table, gap=3, edge=4):
         widths, numeric = _widths(header, lines), _numeric(header, lines)
         widths = [max(3, width) for width in widths]

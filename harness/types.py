@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.guard.names import stored
+
 REAL = 0
 FAKE = 1
 SPLITS = ("train", "val", "test")
@@ -161,6 +163,13 @@ class Clip:
     """Further facts. `box`: [x, y, w, h] of the face in pixels, used by the crop `boxes`; `faces`: who was
     found in the frames that are scored, used by the crop `face`; `footage`: clips that name the same one show
     the same recording: training puts them side by side, no test clip may share one with a training clip."""
+
+    def __post_init__(self) -> None:
+        """Names that UTF-8 cannot hold, as those of files may be, are shown: all is stored in it."""
+        for name in ("id", "split", "manipulation", "target", "source"):
+            text = getattr(self, name)
+            if isinstance(text, str) and not text.isascii():
+                object.__setattr__(self, name, stored(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,3 +334,10 @@ class Prediction:
     """How many people were seen; None where no face was looked for."""
     boxes: tuple[tuple[float, ...], ...] = ()
     """[x, y, w, h] of the face in each of `frame_indices`, where one was cut out; not stored."""
+
+    def __post_init__(self) -> None:
+        """What was said of a file may hold its name, in no encoding."""
+        for name in ("clip_id", "error", "note"):
+            text = getattr(self, name)
+            if isinstance(text, str) and not text.isascii():
+                object.__setattr__(self, name, stored(text))

@@ -17,7 +17,7 @@ from harness.data.location import how_to_bring, root_of, set_root, why_absent, w
 from harness.evaluation.matrix import Matrix, load_matrix
 from harness.files import expanded, home, write_whole
 from harness.own_sets import kind_of
-from harness.progress import say
+from harness.progress import say, show, tell
 from harness.types import Clip, HarnessError
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def _set(options: Namespace) -> int:
     place = expanded(options.folder)
     clips = list_clips(entry, place) if place.exists() and not entry.embedded else ()
     file = set_root(options.dataset, options.folder)
-    print(f"{options.dataset} = {place.absolute()} (in {file})")
+    tell(f"{options.dataset} = {place.absolute()} (in {file})")
     lacking = absent_files(clips)
     said = f", of which {lacking} have no file" if lacking else ""
-    print(f"{len(clips)} clips listed{said}; look at them with: gapbench data check {options.dataset}")
+    tell(f"{len(clips)} clips listed{said}; look at them with: gapbench data check {options.dataset}")
     return 0
 
 
@@ -99,15 +99,15 @@ def run_data_check(options: Namespace) -> int:
     for name, root in asked.roots.items():
         found.append(inspect(registry.datasets.get(name), root, others.get(name)))
         _keep(found[-1])
-        print(report(found[-1]), end="\n\n")
+        show(report(found[-1]), end="\n\n")
     file = options.html or home() / "reports" / f"{asked.title}.html"
     sheets = {each.name: contact_sheet(each.pictures) for each in found if each.pictures}
     write_whole(file, page(asked.title, found, sheets))
-    print(f"page: {file}")
+    tell(f"page: {file}")
     for name, sheet in sheets.items():
         pictures = file.with_name(f"{file.stem}{f'-{name}' if len(found) > 1 else ''}.png")
         write_whole(pictures, sheet)
-        print(f"pictures: {pictures}")
+        tell(f"pictures: {pictures}")
     for each in found:
         for command in _not_asked(each, options.root):
             say(f"not asked yet: {command}")
@@ -260,10 +260,10 @@ def run_data_audit(options: Namespace) -> int:
     if judge is not None:
         audit = dataclasses.replace(audit, counterfactual=judge(entry, judged))
         write_audit(audit)
-    print("\n" + described(audit, options.root) + "\n")
+    show("\n" + described(audit, options.root) + "\n")
     for line in failures:
         say(f"warning: {line}")
-    print(f"wrote {file}")
+    tell(f"wrote {file}")
     known = findings_of(entry.name, audit.content_sha256, audit.clips_sha256)
     for command in () if entry.embedded else known.recommended(options.root):
         say(f"not asked yet: {command}")

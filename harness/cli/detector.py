@@ -23,7 +23,7 @@ from harness.cli.options import (
 from harness.cli.own_clips import add_own, trained_on_of
 from harness.files import file_digest, home
 from harness.guard.output import json_to
-from harness.progress import say
+from harness.progress import say, show, tell
 from harness.tables import wrapped
 from harness.types import (
     CROPS,
@@ -145,19 +145,19 @@ def run_train(options: Namespace) -> int:
     job = cut_as(job, options.crop or job.crop)
     known = known_lines(data, clips[data.name])
     for line in (*told(job, data, clips[data.name]), *known):
-        print(line, flush=True)
+        tell(line)
     if options.retrain or find_weights(job, home() / "weights") is None:
-        print(wrapped(training_estimate(job)), flush=True)
+        show(wrapped(training_estimate(job)))
     weights = weights_for(job, options.retrain)
-    print(f"weights    {weights.path}")
-    print(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
+    tell(f"weights    {weights.path}")
+    tell(f"threshold  {weights.threshold:.4f} ({weights.threshold_source})")
     best = max((epoch["val_auc"] for epoch in weights.curve), default=None)
     if best is not None:
-        print(f"val AUC    {best:.4f} (best of {len(weights.curve)} epochs)")
-    print(f"use it     gapbench predict {full_name(weights)} FILE")
+        tell(f"val AUC    {best:.4f} (best of {len(weights.curve)} epochs)")
+    tell(f"use it     gapbench predict {full_name(weights)} FILE")
     if any(clip.split == "test" for clip in clips[data.name]):
         shown = "" if job.crop == data.crop else f" --crop {job.crop}"
-        print(f"judge it   gapbench eval {trained_on} --detector {full_name(weights)}{shown}")
+        tell(f"judge it   gapbench eval {trained_on} --detector {full_name(weights)}{shown}")
     return 0
 
 
@@ -181,17 +181,17 @@ def run_predict(options: Namespace) -> int:
     for one in judge_files(files, found, crop, options.box, options.faces):
         said.append(one)
         if not options.json:
-            print(_line(one, facts["threshold"]), flush=True)
+            tell(_line(one, facts["threshold"]))
     if options.json:
         judged = [_judged(one, facts["threshold"]) for one in said]
         told = json.dumps({"detector": options.detector, **facts, "files": judged}, indent=1)
-        print(told, file=json_to(), flush=True)
+        show(told, stream=json_to())
     else:
         shown = f"crop {crop}, {found.frames} frames of {found.size} px"
         threshold = "none" if facts["threshold"] is None else f"{facts['threshold']:.4f}"
-        print(f"threshold {threshold} ({facts['threshold_source']}); {shown}")
+        tell(f"threshold {threshold} ({facts['threshold_source']}); {shown}")
         if found.weights:
-            print(f"weights {found.weights.path}")
+            tell(f"weights {found.weights.path}")
     for warning in facts["warnings"]:
         say(f"warning: {warning}")
     failed = [one for one in said if one.score is None]
@@ -273,5 +273,5 @@ def run_cost(options: Namespace) -> int:
     from harness.runtime.cost_process import measured_cost
 
     wish = Runtime(options.device, options.precision)
-    print(describe_cost(measured_cost(options.detector, options.recipe, wish)))
+    show(describe_cost(measured_cost(options.detector, options.recipe, wish)))
     return 0

@@ -18,6 +18,7 @@ from harness.guard.limits import set_limits
 from harness.guard.memory import check_libraries_fit, memory_limit, memory_ran_out
 from harness.guard.output import kept_for_json, reader_gone
 from harness.guard.supervise import supervised
+from harness.progress import say, show, take_any_letter
 from harness.types import HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input, or no clip was scored;
@@ -77,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; without arguments that of the command line, watched over."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    take_any_letter()
     try:
         given, allowed = taken_out(given, "--allow")
         given, patience = taken_out(given, "--patience")
@@ -105,7 +107,7 @@ def _run(given: list[str]) -> int:
         if isinstance(error, OSError) and error.errno is not None:  # what surrounds us, not what we do
             where = f"{error.filename}: " if error.filename else ""
             return _failed(f"{where}{error.strerror or error}; what is finished is kept")
-        traceback.print_exc()
+        show(traceback.format_exc(), end="", stream=sys.stderr)
         return _failed("this is a bug in GapBench or in a plug-in; what is finished is kept", 70)
 
 
@@ -123,7 +125,7 @@ def _done(options: argparse.Namespace) -> int:
 
 
 def _failed(line: str, code: int = 2) -> int:
-    print(f"gapbench: {line}", file=sys.stderr)
+    say(f"gapbench: {line}")
     return code
 
 

@@ -21,7 +21,7 @@ from harness.cli.options import (
 from harness.cli.own_clips import add_own, matrix_named
 from harness.cli.report import last_run, publish_board, usable, write_report
 from harness.evaluation.matrix import load_matrix
-from harness.progress import say
+from harness.progress import say, show
 from harness.records import Row
 from harness.types import (
     CROPS,
@@ -112,7 +112,7 @@ def run_eval(options: Namespace) -> int:
     if sealed is None:
         return _run(options)
     left = options.results if options.no_publish else f"{options.results} and MLflow"
-    print(f"\n{sealed.printed}\n\nfinished before: nothing was left to do, {left} are as that run left them")
+    show(f"\n{sealed.printed}\n\nfinished before: nothing was left to do, {left} are as that run left them")
     return 0
 
 
@@ -132,7 +132,7 @@ def _run(options: Namespace) -> int:
 
         anew = (options.retrain, options.rescore, options.train)
         plan = plan_matrix(matrix, device_of(options.device), *anew)
-        print(describe_plan(plan), flush=True)
+        show(describe_plan(plan))
     if options.dry_run:
         return 0
     witness.planned(plan)
@@ -145,7 +145,7 @@ def _run(options: Namespace) -> int:
         witness.reported(plan, board, "\n\n".join(filter(None, printed)))
     with timing.spent("publish"):
         code = 0 if options.no_publish else publish_board(board, options)
-    print("\n".join(timing.told(clock.taken(), clock.beside)))
+    show("\n".join(timing.told(clock.taken(), clock.beside)))
     unscored = [row for row in board.rows if row.failed + sum(_faceless(row)) == row.clips]
     if unscored or plan.lost:
         return _not_measured(unscored, plan) or code

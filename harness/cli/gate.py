@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.cli.options import Adder, add_results
 from harness.files import write_whole
 from harness.gate.verdicts import Verdict, exit_code, junit, markdown_summary, verdict_table
-from harness.progress import say
+from harness.progress import say, show, tell
 from harness.types import HarnessError
 
 
@@ -49,11 +49,11 @@ def run_gate(options: Namespace) -> int:
     missing = lacking(options.results, board.matrix, kinds)
     if missing is None:
         verdicts = judge_board(board, options.results, margins, cost_table(board))
-        print(verdict_table(verdicts))
+        show(verdict_table(verdicts))
     else:
         why = f"nothing is accepted: {missing} is missing; to accept: gapbench accept {options.matrix}"
         verdicts = [Verdict(board.matrix, "accepted", "incomparable", why)]
-        print(why)
+        tell(why)
     code = exit_code(verdicts, options.allow_inconclusive)
     unwritten = _report(board.matrix, verdicts, options)
     for reason in unwritten:
@@ -70,7 +70,7 @@ def run_accept(options: Namespace) -> int:
     usable(options.results)
     board = last_run(options.matrix)
     for path in accept(board, cost_table(board), options.results):
-        print(f"accepted: {path}")
+        tell(f"accepted: {path}")
     return 0
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.cli.options import Adder, share
 from harness.cli.report import last_run, usable
 from harness.evaluation.matrix import known_matrices
-from harness.progress import say
+from harness.guard.names import csv_text
+from harness.progress import say, show, tell
 from harness.records import Board
 from harness.types import HarnessError
 
@@ -78,7 +79,7 @@ def run_metrics(options: Namespace) -> int:
         stray = next((flag for flag in OF_A_FILE if getattr(options, flag) not in (None, [])), None)
         if stray is not None:
             raise HarnessError(f"--{stray.replace('_', '-')} is for a file of scores: --predictions FILE")
-        print(_csv(last_run(options.matrix)), end="")
+        show(_csv(last_run(options.matrix)), end="")
         return 0
     if options.matrix is not None:
         raise HarnessError(f"give the matrix {options.matrix!r} or --predictions, not both")
@@ -98,7 +99,7 @@ def run_metrics(options: Namespace) -> int:
     written = []
     if options.results is not None:
         written = leaderboard.write_board(board, options.results)
-    print(_csv(board) if options.csv else leaderboard.terminal(board) + "\n", end="")
+    show(_csv(board) if options.csv else leaderboard.terminal(board) + "\n", end="")
     for file in written:
         say(f"wrote {file}")
     if all(row.failed == row.clips for row in board.rows):
@@ -113,14 +114,14 @@ def run_predictions(options: Namespace) -> int:
     exportable(options.to)
     table = exported(last_run(options.matrix), options.cell)
     write_scores(table, options.to)
-    print(f"wrote {options.to} ({len(table)} predictions)")
+    tell(f"wrote {options.to} ({len(table)} predictions)")
     return 0
 
 
 def _csv(board: Board) -> str:
     from harness.results.rows import rows_table
 
-    return rows_table(board.rows).to_csv(index=False, lineterminator="\n")
+    return csv_text(rows_table(board.rows))
 
 
 def _spare_the_file(predictions: Path, name: str, results: Path) -> None:

@@ -10,6 +10,7 @@ from harness.cli.options import Adder
 from harness.data.location import root_of, why_absent
 from harness.evaluation.matrix import known_matrices, load_matrix, own_matrices
 from harness.own_sets import own_names
+from harness.progress import show, tell
 from harness.tables import Table, plain
 from harness.types import HarnessError, unknown
 from harness.weights import imported_names
@@ -73,7 +74,7 @@ def _perturbations() -> Table:
 def run_ls(options: Namespace) -> int:
     """List what is registered, what is broken, and what is on this machine."""
     kinds = [options.kind] if options.kind else ["detectors", "datasets", "perturbations", "matrices"]
-    print("\n\n".join(list_kind(kind) for kind in kinds))
+    show("\n\n".join(list_kind(kind) for kind in kinds))
     return 0
 
 
@@ -100,7 +101,7 @@ def run_check(options: Namespace) -> int:
             raise HarnessError(f"{name} cannot be imported: {broken[name]}")
         raise unknown("plug-in", name, [known for kind in kinds for known in kind.names()])
     for finding in findings:
-        print(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:44} {finding.detail}".rstrip())
+        tell(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.check:44} {finding.detail}".rstrip())
     failed = sum(not finding.passed for finding in findings)
-    print(f"{name}: {len(findings) - failed} checks passed, {failed} failed")
+    tell(f"{name}: {len(findings) - failed} checks passed, {failed} failed")
     return 1 if failed else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.cli.options import Adder, add_oracle, add_results, add_tracking, natural
 from harness.evaluation.matrix import load_matrix
 from harness.process import keep_freed_memory
-from harness.progress import say
+from harness.progress import say, show, tell
 from harness.records import Board
 from harness.types import HarnessError
 
@@ -81,7 +81,7 @@ def run_ui(options: Namespace) -> int:
 
     command, environment = ui_command(options.tracking_uri, options.artifacts, options.port)
     for link in leaderboard_links(options.tracking_uri):
-        print(f"http://127.0.0.1:{options.port}/{link}")
+        tell(f"http://127.0.0.1:{options.port}/{link}")
     return subprocess.run(command, env=environment, check=False).returncode
 
 
@@ -95,11 +95,12 @@ def write_report(board: Board, options: Namespace) -> str:
     folder = published_in(options.results) if publishes else options.results
     files = write_board(board, folder, figures)
     text = terminal(board, options.oracle, figures)
-    print(f"\n{text}\n")
-    print("\n".join(f"wrote {file}" for file in files), flush=True)
+    show(f"\n{text}\n")
+    for file in files:
+        tell(f"wrote {file}")
     again = "" if publishes else reproduced(board.matrix, options.results)
     if again:
-        print(f"\n{again}", flush=True)
+        show(f"\n{again}")
     return "\n\n".join(filter(None, [text, again]))
 
 
@@ -112,5 +113,5 @@ def publish_board(board: Board, options: Namespace) -> int:
         say(f"gapbench: the results are in {options.results}, but publishing failed: {error}")
         return 5
     where = f"; make ui serves it, the leaderboard is at {links[0]}" if links else ""
-    print(f"published to MLflow{where}")
+    tell(f"published to MLflow{where}")
     return 0

@@ -11,6 +11,7 @@ from typing import TypeVar
 from harness import weights
 from harness.cli.options import Adder, Parser, natural, share
 from harness.files import home
+from harness.progress import show, tell
 from harness.records import Weights
 from harness.tables import Table, number, plain
 from harness.types import HarnessError
@@ -103,15 +104,15 @@ def _import(options: Namespace) -> int:
             replace=options.replace,
         )
     )
-    print(f"detector   {record.full_name} ({record.size} px, {record.frames} frames)")
-    print(f"weights    {record.path.with_suffix('.safetensors')}")
-    print(f"source     {record.source} ({record.format}, sha256 {record.source_sha256[:12]})")
+    tell(f"detector   {record.full_name} ({record.size} px, {record.frames} frames)")
+    tell(f"weights    {record.path.with_suffix('.safetensors')}")
+    tell(f"source     {record.source} ({record.format}, sha256 {record.source_sha256[:12]})")
     for line in record.assumed:
-        print(f"assumed    {line}")
+        tell(f"assumed    {line}")
     if record.difference is not None:
-        print(f"self-test  logits differ by at most {record.difference:.1e} of the largest")
-    print(f"claims     trained on {record.trained_on or 'nobody says what'}, {_threshold(record)}")
-    print(f"use it     gapbench predict {record.full_name} FILE")
+        tell(f"self-test  logits differ by at most {record.difference:.1e} of the largest")
+    tell(f"claims     trained on {record.trained_on or 'nobody says what'}, {_threshold(record)}")
+    tell(f"use it     gapbench predict {record.full_name} FILE")
     return 0
 
 
@@ -141,11 +142,11 @@ def _ls(_: Namespace) -> int:
     found = [(name, _found(name)) for name in weights.imported_names()]
     trained = weights.stored_weights(home() / "weights")
     if found:
-        print(plain(Table("imported weights", HEADER, tuple(_line(name, record) for name, record in found))))
+        show(plain(Table("imported weights", HEADER, tuple(_line(name, record) for name, record in found))))
     else:
-        print("no weights were imported on this machine (see: gapbench weights import --help)")
+        tell("no weights were imported on this machine (see: gapbench weights import --help)")
     if trained:
-        print(f"\n{plain(Table('weights trained here', TRAINED, tuple(map(_trained, trained))))}")
+        show(f"\n{plain(Table('weights trained here', TRAINED, tuple(map(_trained, trained))))}")
     return 0
 
 

@@ -86,8 +86,6 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
         raise HarnessError(f"{entry.name}: no clip under {root}{near_miss(entry, root)}")
     counted: set[str] = set()
     for clip in clips:
-        if not _printable(clip):
-            raise HarnessError(f"{entry.name}: the name of {clip.path!a} is not UTF-8; rename it")
         if clip.id in counted:
             raise HarnessError(f"{entry.name}: two clips have the id {clip.id!r}")
         counted.add(clip.id)
@@ -122,14 +120,6 @@ def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
 def absent_files(clips: Iterable[Clip]) -> int:
     """How many listed clips have no file."""
     return sum(not clip.path.exists() for clip in clips)
-
-
-def _printable(clip: Clip) -> bool:
-    try:
-        f"{clip.id}{clip.path}".encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:

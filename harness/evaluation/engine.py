@@ -23,6 +23,7 @@ from harness.evaluation.cell_keys import Job, TestSet
 from harness.evaluation.contestants import Contestant
 from harness.evaluation.forward_passes import Passes, without_failing
 from harness.evaluation.said import Conditions, predictions_of
+from harness.guard.clip_bounds import named_failure
 from harness.process import in_order, usable_cores
 from harness.progress import Progress
 from harness.results.predictions import CellFile
@@ -30,7 +31,7 @@ from harness.runtime.device import Score, clips_a_pass, prepare_process, start_s
 from harness.runtime.shared_features import shared_scores
 from harness.timing import spent
 from harness.types import FACE_POLICY, Cell, Clip, HarnessError, Prediction
-from harness.video.clip_views import Condition, Need, Shown, named_failure, show
+from harness.video.clip_views import Condition, Need, Shown, show
 from harness.video.face_tracks import located
 from harness.video.views import Lot, View, lots, put_back, scores_frames_singly
 

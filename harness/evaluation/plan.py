@@ -18,12 +18,12 @@ from harness.evaluation.cell_keys import TestSet
 from harness.evaluation.contestants import Contestant, Trained, full_name, weights_named
 from harness.evaluation.matrix import Matrix
 from harness.evaluation.training_request import training_part
+from harness.guard.clip_bounds import named_failure
 from harness.progress import say
 from harness.records import Weights
 from harness.runtime.device import resolve_precision
 from harness.training.batches import chosen_clips
 from harness.types import Cell, Clip, HarnessError, Runtime, entry_parts
-from harness.video.clip_views import named_failure
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import faces_missing
 

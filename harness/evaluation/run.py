@@ -36,6 +36,7 @@ from harness.evaluation.record import (
 )
 from harness.evaluation.training_request import training_part
 from harness.files import digest, home, plain, shown_place
+from harness.guard.clip_bounds import named_failure
 from harness.progress import say
 from harness.records import Cost, Weights
 from harness.runtime.cost_process import cost_of
@@ -44,7 +45,6 @@ from harness.timing import current, spent
 from harness.training.job import TrainingJob, stated
 from harness.training.train import build, find_weights, frames_of, train
 from harness.types import FACE_POLICY, PROTOCOL, Cell, Clip, HarnessError, entry_parts, set_and_recipe
-from harness.video.clip_views import named_failure
 from harness.video.decoding import reader_named
 from harness.video.face_tracks import finder, located
 

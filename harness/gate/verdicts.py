@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.guard import names
 from harness.tables import WIDTH
 
 OUTCOMES = ("same", "better", "inconclusive", "incomparable", "worse")
@@ -83,18 +84,19 @@ def junit(matrix: str, verdicts: Sequence[Verdict], allow_inconclusive: bool = F
         kinds["inconclusive"] = "skipped"
     found = [kinds.get(verdict.outcome, "") for verdict in verdicts]
     counts = {"tests": len(verdicts), "failures": found.count("failure"), "errors": found.count("error")}
-    said = {name: str(count) for name, count in (counts | {"skipped": found.count("skipped")}).items()}
-    top = ET.Element("testsuites", {"name": "gapbench gate", **said})
-    suite = ET.SubElement(top, "testsuite", {"name": f"gate {matrix}", **said})
+    summed = {name: str(count) for name, count in (counts | {"skipped": found.count("skipped")}).items()}
+    top = ET.Element("testsuites", {"name": "gapbench gate", **summed})
+    suite = ET.SubElement(top, "testsuite", {"name": f"gate {matrix}", **summed})
     for verdict, kind in zip(verdicts, found, strict=True):
-        names = {"classname": f"gate.{matrix}.{verdict.rule}", "name": verdict.row}
-        case = ET.SubElement(suite, "testcase", names)
+        named = {"classname": f"gate.{matrix}.{verdict.rule}", "name": names.line(verdict.row)}
+        said = names.line(f"{verdict.outcome}: {verdict.reason}")
+        case = ET.SubElement(suite, "testcase", named)
         if kind:
-            told = ET.SubElement(case, kind, {"message": f"{verdict.outcome}: {verdict.reason}"})
+            told = ET.SubElement(case, kind, {"message": said})
             if kind != "skipped":
                 told.set("type", verdict.outcome)
         else:
-            ET.SubElement(case, "system-out").text = f"{verdict.outcome}: {verdict.reason}"
+            ET.SubElement(case, "system-out").text = said
     ET.indent(top)
     return bytes(ET.tostring(top, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -104,17 +106,18 @@ def _ordered(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _markdown_line(verdict: Verdict) -> str:
-    cells = (verdict.outcome, verdict.rule, f"`{verdict.row}`", verdict.reason)
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    row, reason = names.code(verdict.row), names.cell(verdict.reason, 3 * names.NAME)
+    return f"| {verdict.outcome} | {verdict.rule} | `{row}` | {reason} |"
 
 
 def _lines(verdict: Verdict) -> list[str]:
     """A verdict as one line, or with its reason below when that is too long."""
-    first = f"{verdict.outcome:12}  {verdict.rule:12}  {verdict.row}"
-    if len(first) + len(verdict.reason) + 2 <= WIDTH:
-        return [f"{first}  {verdict.reason}"]
+    first = f"{verdict.outcome:12}  {verdict.rule:12}  {names.words(verdict.row)}"
+    reason = names.line(verdict.reason)
+    if len(first) + len(reason) + 2 <= WIDTH:
+        return [f"{first}  {reason}"]
     indent = " " * 28
     return [
         *textwrap.wrap(first, WIDTH, subsequent_indent=indent, drop_whitespace=False),
-        *textwrap.wrap(verdict.reason, WIDTH, initial_indent=indent, subsequent_indent=indent),
+        *textwrap.wrap(reason, WIDTH, initial_indent=indent, subsequent_indent=indent),
     ]

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from harness.guard import names
 from harness.guard.limits import limit
 from harness.guard.patience import Board, watched_on
 
@@ -156,5 +157,5 @@ def say(line: str) -> None:
     """One line on the terminal, below whatever bar the child left there."""
     start = "\n" if sys.stderr.isatty() else ""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{start}gapbench: {line}\n")
+        sys.stderr.write(f"{start}gapbench: {names.line(line)}\n")
         sys.stderr.flush()

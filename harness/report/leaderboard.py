@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.files import write_whole
+from harness.guard.names import csv_text
 from harness.records import Board, Cost
 from harness.report import comparisons, operating_points, provenance, ranks, test_sets
 from harness.report.costs import stored_cost
@@ -20,7 +21,7 @@ from harness.results.cross_domain import domains_of
 from harness.results.lines import headline
 from harness.results.ranking import standings_of
 from harness.results.rows import in_dataset_auc, rows_table
-from harness.tables import Table, markdown_table, plain, wrapped
+from harness.tables import Table, markdown_table, plain, prose, wrapped
 
 __all__ = ["cost_table", "headline", "in_dataset_auc", "markdown", "rows_table", "terminal", "write_board"]
 
@@ -36,9 +37,9 @@ def markdown(board: Board, oracle: bool = False, published: Sequence[Figure] = (
 
 
 def _markdown(board: Board, tables: Iterable[Table]) -> str:
-    parts = [f"# {board.matrix}", "", wrapped(board.about), ""]
+    parts = [f"# {board.matrix}", "", prose(board.about), ""]
     for line in provenance.known(board):
-        parts += [wrapped(line), ""]
+        parts += [prose(line), ""]
     for table in tables:
         parts += [markdown_table(table), ""]
     parts += [wrapped(f"{provenance.footer(board)} {provenance.timing(board)}"), ""]
@@ -75,7 +76,7 @@ def write_board(board: Board, folder: Path, published: Sequence[Figure] | None =
     for kind, frame in frames.items():
         if kind == ".csv" or not frame.empty:
             written.append(folder / f"{board.matrix}{kind}")
-            write_whole(written[-1], frame.to_csv(index=False, lineterminator="\n"))
+            write_whole(written[-1], csv_text(frame))
     return written + draw_plots(board, folder)
 
 

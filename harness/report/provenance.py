@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.environment import differences
+from harness.guard.names import cut, markdown
 from harness.metrics.bootstrap import DRAWS
 from harness.metrics.missing import FEW, LEVEL, lopsided
 from harness.records import Board, Cost, Entry, Row
@@ -16,8 +17,8 @@ from harness.results.ranking import Standings
 from harness.tables import Table, with_interval, without_empty
 from harness.timing import network_share
 
-MOST_REASONS = 3
-"""Failures that are told word for word; all are in the predictions."""
+MOST_REASONS, LONGEST_REASON = 3, 400
+"""Failures that are told word for word, and letters of each; all are in the predictions."""
 FACES = ("auc", "auc_with_face")
 MOST_CELLS = 20
 """Cells with failed clips that are listed."""
@@ -57,7 +58,7 @@ def failed(standings: Standings) -> Iterator[Table]:
     )
     reasons = dict.fromkeys(str(row.provenance["failure"]) for row in rows if row.provenance.get("failure"))
     if reasons:
-        note += f" E.g. {'; '.join(list(reasons)[:MOST_REASONS])}."
+        note += f" E.g. {'; '.join(cut(reason, LONGEST_REASON) for reason in list(reasons)[:MOST_REASONS])}."
     if len(rows) > MOST_CELLS:
         note += f" {len(rows) - MOST_CELLS} more cells with failed clips are in the CSV."
     header = ("detector", "cell", "failed", "real", "fake", "AUC [95 %]", "wrong to right")
@@ -203,9 +204,10 @@ def footer(board: Board) -> str:
     commits = sorted(
         {str(row.provenance["commit"])[:10] for row in board.rows if row.provenance.get("commit")}
     )
+    shown = [markdown(commit) for commit in commits]  # the page itself holds a link
     return (
         f"{len(board.rows)} cells, {lost} failed predictions; intervals from {DRAWS} draws; code"
-        f" {', '.join(commits) or 'unknown'}. Every number and every column of `{board.matrix}.csv` is"
+        f" {', '.join(shown) or 'unknown'}. Every number and every column of `{board.matrix}.csv` is"
         " explained in [README.md](README.md)."
     )
 

@@ -9,10 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from harness.files import writing
+from harness.guard.names import csv as csv_cell
 from harness.records import Board
 from harness.results.predictions import read_predictions
 from harness.results.score_file import CELL, EXPORTED
 from harness.types import Cell, HarnessError, unknown
+
+SHOWN = ["manipulation", "target", "source", "error", "note"]
+"""Columns of text that somebody else chose; clips keep their ids to the letter."""
 
 
 def exported(board: Board, cell: str | None = None) -> pd.DataFrame:
@@ -62,4 +66,5 @@ def _as_exported(path: Path, cell: Cell, split: str) -> pd.DataFrame:
     predictions, _ = read_predictions(path)
     said = {name: getattr(cell, name) for name in CELL} | {"split": split}
     table = predictions.assign(**{name: [value] * len(predictions) for name, value in said.items()})
+    table[SHOWN] = table[SHOWN].map(csv_cell)  # as they are read again, and no spreadsheet computes them
     return table[list(EXPORTED)]

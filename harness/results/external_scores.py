@@ -17,6 +17,7 @@ import pandas as pd
 
 from harness import __version__
 from harness.files import digest, home, plain
+from harness.guard.names import cut, visible
 from harness.metrics.missing import faceless
 from harness.metrics.scored import COLUMNS
 from harness.metrics.thresholds import best_threshold
@@ -30,6 +31,8 @@ from harness.types import PREVALENCE, PROTOCOL, RANKED, REAL, Cell, HarnessError
 RUNTIME = Runtime("elsewhere", "unknown", 0)
 """Nobody says what the scores were computed on."""
 NO_SCORE = "no score in the file"
+LONGEST_NAME = 100
+"""Letters of the name of its tables at most: more are added to it, and file systems take 255."""
 
 
 def board_from_scores(
@@ -63,7 +66,7 @@ def board_from_scores(
         notes.append(backwards)
     notes += [scores.frames] if scores.frames else []
     about = _about(scores) + (f" Note: {backwards}." if backwards else "")
-    told = {"about": about, "predictions": scores.file, "prevalence": prevalence}
+    told = {"about": about, "predictions": visible(scores.file), "prevalence": prevalence}
     toml = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in told.items())
     board = Board(
         *(_matrix(scores.stem), digest([scores.key, threshold]), toml, about, tuple(entries)),
@@ -74,13 +77,15 @@ def board_from_scores(
 
 
 def _matrix(stem: str) -> str:
-    return "-".join(re.findall(r"[a-z0-9]+", stem.lower())) or "scores"
+    name = "-".join(re.findall(r"[a-z0-9]+", stem.lower())) or "scores"
+    return cut(name, LONGEST_NAME).replace("...", "-")
 
 
 def _about(scores: Scores) -> str:
     return (
-        f"Scores from {scores.file} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured only the"
-        " numbers: what the detectors are, what they were trained on and how their checkpoints were chosen is"
+        f"Scores from {visible(scores.file)} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured"
+        " only the numbers: what the detectors are, what they were trained on and how their checkpoints were"
+        " chosen is"
         " what the file says; where it does not say what one was trained on, any set may have been seen."
         + f" {scores.frames[:1].upper()}{scores.frames[1:]}."
         * bool(scores.frames)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.files import digest, file_digest, file_name, shown_place
+from harness.files import digest, file_digest, file_name, shown_place, write_whole
+from harness.guard import names
 from harness.records import Board, Entry, Row
 from harness.report.leaderboard import result_files
 from harness.results.lines import headline, line_of
@@ -44,7 +43,6 @@ UNRANKED = (
 """Headline numbers that an entry has only if nothing of it was chosen on test clips."""
 CURVES = {"curve": "auc", "curve_bal_acc": "balanced_accuracy"}
 TRAINING = {"train/loss": "train_loss", "val/auc": "val_auc"}
-ILLEGAL = re.compile(r"[^A-Za-z0-9_\-. ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def track_entry(entry: Entry, board: Board, standings: Standings) -> EntryRun:
     commits = {str(row.provenance.get("commit", "unknown")) for row in entry.rows}
     dirty = any(row.provenance.get("dirty") for row in entry.rows)
     return EntryRun(
-        name=entry.name,
+        name=names.entity(entry.name),
         campaign=campaign_of(board),
         commit=" ".join(sorted(commits)) + ("+" if dirty else ""),
         points=tuple(dict.fromkeys(points_of(entry, standings.unseen))),
@@ -113,7 +111,7 @@ def track_entry(entry: Entry, board: Board, standings: Standings) -> EntryRun:
 
 def slug(name: str) -> str:
     """A name with only letters MLflow takes and no slash: `lab:gan` -> `lab.gan`."""
-    return ILLEGAL.sub(".", name)
+    return names.metric(name)
 
 
 def path_of(cell: Cell) -> str:
@@ -191,18 +189,19 @@ def _params(entry: Entry, board: Board) -> dict[str, str]:
         "threshold_source": said.get("threshold_source"),
         "checkpoint_source": said.get("checkpoint_source"),
     }
-    return {name: str(value) for name, value in params.items() if value is not None}
+    known = {name: str(value) for name, value in params.items() if value is not None}
+    return {name: names.cut(names.visible(text)) for name, text in known.items()}
 
 
 def _inputs(entry: Entry) -> tuple[tuple[str, str, str], ...]:
     found = [
-        (row.cell.tested_on, str(row.provenance["clips_sha256"])[:DIGEST], "test")
+        (names.entity(row.cell.tested_on), str(row.provenance["clips_sha256"])[:DIGEST], "test")
         for row in entry.rows
         if row.provenance.get("clips_sha256")
     ]
     trained = entry.weights.provenance.get("clips_sha256") if entry.weights else None
     if entry.weights and trained:
-        found.insert(0, (entry.weights.trained_on, str(trained)[:DIGEST], "train"))
+        found.insert(0, (names.entity(entry.weights.trained_on), str(trained)[:DIGEST], "train"))
     return tuple(dict.fromkeys(found))
 
 
@@ -217,12 +216,12 @@ def _without_places(board: Board) -> str:
 def write_files(entry: Entry, board: Board, results: Path, folder: Path) -> None:
     """Put the files of one run into a folder: its cells, predictions, plots, matrix and environment."""
     cells = rows_table(entry.rows)
-    cells.to_csv(folder / "cells.csv", index=False)
+    write_whole(folder / "cells.csv", names.csv_text(cells))
     # One column holds numbers and None: written as text or float it would lose which is which.
     cells.convert_dtypes().to_parquet(folder / "cells.parquet", index=False)
-    (folder / "matrix.toml").write_text(_without_places(board))
-    (folder / "environment.json").write_text(json.dumps(dict(board.environment), indent=1, sort_keys=True))
-    (folder / "summary.html").write_text(_summary(entry, board))
+    write_whole(folder / "matrix.toml", _without_places(board))
+    write_whole(folder / "environment.json", json.dumps(dict(board.environment), indent=1, sort_keys=True))
+    write_whole(folder / "summary.html", _summary(entry, board))
     for row in entry.rows:
         target = folder / "predictions" / f"{path_of(row.cell)}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -253,10 +252,13 @@ def _summary(entry: Entry, board: Board) -> str:
         "balanced_accuracy",
         "eer",
     ]
-    table = rows_table(entry.rows)[shown].to_html(index=False, border=0, na_rep="-")
+    cells = rows_table(entry.rows)[shown].map(
+        lambda value: names.line(value) if isinstance(value, str) else value
+    )
+    table = cells.to_html(index=False, border=0, na_rep="-")
     style = "body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right}"
     return (
-        f"<!doctype html><meta charset='utf-8'><title>{html.escape(entry.name)}</title><style>{style}</style>"
-        f"<h1>{html.escape(entry.name)}</h1><p>{html.escape(board.about)}</p>"
+        f"<!doctype html><meta charset='utf-8'><title>{names.html(entry.name)}</title><style>{style}</style>"
+        f"<h1>{names.html(entry.name)}</h1><p>{names.html(board.about)}</p>"
         f"<table>{''.join(lines)}</table><h2>Cells</h2>{table}"
     )

@@ -20,6 +20,7 @@ from typing import Any
 from harness.files import scratch_folder
 from harness.gate.accepted import lacking
 from harness.gate.judge import judge_board
+from harness.guard.names import markdown_page
 from harness.progress import Progress
 from harness.records import Board, Entry
 from harness.results.ranking import standings_of
@@ -245,7 +246,7 @@ def _experiment(client: Any, board: Board, uri: str, artifacts: str) -> str:
     wanted = location(uri, artifacts, board.matrix)
     found = client.get_experiment_by_name(name)
     if found is None:
-        tags = {MATRIX_TAG: board.matrix, "mlflow.note.content": board.about}
+        tags = {MATRIX_TAG: board.matrix, "mlflow.note.content": markdown_page(board.about)}
         tags["mlflow.experimentKind"] = "custom_model_development"
         try:
             client.create_experiment(name, artifact_location=wanted, tags=tags)
@@ -272,5 +273,5 @@ def _one_line(uri: str) -> Iterator[None]:
     except (
         Exception
     ) as error:  # every store raises errors of its own kind, and none of them may cost the results
-        reason = shown((str(error).splitlines() or [""])[0])
+        reason = shown((str(error).splitlines() or [""])[0], uri)
         raise HarnessError(f"MLflow at {shown(uri)} failed: {type(error).__name__}: {reason}") from error

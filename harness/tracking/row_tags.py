@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from harness.guard.names import visible
 from harness.records import BADGE, DOUBT, Board, Entry, Row
 from harness.report.notes import over
 from harness.report.ranks import why_unranked
@@ -39,7 +40,8 @@ def tags_of(entry: Entry, standings: Standings) -> Mapping[str, str]:
         "coverage": _each(clean, lambda row: _coverage(standings.board, row)) or "whole",
         "people": _each(clean, lambda row: str(row.provenance.get("shared_people") or "")) or "none known",
     }
-    return {name: text[:LONGEST] for name, text in {**_facts(clean, standings.board), **said}.items()}
+    told = {**_facts(clean, standings.board), **said}
+    return {name: visible(text)[:LONGEST] for name, text in told.items()}
 
 
 def _facts(rows: Iterable[Row], board: Board) -> Mapping[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import http.client
-import re
 import socket
 import sqlite3
 import ssl
@@ -17,10 +16,10 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from harness.guard.names import without_secrets
 from harness.tracking.strange_server import within
 from harness.types import HarnessError
 
-PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 ANSWER_SECONDS = 5
 """How long a server may take to answer at all."""
 LOCK_SECONDS, LOCK_LOOK = 30, 0.05
@@ -32,7 +31,7 @@ def location(uri: str, artifacts: str, matrix: str) -> str | None:
     remote = is_server(uri)
     if "://" in artifacts or artifacts.startswith("mlflow-artifacts:"):
         if artifacts.startswith("mlflow-artifacts:") and not remote:
-            raise HarnessError(f"{artifacts} needs a tracking server, and {shown(uri)} is none")
+            raise HarnessError(f"{shown(artifacts)} needs a tracking server, and {shown(uri)} is none")
         return f"{artifacts.rstrip('/')}/{matrix}"
     return None if remote else f"{Path(artifacts).absolute().as_uri()}/{matrix}"
 
@@ -41,12 +40,14 @@ def check_location(name: str, found: str, wanted: str | None, uri: str) -> None:
     local = "://" not in found.replace("file://", "", 1) and not found.startswith("mlflow-artifacts:")
     if is_server(uri) and local:
         raise HarnessError(
-            f"experiment {name!r} on {shown(uri)} keeps its files in {found}, a folder on the server's side; "
-            "start the server with --artifacts-destination and a new experiment, or publish to its database"
+            f"experiment {name!r} on {shown(uri)} keeps its files in {shown(found)}, a folder on the "
+            "server's side; start the server with --artifacts-destination and a new experiment, or publish to "
+            "its database"
         )
     if wanted is not None and wanted.rstrip("/") != found.rstrip("/"):
         raise HarnessError(
-            f"experiment {name!r} keeps its files in {found}, fixed when it was made, not in {wanted}; "
+            f"experiment {name!r} keeps its files in {shown(found)}, fixed when it was made, not in"
+            f" {shown(wanted)}; "
             "give that place as the artifact folder, or use another database"
         )
 
@@ -75,11 +76,13 @@ def ask(uri: str) -> None:
     except urllib.error.HTTPError:
         return
     except (OSError, ValueError, http.client.HTTPException, sqlite3.Error) as error:
-        reason = getattr(error, "reason", error)
+        reason = "it is no address" if isinstance(error, ValueError) else getattr(error, "reason", error)
         if not isinstance(
             reason, ssl.SSLError
         ):  # certificates are MLflow's to judge: it has settings for them
-            raise HarnessError(f"MLflow at {shown(uri)} does not answer: {reason}") from error
+            raise HarnessError(
+                f"MLflow at {shown(uri)} does not answer: {shown(str(reason), uri)}"
+            ) from error
 
 
 def _open(database: Path) -> None:
@@ -120,6 +123,6 @@ def _locked(lock: TextIO, place: Path) -> None:
     raise HarnessError(f"another process has held {place} for {LOCK_SECONDS} s; end it, and publish again")
 
 
-def shown(text: str) -> str:
-    """An address, or a line that holds one, without the password in it."""
-    return PASSWORD.sub(r"\1:***@", text)
+def shown(text: str, uri: str | None = None) -> str:
+    """An address, or a line that may quote the address `uri`, without the password in it."""
+    return without_secrets(text, text if uri is None else uri)

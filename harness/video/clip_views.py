@@ -9,8 +9,7 @@ import numpy as np
 
 from harness import registry
 from harness.files import seed_of
-from harness.guard.clip_bounds import check_clock, clip_clock
-from harness.guard.clip_bounds import named_failure as named_failure
+from harness.guard.clip_bounds import check_clock, clip_clock, named_failure
 from harness.timing import spent
 from harness.types import FACE_CROPS, FACE_POLICY, NO_FACE, PROTOCOL, Clip, HarnessError
 from harness.video.frames import (

@@ -11,7 +11,7 @@ from harness.gate.verdicts import OUTCOMES, Verdict, exit_code, junit, markdown_
 LONG = "a_data_set_with_a_name_that_is_as_long_as_anybody_would_ever_make_it_and_longer_than_that"
 NUMBERS = "0.634 -> 0.612: -0.022 [-0.035, -0.009], margin 0.01"
 ALL = [
-    Verdict("eye@lab/lab/clean", "auc", "worse", "0.90 -> 0.50 & <that> | is far"),
+    Verdict("eye@lab/lab/clean", "auc", "worse", "0.90 -> 0.50 & &lt;that> | is far"),
     Verdict("eye@lab/wild/clean", "auc", "same", NUMBERS),
     Verdict(f"eye@lab/{LONG}/clean", "accuracy", "inconclusive", f"{NUMBERS}; about 2,400 clips settle it"),
     Verdict("ear@lab/wild/clean", "auc", "incomparable", "not accepted yet"),
@@ -65,7 +65,7 @@ def test_junit_names_rule_and_row_and_tells_the_reason_whatever_its_signs() -> N
     assert (cases[0].get("classname"), cases[0].get("name")) == ("gate.small.auc", "eye@lab/lab/clean")
     failure = cases[0].find("failure")
     assert failure is not None
-    assert failure.attrib == {"type": "worse", "message": "worse: 0.90 -> 0.50 & <that> | is far"}
+    assert failure.attrib == {"type": "worse", "message": "worse: 0.90 -> 0.50 & &lt;that> | is far"}
     assert cases[1].findtext("system-out") == f"same: {NUMBERS}"
 
 
@@ -80,7 +80,7 @@ def test_the_markdown_summary_names_everything_but_what_is_the_same() -> None:
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         *("| worse", "| incomparable", "| inconclusive", "| better"),
     ]
-    assert "`eye@lab/lab/clean` | 0.90 -> 0.50 & <that> \\| is far |" in text
+    assert "`eye@lab/lab/clean` | 0.90 -> 0.50 & &lt;that> \\| is far |" in text
     assert "5 verdicts: 1 same" in text
 
 

@@ -9,9 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib
+from matplotlib.font_manager import get_font
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from harness.guard.clip_bounds import named_failure
+from harness.guard.names import drawn
 from harness.types import Clip, HarnessError
 from harness.video.frames import read_frames
 
@@ -20,6 +22,8 @@ MOST = 12
 COLUMNS = 6
 TILE, GAP, LINE = (176, 132), 12, 15
 """Width and height of a picture, space around it, and height of a line of text, in pixels."""
+LETTERS = 400
+"""Of a name, at most; what is then too wide is cut."""
 INK, PAPER, NOTHING = (29, 37, 48), (255, 255, 255), (217, 222, 229)
 COLOURS = ((31, 119, 60), (179, 38, 30))
 """Of the frame around a real and a fake clip."""
@@ -93,7 +97,12 @@ def _cut(text: str, before: str = "") -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return drawn(text, lambda sign: sign in _glyphs(), LETTERS)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(_font(11).path).get_charmap())
 
 
 @cache

@@ -7,7 +7,6 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from harness import __version__
@@ -18,6 +17,7 @@ from harness.data.check.contact_sheet import Group
 from harness.data.clips import content_of, identity_of
 from harness.data.fingerprints import Fingerprint
 from harness.data.problems import SEVERITIES, Problem
+from harness.guard import names
 from harness.tables import WIDTH, Table, plain
 from harness.types import FAKE, REAL, Clip
 from harness.video.face_tracks import faces_missing, located
@@ -206,8 +206,7 @@ def report(inspection: Inspection) -> str:
 
 def _folded(text: str, indent: str, width: int = WIDTH) -> list[str]:
     """Text broken to the width of a page, within a word where that is a long path."""
-    shown = "".join(char if char.isprintable() else "?" for char in text)  # names may hold control characters
-    return textwrap.wrap(shown, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
+    return textwrap.wrap(names.visible(text), width, subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
 OPEN = 20
@@ -306,6 +305,4 @@ def _table(table: Table) -> str:
 
 
 def _text(text: str) -> str:
-    # A name that is no valid Unicode cannot be written as UTF-8; a control character shows nothing.
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return escape(shown, quote=True)
+    return names.html(text)

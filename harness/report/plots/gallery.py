@@ -14,6 +14,7 @@ from harness.report.plots.curves import reliability, robustness, roc, roc_rows, 
 from harness.report.plots.forest import any_unseen, forest
 from harness.report.plots.heatmaps import cross_domain_heatmap, domain_lines, heatmap
 from harness.report.plots.speed import speed, speeds
+from harness.report.plots.style import drawable
 from harness.results.rows import clean_auc, clean_rows
 from harness.types import HarnessError, unknown
 
@@ -34,7 +35,7 @@ def draw_plots(board: Board, folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
             continue
         if not same or before.get(name) is None or before[name] != digest_of(path):
-            draw(board, path)
+            draw(drawable(board), path)
         drawn[name] = digest_of(path) or ""
         paths.append(path)
     if ours:

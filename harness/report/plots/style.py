@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.files import write_whole
-from harness.records import Board
+from harness.guard import names
+from harness.records import Board, told_as
 from harness.types import HarnessError
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ CROWD = 10
 """Colours that colour-blind eyes can tell apart."""
 LETTERS = 13.5
 """Letters of a heading on an inch."""
+LONGEST = 60
+"""Letters of a name that a picture has room for."""
 GUESSING: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1}
 """The look of the line on which a detector guesses."""
 
@@ -37,23 +41,37 @@ def drawing() -> tuple[Any, Any]:
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    sns.set_theme(style="whitegrid", context="paper", font_scale=1.05)
+    # a dollar in a name is no formula
+    sns.set_theme(style="whitegrid", context="paper", font_scale=1.05, rc={"text.parse_math": False})
     return plt, sns
 
 
-def panels(plt: Any, names: Sequence[str], width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for each name, three across (four make a square), each of that size in inches."""
-    across = 2 if len(names) == 4 else min(len(names), PANELS_ACROSS)
-    down = -(-len(names) // across)
+def drawable(board: Board) -> Board:
+    """The board with its names as they can be drawn."""
+    return told_as(board, lambda name: names.drawn(name, lambda sign: sign in _glyphs(), LONGEST))
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Code points that the font of all plots has."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def panels(plt: Any, titles: Sequence[str], width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for each title, three across (four make a square), each so large in inches."""
+    across = 2 if len(titles) == 4 else min(len(titles), PANELS_ACROSS)
+    down = -(-len(titles) // across)
     size = (width * across, 0.7 + height * down)
     figure, axes = plt.subplots(down, across, figsize=size, squeeze=False, layout="compressed")
     figure.get_layout_engine().set(h_pad=0.1, hspace=0.04)
-    for axis, name in zip_longest(axes.flat, names):
-        if name is None:
+    for axis, title in zip_longest(axes.flat, titles):
+        if title is None:
             axis.set_visible(False)
         else:
-            axis.set_title(name)
-    return figure, list(axes.flat)[: len(names)]
+            axis.set_title(title)
+    return figure, list(axes.flat)[: len(titles)]
 
 
 def headed(figure: Figure, *lines: str) -> None:

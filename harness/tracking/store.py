@@ -41,8 +41,8 @@ def check_location(name: str, found: str, wanted: str | None, uri: str) -> None:
     if is_server(uri) and local:
         raise HarnessError(
             f"experiment {name!r} on {shown(uri)} keeps its files in {shown(found)}, a folder on the "
-            "server's side; start the server with --artifacts-destination and a new experiment, or publish to "
-            "its database"
+            "server's side; start the server with --artifacts-destination and a new experiment, or publish "
+            "to its database"
         )
     if wanted is not None and wanted.rstrip("/") != found.rstrip("/"):
         raise HarnessError(

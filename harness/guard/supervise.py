@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 from harness.guard import names
 from harness.guard.limits import limit
-from harness.guard.names import line
 from harness.guard.patience import Board, watched_on
 
 TICK = 0.5
@@ -154,7 +153,7 @@ def _die_by(number: int) -> int:
     return 128 + number
 
 
-def say(text: str) -> None:
+def say(line: str) -> None:
     """One line on the terminal, below whatever bar the child left there."""
     start = "\n" if sys.stderr.isatty() else ""
     with contextlib.suppress(OSError, ValueError):

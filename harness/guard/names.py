@@ -41,7 +41,8 @@ def visible(text: str) -> str:
     """The text on one line, with nothing in it that acts or hides: controls, bidi, zero width, surrogates."""
     if text.isprintable() and INVISIBLE.isdisjoint(text):
         return text
-    return "".join(sign if _seen(sign) else sign.encode("unicode_escape").decode() for sign in text)
+    signs = stored(text)
+    return "".join(sign if _seen(sign) else sign.encode("unicode_escape").decode() for sign in signs)
 
 
 def _seen(sign: str) -> bool:

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
@@ -146,6 +147,25 @@ def set_aside(path: Path, why: str, then: str, beside: Path | None = None) -> st
     except OSError as error:
         raise HarnessError(f"{path} {why}, and cannot be set aside: {error.strerror or error}") from error
     return f"{path} {why}: it is set aside as {aside.name}, and {then}"
+
+
+def database(path: Path, patience: float, table: str, then: str) -> tuple[sqlite3.Connection, str]:
+    """An SQLite file with a table (`CREATE TABLE IF NOT EXISTS ...`), and what is to be said of it.
+
+    What is no database is set aside, and another begun; `then` says what that means. `sqlite3.Error` where
+    the file cannot be used for another reason. `patience`: seconds to wait for another process.
+    """
+    moved = set_aside(path, "is a folder", then) if path.is_dir() else ""
+    while True:
+        base = sqlite3.connect(path, patience)
+        try:
+            base.execute(table)
+            return base, moved
+        except sqlite3.Error as error:
+            base.close()
+            if moved or type(error) is not sqlite3.DatabaseError:
+                raise
+            moved = set_aside(path, f"is no database ({error})", then)
 
 
 def table_digest(table: Any) -> str:

@@ -27,9 +27,10 @@ from harness.runtime.device import prepare_process, torch_device
 from harness.timing import spent
 from harness.training import earlier_keys
 from harness.training.batches import Footage, limited, split_of
+from harness.training.checkpoint import Course, Progressed
 from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import TrainingJob
-from harness.training.loop import Course, Progressed, learn, scores_of
+from harness.training.loop import learn, scores_of
 from harness.training.starting import start_from
 from harness.types import SCORING, TRAINING, HarnessError, Recipe, Runtime
 from harness.weights import put_aside, read_weights, sound_weights
@@ -116,7 +117,8 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
     title = f"training {job.entry.name} on {job.trained_on}"
     earlier_keys.adopt_checkpoint(job, folder)
     checkpoint = earlier_keys.partial_of(stem)
-    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, plain(job.made), again)
+    made = plain(job.made)
+    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, made, again, job.key)
     state = learn(course, training, validation)
     for footage in (training, validation):
         if differences(footage.made, job.made) and footage.made not in state.made:
@@ -212,7 +214,7 @@ def _store(
     path = stem.with_suffix(".safetensors")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.best.items()}
     with writing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+        temporary.write_bytes(safetensors.torch.save(tensors))  # whose errors are those of the disk
     commit, dirty = revision()
     provenance = {
         "commit": commit,

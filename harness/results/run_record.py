@@ -30,7 +30,7 @@ CELL = {
 }
 ENTRY = {
     **{"detector": str, "trained_on": (None, str), "seed": int, "weights": (None, WEIGHTS)},
-    **{"cost": (None, {}), "cells": [CELL], "validation": (None, CELL)},
+    **{"cost": (None, {}), "cells": [CELL], "validation?": (None, CELL)},
 }
 TESTED = {
     **{"clips_sha256": str, "brought": bool, "content_sha256?": (None, str), "coverage?": (None, [int])},
@@ -59,7 +59,7 @@ def read_record(matrix: str) -> dict[str, Any] | None:
     if any(told):
         raise HarnessError(f"{path} does not describe a run: it {next(filter(None, told))}; {again}")
     for entry in record["entries"]:
-        for kept in filter(None, (*entry["cells"], entry["validation"])):
+        for kept in filter(None, (*entry["cells"], entry.get("validation"))):
             kept["file"] = str(below(home(), kept["file"], path))
         if entry["weights"]:
             entry["weights"]["path"] = str(home() / "weights" / Path(entry["weights"]["path"]).name)

@@ -89,8 +89,12 @@ CROSS = ("cross-dataset", "cross-manipulation")
 def row_of(path: Path, said: Mapping[str, Any], terms: Terms | None = None) -> Row:
     """The numbers of a finished cell: its stored predictions, and what the record says of the cell."""
     predictions, stored = read_predictions(path, said.get("clips_listed"))
-    if not stored.get("key", path.stem).startswith(path.stem):
-        raise HarnessError(f"stored predictions {path} belong to another request; score them again: {AGAIN}")
+    told = stored.get("cell", said["cell"])
+    key = stored.get("key", "" if "clips_listed" in said else path.stem)
+    if not key.startswith(path.stem) or any(
+        told.get(name) != said["cell"][name] for name in CELL_COLUMNS[:6]
+    ):
+        raise HarnessError(f"stored predictions {path} belong to another cell; score them again: {AGAIN}")
     cell = Cell(**{**said["cell"], "runtime": Runtime(**said["cell"]["runtime"])})
     made = {name: value for name, value in stored.get("provenance", {}).items() if name in MADE_BY}
     return made_row(cell, predictions, {**said["provenance"], **made}, terms or Terms())

@@ -5,6 +5,7 @@ DETECTOR ?= xception
 ON ?= procedural_lab
 PORT ?= 5000
 COUNT ?= 3000
+KILLS ?= 50
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help eval train test lint bench bench-gate bench-accept fuzz ui gate accept publish-board fresh-clone clean
+.PHONY: help eval train test lint kill bench bench-gate bench-accept fuzz ui gate accept publish-board fresh-clone clean
 
 help: ## list the targets
 	@echo "GapBench: make TARGET"
@@ -43,6 +44,9 @@ lint: $(VENV)/.installed ## ruff and mypy
 	@rm -rf build/types && mkdir -p build/types && cp -r harness detectors datasets perturbations build/types
 	@cd build/types && mv detectors datasets perturbations harness  # as it installs, which mypy cannot see
 	cd build/types && "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml"
+
+kill: $(VENV)/.installed ## end a run with SIGKILL at many points, go on, compare to the bit (KILLS=50 SEED=0)
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest tests/kill --timeout 600
 
 bench: $(VENV)/.installed ## run the benchmarks and write their ratios to results/benchmarks, which is not committed
 	@mkdir -p build

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.guard.names import Renaming
+from harness.guard.stored import fault_of, shape_of
 from harness.types import PREVALENCE, SELECTIONS, Cell, HarnessError, Recipe, parts_of
 
 BADGE = "[!]"
@@ -75,15 +76,16 @@ class Cost:
         """The record in stored JSON; one of an earlier version keeps its numbers and is INVALID."""
         known = {one.name for one in fields(cls)}
         found = {name: value for name, value in said.items() if name in known}
-        if "throughput" in found:
-            found["throughput"] = tuple((int(batch), float(rate)) for batch, rate in found["throughput"])
         if "latency_ms_p90" not in found:
             why = "measured by an earlier version"
             found |= {"latency_ms_p90": None, "throughput_invalid": why, "latency_invalid": why}
-        try:
-            return cls(**found)
-        except TypeError as error:
-            raise HarnessError(f"no record of a cost: {error}; measure it with: gapbench cost") from error
+        fault = fault_of(found, shape_of(cls))
+        rates = [fault_of(rate, float, "throughput") for pair in found.get("throughput", []) for rate in pair]
+        fault = fault or next(filter(None, rates), "")
+        if fault or any(len(pair) != 2 for pair in found.get("throughput", ())):
+            raise HarnessError(f"no record of a cost: it {fault}; measure it with: gapbench cost")
+        pairs = tuple((int(batch), float(rate)) for batch, rate in found.pop("throughput", ()))
+        return cls(**found, throughput=pairs)
 
 
 @dataclass(frozen=True, slots=True)

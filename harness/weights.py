@@ -15,7 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.files import digest, home, read_json
+from harness.files import digest, file_digest, home, read_json
+from harness.guard.stored import record_of, set_aside, shape_of
+from harness.progress import say
 from harness.records import Weights
 from harness.types import HarnessError, Recipe
 
@@ -74,6 +76,16 @@ class ImportedWeights:
         return imported_path(self.detector, self.name)
 
 
+IMPORTED = shape_of(ImportedWeights)
+PROVENANCE = {
+    **{"commit?": (None, str), "dirty?": (None, bool), "clips_sha256?": (None, str), "crop?": (None, str)},
+    **{"recipe_name?": (None, str), "source_sha256?": (None, str), "versions?": (None, dict)},
+    **{"made?": (None, [dict]), "device?": str, "seconds?": float},
+}
+WEIGHTS = {**shape_of(Weights), "curve?": [dict], "provenance?": PROVENANCE}
+"""The records of imported and of trained weights, as `guard.stored.fault_of` wants them."""
+
+
 def imported_path(detector: str, name: str) -> Path:
     """Where the record of imported weights is kept, whether or not they are there."""
     return home() / "imported" / detector.replace(":", "+") / f"{name}.json"
@@ -97,13 +109,13 @@ def find_imported(full_name: str) -> ImportedWeights | None:
     path = imported_path(detector, name)
     if not path.is_file():
         return None
-    said = read_json(path)
+    again = "import the weights again with --replace"
+    said = record_of(read_json(path), path, "imported weights", IMPORTED, again)
     try:
         record = ImportedWeights(**said)
-        sizes = [type(value) is int and value > 0 for value in (record.size, record.frames)]
     except TypeError as error:
-        raise HarnessError(f"{path} is no record of imported weights: {error}") from error
-    if not all(sizes) or record.full_name != full_name:
+        raise HarnessError(f"{path} does not describe imported weights: {error}; {again}") from error
+    if min(record.size, record.frames) < 1 or record.full_name != full_name:
         raise HarnessError(f"{path} does not describe {full_name}; import the weights again with --replace")
     return record
 
@@ -174,21 +186,59 @@ def load_strictly(detector: Any, tensors: Mapping[str, Any], source: str, name: 
 
 
 def weights_from(said: Mapping[str, Any]) -> Weights:
-    """The record of trained weights from its JSON form."""
-    recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
+    """The record of trained weights from its JSON form; `HarnessError` for a recipe that is none."""
+    try:
+        recipe = Recipe(**{**said["recipe"], "augment": tuple(said["recipe"]["augment"])})
+    except (KeyError, TypeError) as error:
+        raise HarnessError(f"a recipe of weights is none: {error}") from error
     return Weights(**{**said, "path": Path(said["path"]), "recipe": recipe, "curve": tuple(said["curve"])})
 
 
 def read_weights(path: Path) -> Weights:
     """The record of trained weights from the JSON file beside them."""
-    said = read_json(path)
+    said = record_of(read_json(path), path, "weights", WEIGHTS, "train them again")
     try:
         return weights_from({**said, "path": path.with_suffix(".safetensors")})
-    except (KeyError, TypeError) as error:
+    except (HarnessError, TypeError) as error:
         raise HarnessError(f"{path} does not describe weights: {error}") from error
 
 
 def stored_weights(folder: Path) -> list[Weights]:
-    """All trained weights of a folder, newest first."""
+    """All trained weights of a folder, newest first; a record that does not fit is said, and left out."""
+    found = []
     files = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
-    return [read_weights(path) for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]
+    for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            found.append(read_weights(path))
+        except HarnessError as error:
+            say(f"left out: {error}")
+    return found
+
+
+def sound_weights(path: Path) -> Weights | None:
+    """The weights with that record, if both files are there and as they were written.
+
+    What does not fit is set aside, the record first, and said. A record of an earlier version has no digest:
+    its types, and the tensors by their sha256, are looked at; an edited threshold is not found.
+    """
+    tensors = path.with_suffix(".safetensors")
+    if not path.exists() or not tensors.exists():
+        return None
+    try:
+        weights = read_weights(path)
+        if file_digest(tensors) == weights.sha256:
+            return weights
+        fault = f"describes other tensors than {tensors.name} holds"
+    except OSError as error:
+        fault = f"describes tensors that cannot be read ({error.strerror})"
+    except HarnessError as error:
+        fault = f"cannot be believed ({error})"
+    put_aside(path, fault)
+    return None
+
+
+def put_aside(record: Path, why: str) -> None:
+    """Set weights aside that cannot be believed, the record first, and say so: they are trained again."""
+    say(set_aside(record, why, "trained again"))
+    if record.with_suffix(".safetensors").exists():
+        set_aside(record.with_suffix(".safetensors"), why, "trained again")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -25,9 +26,10 @@ from harness.datasets.procedural.scene import RATE, Footage, direct, face_box, r
 from harness.datasets.procedural.seen import autoencoder, graphics, reenactment
 from harness.datasets.procedural.unseen import diffusion, gan, refined_swap
 
-from harness.files import digest, read_json, seed_of, write_whole
+from harness.files import digest, digest_of, file_digest, read_json, seed_of, write_whole
+from harness.guard.stored import below, record_of, sealed, set_aside, shape_of
 from harness.process import usable_cores
-from harness.progress import Progress
+from harness.progress import Progress, say
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 Forger = Callable[[Footage, Face, np.random.Generator], np.ndarray]
@@ -42,6 +44,8 @@ MANIPULATIONS: dict[str, Forger] = {
 }
 
 MANIFEST = "manifest.json"
+ENTRY = {name.removesuffix("?"): shape for name, shape in shape_of(Clip).items()}
+SHAPE = {"key": str, "generator": str, "seed": int, "clips": [ENTRY], "files?": dict}
 MAKING = "making.json"
 """Present while clips are being made; says for which key, so that a later run continues or restarts."""
 
@@ -55,10 +59,10 @@ def make(
     """
     size = size or family.size
     key = digest([GENERATOR, family.name, size, seed])
-    if _key_of(root / MANIFEST) == key:
+    scenes = plan(family, size, seed)
+    if _made(root, family.name, scenes, key):
         return
     _begin(root, key)
-    scenes = plan(family, size, seed)
     entries: list[dict[str, Any]] = []
     clips = sum(1 + len(scene.forgeries) for scene in scenes)
     with _told(family.name), Progress(f"making {family.name}", clips) as progress:
@@ -66,22 +70,85 @@ def make(
             entries += made
             progress.advance(len(made))
     entries.sort(key=lambda entry: entry["id"])
-    manifest = {"key": key, "generator": GENERATOR, "seed": seed, "clips": entries}
-    write_whole(root / MANIFEST, json.dumps(manifest, indent=1))
+    files = {entry["path"]: file_digest(root / entry["path"]) for entry in entries}
+    manifest = {"key": key, "generator": GENERATOR, "seed": seed, "clips": entries, "files": files}
+    write_whole(root / MANIFEST, json.dumps(sealed(manifest), indent=1))
     (root / MAKING).unlink(missing_ok=True)
 
 
 def listing(root: Path) -> Iterator[Clip]:
     """The clips of the manifest under `root`, in the order of their ids."""
-    manifest = root / MANIFEST
-    if not manifest.is_file():
+    if not (root / MANIFEST).is_file():
         raise HarnessError(f"no {MANIFEST} in {root}: the dataset has not been made there")
-    for entry in read_json(manifest)["clips"]:
+    for entry in _manifest(root)["clips"]:
         yield Clip(**{**entry, "path": root / entry["path"]})
 
 
+def _manifest(root: Path) -> dict[str, Any]:
+    """What the manifest under a root says; `HarnessError` unless it is as it was written, and stays below it.
+
+    One of an earlier version has neither a digest of its own nor those of the files.
+    """
+    path = root / MANIFEST
+    said = record_of(read_json(path), path, "rendered clips", SHAPE, "it is made again when it is used")
+    for entry in said["clips"]:
+        if set(entry) != ENTRY.keys():
+            raise HarnessError(f"{path} has other fields of a clip than {', '.join(ENTRY)}")
+        below(root, entry["path"], path)
+    return said
+
+
+def _made(root: Path, name: str, scenes: list[Scene], key: str) -> bool:
+    """Whether the dataset of that key is there, as it was written.
+
+    A manifest that does not fit is set aside, and so are files that are not those that were rendered; both
+    are made again. Nobody can tell the files of an earlier version, whose manifest has no digests of them.
+    """
+    path = root / MANIFEST
+    if not path.is_file():
+        return False
+    try:
+        said = _manifest(root)
+        if said["key"] != key:
+            return False
+        fault = _other_clips(said, name, scenes)
+    except HarnessError as error:
+        said, fault = {}, f"cannot be believed ({error})"
+    if fault:
+        write_whole(root / MAKING, json.dumps({"key": key}))  # first: then the folder is known to be ours
+        say(set_aside(path, fault, "made again"))
+        return False
+    found = {entry["path"]: digest_of(root / entry["path"]) for entry in said["clips"]}
+    told = said.get("files", found)
+    spoilt = [root / name for name, now in found.items() if now is None or now != told.get(name)]
+    if not spoilt:
+        return True
+    write_whole(root / MAKING, json.dumps({"key": key}))
+    there = filter(os.path.lexists, spoilt)
+    lines = [set_aside(path, "is not the clip that was rendered", "rendered again") for path in there]
+    if lines:
+        say(f"{lines[0]}{f' (and {len(lines) - 1} more)' * (len(lines) > 1)}")
+    return False
+
+
+def _other_clips(said: Mapping[str, Any], name: str, scenes: list[Scene]) -> str:
+    """Why a manifest is not that of these scenes; empty where it is."""
+    planned = [_entry(name, scene, forgery, {}) for scene in scenes for forgery in (None, *scene.forgeries)]
+    planned.sort(key=lambda entry: str(entry["id"]))
+    if len(planned) != len(said["clips"]):
+        return f"has {len(said['clips'])} clips, not {len(planned)}"
+    for found, wanted in zip(said["clips"], planned, strict=True):
+        if {**found, "attributes": found["attributes"] | wanted["attributes"]} != {
+            **wanted,
+            "attributes": found["attributes"],
+        }:
+            return f"says something else of {wanted['id']} than is rendered"
+    return ""
+
+
 def _key_of(file: Path) -> str | None:
-    return str(read_json(file).get("key")) if file.is_file() else None
+    said = read_json(file) if file.is_file() else None
+    return str(said.get("key")) if isinstance(said, dict) else None
 
 
 def _begin(root: Path, key: str) -> None:

@@ -124,7 +124,7 @@ def _run(options: Namespace) -> int:
         witness = SealWriter(options)
         named = matrix_named(options)
         matrix = load_matrix(named)
-        usable(options.results)
+        usable(options.results, written=True)
         from harness.evaluation.plan import plan_matrix
         from harness.evaluation.plan_table import describe_plan
         from harness.evaluation.run import run_plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 from argparse import Namespace
 from pathlib import Path
@@ -56,15 +57,21 @@ def last_run(name: str) -> Board:
     return dataclasses.replace(board, matrix_toml=matrix.toml, about=matrix.about)
 
 
-def usable(results: Path) -> None:
-    """Refuse a results path that is a file."""
-    if results.exists() and not results.is_dir():
-        raise HarnessError(f"the results path {results} is a file, not a folder")
+def usable(results: Path, written: bool = False) -> None:
+    """Refuse a results path that is a file, lies below one, or (`written`) cannot be written to."""
+    place = next(place for place in (results, *results.absolute().parents) if os.path.lexists(place))
+    if not place.is_dir():
+        below = "" if place == results else f" cannot be made: {place}"
+        raise HarnessError(f"the results path {results}{below} is a file, not a folder")
+    if written and not os.access(place, os.W_OK | os.X_OK):
+        raise HarnessError(
+            f"the results path {results} cannot be written to; give another one with --results"
+        )
 
 
 def run_report(options: Namespace) -> int:
     """Write the tables and plots of a matrix again."""
-    usable(options.results)
+    usable(options.results, written=True)
     write_report(last_run(options.matrix), options)
     return 0
 

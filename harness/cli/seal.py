@@ -74,7 +74,7 @@ def unbroken(options: Namespace) -> Seal | None:
         if kept["format"] != FORMAT or kept["sha256"] != digest(kept["seal"]):
             return None
         seal = Seal(**kept["seal"])
-    except (HarnessError, KeyError, TypeError):  # none, or a damaged one
+    except (HarnessError, KeyError, TypeError, AttributeError, ValueError):  # none, or a damaged one
         return None
     files = all(digest_of(Path(name)) == said for name, said in seal.digests.items())
     files = files and all(file_stamp(Path(name)) == said for name, said in seal.stamps.items())

@@ -23,14 +23,17 @@ import numpy as np
 from harness.data.file_facts import Facts, container_facts
 from harness.data.perceptual_hash import flat, hash_of
 from harness.files import home
+from harness.guard import stored
 from harness.guard.clip_bounds import check_file, clip_clock, reason_of
-from harness.progress import Progress
+from harness.guard.stored import database, sealed
+from harness.progress import Progress, say
 from harness.trees import clip_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import decode
 from harness.video.frames import Pictures, read_frames
 from harness.video.packets import film_stream, open_film
 
+FILE = "fingerprints.sqlite"
 METHOD = "2"
 """Raised whenever the same file would say something else."""
 SECONDS = 2.0
@@ -78,6 +81,9 @@ class Fingerprint:
     """All that the headers say (`file_facts`); empty where nobody can read them."""
 
 
+SHAPE = stored.shape_of(Fingerprint)
+
+
 def read(
     clips: Sequence[Clip], what: str = "clips", folder: Path | None = None, workers: int | None = None
 ) -> dict[str, Fingerprint]:
@@ -90,14 +96,20 @@ def read(
     folder = folder or home() / "fingerprints"
     prints: dict[str, Fingerprint] = {}
     left: list[tuple[Clip, str]] = []
-    with opened(folder / "fingerprints.sqlite") as cache:
+    spoilt: list[str] = []
+    with opened(folder / FILE) as cache:
         for clip in clips:
             stamp = stamp_text(clip.path, METHOD)
             known = cache.get(clip.path, stamp)
-            if known is None:
+            found = None if known is None else _opened(known, clip, stamp)
+            if found is None:
                 left.append((clip, stamp))
+                spoilt += [clip.id] * (known is not None)
             else:
-                prints[clip.id] = Fingerprint(**{**json.loads(known), "clip_id": clip.id})
+                prints[clip.id] = found
+        if spoilt:
+            what_of = f"{len(spoilt)} clips, e.g. {spoilt[0]}"
+            say(f"{folder / FILE} does not hold what was found out about {what_of}: looked at again")
         if left:
             with Progress(f"fingerprints of {what}", len(left)) as progress:
                 _read_into(prints, left, cache, progress, workers or _cores())
@@ -119,10 +131,25 @@ def _read_into(
                 clip, stamp = jobs[job]
                 prints[clip.id] = found = job.result()
                 if not found.error:
-                    cache.put(clip.path, stamp, json.dumps(asdict(replace(found, clip_id=""))))
+                    told = sealed(asdict(replace(found, clip_id="")), stamp)
+                    cache.put(clip.path, stamp, json.dumps(told))
                 progress.advance()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _opened(text: str, clip: Clip, stamp: str) -> Fingerprint | None:
+    """The fingerprint that was kept; None for another than was written. Early ones have no digest."""
+    try:
+        said, fault = stored.opened(json.loads(text), stamp)
+    except (ValueError, RecursionError):
+        return None
+    if fault or stored.fault_of(said, SHAPE):
+        return None
+    try:
+        return Fingerprint(**{**said, "clip_id": clip.id})
+    except TypeError:
+        return None
 
 
 def fingerprint(clip: Clip) -> Fingerprint:
@@ -229,9 +256,11 @@ def opened(path: Path) -> Iterator[PrintCache]:
     """The cache in that file, made if it is not there; one that cannot be used is a `HarnessError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as connection:
+        base, moved = database(path, PATIENCE_SECONDS, TABLE, "files are looked at again")
+        if moved:
+            say(moved)
+        with closing(base) as connection:
             connection.execute("PRAGMA synchronous = OFF")  # lost with the machine, it is made again
-            connection.execute(TABLE)
             yield PrintCache(connection)
     except sqlite3.Error as error:
         raise HarnessError(f"the cache {path} cannot be used ({error}); it may be deleted") from error

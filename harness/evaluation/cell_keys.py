@@ -91,7 +91,8 @@ def cell_file(cell: Cell, contestant: Contestant, test: TestSet, folder: Path) -
     }
     parts = [file_name(part) for part in (cell.entry, cell.tested_on, cell.condition)]
     stored = folder.joinpath(*parts)
-    file = CellFile(stored.with_name(stored.name + cell.runtime_suffix("@")), digest(asked))
+    place = stored.with_name(stored.name + cell.runtime_suffix("@"))
+    file = CellFile(place, digest(asked), test.clips)
     adoptable = as_then(SCORING, PROTOCOL, entry.version) and stored.is_dir() and not limits_of_clips()
     if adoptable and not file.finished():
         compiled = ["compiled"] if runtime.compile else []

@@ -55,7 +55,9 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
     pending = [job for job in jobs if job.due]
     if not pending:
         return 0
+    ranges = shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
     for job in pending:
+        job.file.clear_the_way(ranges)
         if job.again:
             job.file.keep_only(job.made)
     with spent("finding faces"):
@@ -67,7 +69,7 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
             start,
             [job for job in pending if not job.file.shard_finished(start, stop)],
         )
-        for start, stop in shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
+        for start, stop in ranges
     ]
     left = [shard for shard in shards if shard.jobs]
     scored = 0

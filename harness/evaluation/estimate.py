@@ -17,11 +17,10 @@ import numpy as np
 from harness import registry
 from harness.data.file_facts import container_facts
 from harness.evaluation.engine import BYTES_AHEAD, MOST_READERS
-from harness.files import home, read_json
+from harness.files import home
 from harness.guard.clip_bounds import named_failure
 from harness.process import usable_cores
-from harness.records import Cost
-from harness.runtime.cost_process import kept_file
+from harness.runtime.cost_process import kept_file, read_cost
 from harness.training.batches import limited, split_of
 from harness.training.job import TrainingJob
 from harness.training.train import POOL
@@ -174,7 +173,7 @@ def _speed(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Runtim
     """Frames a second as they were measured on this machine; None where they were not."""
     kept = kept_file(entry, recipe, runtime)
     try:
-        return Cost.read(read_json(kept)).frames_per_second if kept.is_file() else None
+        return read_cost(kept).frames_per_second if kept.is_file() else None
     except HarnessError:
         return None
 

@@ -15,9 +15,12 @@ from harness.environment import differences, machine, versions
 from harness.evaluation.cell_keys import Job
 from harness.evaluation.contestants import Contestant, Trained
 from harness.evaluation.matrix import Matrix
-from harness.files import home, plain, read_json, shown_place, write_whole
+from harness.files import home, plain, shown_place, write_whole
+from harness.guard.stored import sealed, set_aside
+from harness.progress import say
 from harness.records import Cost
-from harness.results.predictions import record_path, stored_meta
+from harness.results.predictions import clips_listed, record_path, stored_meta
+from harness.results.run_record import read_record
 from harness.types import HarnessError
 
 MOST_SAID = 6
@@ -67,7 +70,7 @@ def keep_record(
         "environment": {"gapbench": version("gapbench"), **versions(), **machine(), "timing": dict(timing)},
     }
     path = record_path(matrix.name)
-    write_whole(path, json.dumps(record, indent=1))
+    write_whole(path, json.dumps(sealed(record), indent=1))
     return path
 
 
@@ -83,11 +86,14 @@ def without_places(absent: Mapping[str, str], root: Callable[[str], Path]) -> di
 
 def earlier_timing(matrix: Matrix) -> Mapping[str, float]:
     """The timing of the run that computed what this one found finished."""
-    path = record_path(matrix.name)
-    record = read_json(path) if path.is_file() else {}
-    if record.get("matrix_sha256") != matrix.sha256:
+    try:
+        record = read_record(matrix.name)
+    except HarnessError as error:
+        say(set_aside(record_path(matrix.name), "cannot be believed", f"written again ({error})"))
         return {}
-    return dict(record.get("environment", {}).get("timing", {}))
+    if record is None or record["matrix_sha256"] != matrix.sha256:
+        return {}
+    return dict(record["environment"].get("timing", {}))
 
 
 def trained_of(job: Job) -> Trained:
@@ -97,7 +103,8 @@ def trained_of(job: Job) -> Trained:
 
 def _kept(job: Job) -> dict[str, Any]:
     """What the record says of a cell, so that its row can be derived from the predictions alone."""
-    return {"file": str(job.file.path.relative_to(home())), **job.meta}
+    listed = {"clips_listed": clips_listed(job.file.clips)} if job.file.clips is not None else {}
+    return {"file": str(job.file.path.relative_to(home())), **listed, **job.meta}
 
 
 def what_differs(contestants: Iterable[Contestant], jobs: Sequence[Job]) -> str:

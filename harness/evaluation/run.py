@@ -58,7 +58,7 @@ def run_plan(plan: Plan) -> Path:
     to_make = [name for name in plan.datasets if name not in plan.clips]
     prepare_process()
     with spent("making clips"):
-        for name in to_make:
+        for name in [name for name in plan.datasets if registry.datasets.get(name).embedded]:
             plan.clips[name] = list_clips(registry.datasets.get(name), plan.root(name))
     plan.tests.clear()  # what is trained on is known now, and with it whose clips are left out
     check_subsets(plan)

@@ -6,6 +6,8 @@ thresholds), `<matrix>-cost.csv`, and `<matrix>.parquet` (one line a cell and cl
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import write_whole, writing
+from harness.guard.stored import opened, sealed, table_digest
 from harness.metrics.classification import auc
 from harness.records import Board, Row
-from harness.results.predictions import read_parquet, read_predictions
+from harness.results.predictions import META, read_parquet, read_predictions
 from harness.results.rows import FIXED_COLUMNS, rows_table
 from harness.types import FAKE, REAL, Cell, HarnessError
 
+BESIDE = (".csv", "-cost.csv")
+"""The files of which the predictions hold the digests."""
 KEY = ("detector", "trained_on", "tested_on", "perturbation", "severity", "seed")
 KEPT_PROVENANCE = (
     *("shared_footage", "threshold", "threshold_source", "checkpoint_source"),
@@ -99,9 +104,13 @@ def accept(board: Board, costs: pd.DataFrame, results: Path) -> list[Path]:
     """Make a board, and its cost table, what later runs are compared with; returns the files."""
     kept = accepted_form(board)
     files = [accepted_file(results, board.matrix, kind) for kind in (".parquet", ".csv", "-cost.csv")]
-    _write_predictions(files[0], kept)
-    for path, table in zip(files[1:], (rows_table(board.rows), costs), strict=True):
-        write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+    tables = (rows_table(board.rows), costs)
+    texts = [table.to_csv(index=False, lineterminator="\n") for table in tables]
+    _write_predictions(
+        files[0], kept, {name: _of_text(text) for name, text in zip(BESIDE, texts, strict=True)}
+    )
+    for path, text in zip(files[1:], texts, strict=True):
+        write_whole(path, text)
     return files
 
 
@@ -117,7 +126,37 @@ def read_accepted(results: Path, matrix: str) -> AcceptedRun:
         if why:
             again = f"accept again: gapbench accept {matrix}"
             raise HarnessError(f"{path} and its .parquet do not belong together: {name} {why}; {again}")
+    as_accepted(path, matrix)
     return kept
+
+
+def as_accepted(path: Path, matrix: str) -> None:
+    """Refuse rows or costs that are not those that were accepted with the predictions beside them.
+
+    What an earlier version accepted has no digests: its rows and predictions must agree in counts and AUC.
+    """
+    beside = path.with_name(f"{matrix}.parquet")
+    try:
+        metadata = pq.read_schema(beside).metadata or {}
+        said, fault = opened(json.loads(metadata.get(META, b"{}")))
+        wanted = said.get(path.name.removeprefix(matrix))
+        text = path.read_text(encoding="utf-8") if wanted else ""
+    except (OSError, ValueError, pa.ArrowException):  # whoever reads it says so
+        return
+    if fault or (wanted and wanted != _of_text(text)):
+        again = f"accept again: gapbench accept {matrix}"
+        raise HarnessError(f"{path} is not what was accepted: its digest is another; {again}")
+
+
+def _of_text(text: str) -> str:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")  # a checkout may end lines otherwise
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _of_predictions(table: pa.Table) -> str:
+    """Digest of accepted predictions, however their words are numbered."""
+    plain = [column.cast(pa.string()) if column.type == WORD else column for column in table.columns]
+    return table_digest(pa.table(plain, table.column_names))
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -143,6 +182,10 @@ def _numbers(path: Path, column: pd.Series, may_lack: bool) -> pd.Series:
         found = pd.to_numeric(column.replace("", None))
     except (ValueError, TypeError) as error:
         raise HarnessError(f"{path}: {column.name} holds something that is not a number ({error})") from error
+    if np.isinf(found).any():
+        raise HarnessError(
+            f"{path}: {column.name} is without end in line {int(np.isinf(found).argmax()) + 2}"
+        )
     if not may_lack and found.isna().any():
         raise HarnessError(f"{path}: {column.name} is missing in line {int(found.isna().argmax()) + 2}")
     return found
@@ -185,15 +228,17 @@ def _compact(predictions: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def _write_predictions(path: Path, kept: AcceptedRun) -> None:
+def _write_predictions(path: Path, kept: AcceptedRun, beside: Mapping[str, str]) -> None:
     tables = [kept.predictions[name].assign(cell=name) for name in kept.rows]
     whole = pd.concat(tables)[SCHEMA.names]
     for name in SCHEMA.names:
         if SCHEMA.field(name).type == WORD:
             whole[name] = whole[name].astype("category")
+    table = pa.Table.from_pandas(whole, schema=SCHEMA, preserve_index=False)
+    told = json.dumps(sealed({**beside, "predictions": _of_predictions(table)}))
     with writing(path) as temporary:
         pq.write_table(
-            pa.Table.from_pandas(whole, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None),
+            table.replace_schema_metadata({META: told.encode()}),
             temporary,
             compression="zstd",
             compression_level=19,
@@ -204,6 +249,11 @@ def _write_predictions(path: Path, kept: AcceptedRun) -> None:
 
 def _read_predictions(path: Path) -> dict[str, pd.DataFrame]:
     table = read_parquet(path, [name for name in SCHEMA.names if name != "note"], "accepted predictions")
+    said = (table.schema.metadata or {}).get(META)
+    if said is not None and json.loads(said).get("predictions") != _of_predictions(
+        table.select(SCHEMA.names)
+    ):
+        raise HarnessError(f"{path} is not what was accepted: its digest is another; accept again")
     if "note" not in table.column_names:  # of an earlier version, which kept none
         table = table.append_column("note", pa.nulls(len(table), pa.string()))
     whole = table.select(SCHEMA.names).to_pandas()

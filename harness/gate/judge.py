@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.gate.accepted import AcceptedRun, accepted_file, accepted_form, read_accepted, read_costs
+from harness.gate.accepted import (
+    AcceptedRun,
+    accepted_file,
+    accepted_form,
+    as_accepted,
+    read_accepted,
+    read_costs,
+)
 from harness.gate.cost_budgets import ABSOLUTE, RELATIVE, judge_costs, not_judged
 from harness.gate.paired import PairedCell, paired
 from harness.gate.verdicts import Verdict
@@ -96,7 +103,9 @@ def judge_board(
         return verdicts
     before = None
     if margins.keys() & RELATIVE.keys():
-        before = read_costs(accepted_file(results, board.matrix, "-cost.csv"))
+        costs = accepted_file(results, board.matrix, "-cost.csv")
+        as_accepted(costs, board.matrix)
+        before = read_costs(costs)
         for name in not_judged(costs, before):
             say(f"speed and memory not judged: nothing is accepted of {name}")
     return verdicts + judge_costs(costs, before, margins)

@@ -42,7 +42,7 @@ def reproduced(matrix: str, results: Path) -> str:
     try:
         said = _compared(_rows(rows), _rows(results / f"{matrix}.csv"))
         return f"published board of {matrix}: {said}; the published ones were made on {_made_on(rows, costs)}"
-    except HarnessError as error:  # a damaged one is no reason to lose a run
+    except (HarnessError, ValueError, TypeError) as error:  # a damaged one is no reason to lose a run
         return f"published board of {matrix}: not compared: {error}"
 
 

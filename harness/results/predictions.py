@@ -7,9 +7,11 @@ the shard it was working on. A finished cell is one file and is never computed a
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +20,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import home, writing
+from harness.guard.stored import FIELD, sealed, set_aside, table_digest
+from harness.progress import say
 from harness.records import Board, Row
+from harness.results.sound import CLIP, LATER, SCHEMA, Said, fault_in, meta_in
 from harness.types import Clip, HarnessError, Prediction
 
-SCHEMA = pa.schema(
-    [
-        ("clip_id", pa.string()),
-        ("label", pa.int8()),
-        ("manipulation", pa.string()),
-        ("target", pa.string()),
-        ("source", pa.string()),
-        ("score", pa.float64()),
-        ("frame_scores", pa.list_(pa.float32())),
-        ("frame_indices", pa.list_(pa.int32())),
-        ("error", pa.string()),
-        ("note", pa.string()),
-        ("seen", pa.int32()),
-        ("looked", pa.int32()),
-        ("people", pa.int32()),
-    ]
-)
-LATER = ("seen", "looked", "people")
-"""Columns that predictions of earlier versions lack."""
 META = b"gapbench"
+AGAIN = "gapbench eval MATRIX"
+
+
+SHARD = re.compile(r"\d+-\d+")
+_looked: dict[tuple[Any, ...], str] = {}
+"""File as it was when it was looked at -> why it cannot be believed: asked often, found out once."""
+_left: set[Path] = set()
+"""Files of earlier versions that do not fit and were said to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +45,9 @@ class CellFile:
     """`<predictions>/<cell>`."""
     key: str
     """sha256 (hex) over all that would change the predictions."""
+
+    clips: Sequence[Clip] | None = field(default=None, compare=False, repr=False)
+    """The clips that are asked for, in order: predictions of others are not believed. None: not compared."""
 
     @property
     def path(self) -> Path:
@@ -67,12 +64,35 @@ class CellFile:
         return self.shards / f"{start:06d}-{stop:06d}.parquet"
 
     def finished(self) -> bool:
-        """Whether the cell is done; a file with another key or a damaged one is not."""
-        return _matches(self.path, self.key)
+        """Whether the cell is done: its file is there and holds, as written, what is asked for."""
+        return self._fault(self.path) == ""
 
     def shard_finished(self, start: int, stop: int) -> bool:
-        """Whether the shard is done."""
-        return _matches(self.shard(start, stop), self.key)
+        """Whether the shard is done; `HarnessError` as for `clear_the_way`."""
+        return self._fault(self.shard(start, stop), start, stop) == ""
+
+    def clear_the_way(self, shards: Sequence[tuple[int, int]]) -> None:
+        """Set aside what lies where predictions will be written and is not to be believed; each is said."""
+        for path, start, stop in [(self.path, 0, None), *((self.shard(*each), *each) for each in shards)]:
+            fault = self._fault(path, start, stop)
+            if fault:
+                kept = path if path == self.path else self.folder / f"{self.key[:8]}-{path.name}"
+                say(set_aside(path, fault, "scored again", kept))
+        if os.path.lexists(self.shards) and not self.shards.is_dir():
+            say(set_aside(self.shards, "is no folder", "made again"))
+
+    def _fault(self, path: Path, start: int = 0, stop: int | None = None) -> str | None:
+        """Why a file of this cell cannot be believed, empty where it can, None where there is none."""
+        if not os.path.lexists(path):
+            return None
+        if not path.is_file():
+            return "is no file"
+        status = path.stat()
+        asked = (path, self.key, id(self.clips), status.st_mtime_ns, status.st_size, status.st_ino)
+        if asked not in _looked:
+            clips = None if self.clips is None else self.clips[start:stop]
+            _looked[asked] = _said_in(path).fault_for(self.key, clips)
+        return _looked[asked]
 
     def write_shard(
         self,
@@ -97,22 +117,20 @@ class CellFile:
         Its provenance says what the shards were made with: `made`, each kind once, so that more than one
         tells of a cell that two devices or versions worked on; and commit and versions of the last kind.
         """
-        try:
-            tables = [pq.read_table(self.shard(*shard), partitioning=None) for shard in shards]
-        except FileNotFoundError:
+        found = [_said_in(self.shard(*shard)) for shard in shards]
+        if any(each.fault for each in found):
             if self.finished():  # another run joined the same shards first
                 return
-            raise
-        told = [json.loads(table.schema.metadata[META]) for table in tables]
+            path, each = next(
+                (self.shard(*shard), each) for shard, each in zip(shards, found, strict=True) if each.fault
+            )
+            raise HarnessError(f"{path} {each.fault}; the same command scores it again")
+        tables, told = [each.table for each in found], [each.meta for each in found]
         provenance = {**meta.get("provenance", {}), **_makers(said.get("made") for said in told)}
         known = [said["difference"] for said in told if said.get("difference") is not None]
         if known:
             provenance["fp32_difference"] = max(known)
-        _write(
-            self.path,
-            pa.concat_tables(map(_whole, tables)),
-            {**meta, "provenance": provenance, "key": self.key},
-        )
+        _write(self.path, pa.concat_tables(tables), {**meta, "provenance": provenance, "key": self.key})
         self.clear()
 
     def adopt(
@@ -126,15 +144,26 @@ class CellFile:
         for path in sorted(folder.glob("*.parquet"), key=lambda path: -path.stat().st_mtime):
             said = stored_meta(path)
             libraries = said.get("provenance", {}).get("versions")
-            if libraries is not None and said.get("key") == key_of(libraries):
-                restamped(path, self.path, self.key)
-                if self.finished():
-                    return
+            then = isinstance(libraries, dict) and said.get("key") == key_of(libraries)
+            if then and self._adopted(path, said["key"], self.path):
+                return
         begun = CellFile(folder, key_of(today))
         for path in sorted(begun.shards.glob("[!.]*.parquet")):
-            if _matches(path, begun.key):
-                restamped(path, self.shards / path.name, self.key)
+            start, stop = map(int, path.stem.split("-")) if SHARD.fullmatch(path.stem) else (0, 0)
+            self._adopted(path, begun.key, self.shards / path.name, start, stop)
         begun.clear()
+
+    def _adopted(self, path: Path, key: str, target: Path, start: int = 0, stop: int | None = None) -> bool:
+        """Write what an earlier version kept under the key of today; what does not fit stays, and is said."""
+        found = _said_in(path)
+        fault = found.fault_for(key, None if self.clips is None else self.clips[start:stop])
+        if fault:
+            if path not in _left:
+                say(f"{path} {fault}: it is left as it is, and scored again")
+            _left.add(path)
+            return False
+        _write(target, found.table, {**found.meta, "key": self.key})
+        return True
 
     def keep_only(self, made: Mapping[str, Any]) -> None:
         """Remove the shards that were made with anything else; a run that scores anew keeps its own."""
@@ -156,6 +185,16 @@ def _makers(told: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
     last = kinds[-1] if kinds else {}
     found = {name: last[name] for name in ("commit", "dirty", "versions") if name in last}
     return {**found, "made": kinds} if any(kinds) else found
+
+
+def clips_table(clips: Sequence[Clip]) -> pa.Table:
+    """What stored predictions say of these clips: id, label, manipulation, target and source."""
+    names = ("id", *CLIP[1:])
+    columns = [
+        pa.array([getattr(c, name) for c in clips], SCHEMA.field(column).type)
+        for name, column in zip(names, CLIP, strict=True)
+    ]
+    return pa.table(columns, CLIP)
 
 
 def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) -> pa.Table:
@@ -193,11 +232,40 @@ def read_parquet(path: Path, columns: Sequence[str], what: str) -> pa.Table:
     return table
 
 
-def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The predictions of a finished cell and what was written of it; `HarnessError` when it is damaged."""
-    table = read_parquet(path, [name for name in SCHEMA.names if name not in LATER], "stored predictions")
-    meta = json.loads((table.schema.metadata or {}).get(META, b"{}"))
-    return _whole(table).to_pandas(), meta
+def read_predictions(path: Path, listed: str | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The predictions of a finished cell and what was written of it; `HarnessError` where it does not fit.
+
+    `listed` is the digest of the clips that are expected (`clips_listed`), where that is known. Of a file
+    that an earlier version wrote, which has no digest, types, labels, ids and the range of the scores are
+    looked at; that a score is the one that was written cannot be.
+    """
+    found = _said_in(path)
+    fault = found.fault
+    if not fault and listed and listed != table_digest(found.table.select(CLIP)):
+        fault = "is of other clips than were scored"
+    if fault:
+        raise HarnessError(
+            f"stored predictions {path} cannot be believed: it {fault}; score them again: {AGAIN}"
+        )
+    return found.table.to_pandas(), found.meta
+
+
+def clips_listed(clips: Sequence[Clip]) -> str:
+    """sha256 (hex) of what stored predictions say of their clips."""
+    return table_digest(clips_table(clips))
+
+
+def _said_in(path: Path) -> Said:
+    """What a file of predictions holds, and what is wrong with it by itself."""
+    what = [name for name in SCHEMA.names if name not in LATER]
+    try:
+        table = read_parquet(path, what, "stored predictions")
+        meta = meta_in((table.schema.metadata or {}).get(META, b"{}"))
+        table = _whole(table)
+    except (HarnessError, KeyError, pa.ArrowException) as error:
+        reason = str(error).replace(f"stored predictions {path} ", "").replace(f"{path} ", "")
+        return Said(None, {}, reason)
+    return Said(table, *fault_in(table, meta))
 
 
 def _whole(table: pa.Table) -> pa.Table:
@@ -224,30 +292,18 @@ def write_predictions(path: Path, predictions: pd.DataFrame, meta: Mapping[str, 
 
 
 def _write(path: Path, table: pa.Table, meta: Mapping[str, Any]) -> None:
+    known = {name: value for name, value in meta.items() if name != FIELD}
+    told = json.dumps(sealed(known, table_digest(table)))
     with writing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata({META: json.dumps(meta).encode()}), temporary)
+        pq.write_table(table.replace_schema_metadata({META: told.encode()}), temporary)
 
 
 def stored_meta(path: Path) -> dict[str, Any]:
     """What was written of the predictions in a file; empty where there is none that can be read."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (OSError, pa.ArrowException):
+        return meta_in((pq.read_schema(path).metadata or {}).get(META, b"{}"))
+    except (OSError, pa.ArrowException, HarnessError):
         return {}
-    return dict(json.loads(metadata.get(META, b"{}")))
-
-
-def restamped(path: Path, target: Path, key: str) -> None:
-    """Write the same predictions under another key; a file that cannot be read is left as it is."""
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException):
-        return
-    _write(target, table, {**stored_meta(path), "key": key})
-
-
-def _matches(path: Path, key: str) -> bool:
-    return path.is_file() and stored_meta(path).get("key") == key
 
 
 def record_path(matrix: str) -> Path:

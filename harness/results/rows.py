@@ -13,13 +13,13 @@ import pandas as pd
 
 from harness.data.audit.findings import findings_of
 from harness.data.audit.record import read_audit
-from harness.files import home, read_json
 from harness.metrics.intervals import bounds
 from harness.metrics.measure import METRICS, Terms, measure
 from harness.metrics.missing import faceless, why_uncovered, why_unjudged
 from harness.metrics.thresholds import DRIFT_RATES, limits_of
 from harness.records import DOUBT, Board, Cost, Entry, Known, Row
-from harness.results.predictions import read_predictions, record_path
+from harness.results.predictions import AGAIN, read_predictions
+from harness.results.run_record import read_record
 from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of, set_and_recipe
 from harness.weights import weights_from
 
@@ -88,7 +88,13 @@ CROSS = ("cross-dataset", "cross-manipulation")
 
 def row_of(path: Path, said: Mapping[str, Any], terms: Terms | None = None) -> Row:
     """The numbers of a finished cell: its stored predictions, and what the record says of the cell."""
-    predictions, stored = read_predictions(path)
+    predictions, stored = read_predictions(path, said.get("clips_listed"))
+    told = stored.get("cell", said["cell"])
+    key = stored.get("key", "" if "clips_listed" in said else path.stem)
+    if not key.startswith(path.stem) or any(
+        told.get(name) != said["cell"][name] for name in CELL_COLUMNS[:6]
+    ):
+        raise HarnessError(f"stored predictions {path} belong to another cell; score them again: {AGAIN}")
     cell = Cell(**{**said["cell"], "runtime": Runtime(**said["cell"]["runtime"])})
     made = {name: value for name, value in stored.get("provenance", {}).items() if name in MADE_BY}
     return made_row(cell, predictions, {**said["provenance"], **made}, terms or Terms())
@@ -139,10 +145,9 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
 
     `prevalence` replaces the share of fakes that the run was to state the PPV for.
     """
-    path = record_path(matrix)
-    if not path.is_file():
+    record = read_record(matrix)
+    if record is None:
         raise HarnessError(f"nothing was measured for matrix {matrix!r} here; run: gapbench eval {matrix}")
-    record = read_json(path)
     files: dict[str, Path] = {}
     stated = prevalence or record.get("prevalence", PREVALENCE)
     entries = [_entry(said, files, stated) for said in record["entries"]]
@@ -190,11 +195,11 @@ def _known(dataset: str, said: Mapping[str, Any], entries: Iterable[Mapping[str,
 
 
 def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> Entry:
-    validation = home() / said["validation"]["file"] if said.get("validation") else None
+    validation = Path(said["validation"]["file"]) if said.get("validation") else None
     terms = terms_from(read_predictions(validation)[0] if validation else None, prevalence)
     rows = []
     for kept in said["cells"]:
-        path = home() / kept["file"]
+        path = Path(kept["file"])
         row = row_of(path, kept, terms)
         files[str(row.cell)] = path
         rows.append(row)

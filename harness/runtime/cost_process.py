@@ -23,8 +23,10 @@ from typing import Any
 from harness import registry
 from harness.environment import versions_then
 from harness.files import digest, file_digest, file_name, home, plain, read_json, scratch_folder, write_whole
+from harness.guard.stored import record_of, sealed, set_aside
 from harness.guard.supervise import supervised
 from harness.process import usable_cores
+from harness.progress import say
 from harness.records import Cost
 from harness.timing import current
 from harness.types import HarnessError, Recipe, Runtime
@@ -70,11 +72,19 @@ def cost_of(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Runti
     """
     kept = kept_file(entry, recipe, runtime)
     if kept.is_file():
-        return Cost.read(read_json(kept))
+        try:
+            return read_cost(kept)
+        except HarnessError as error:
+            say(set_aside(kept, f"does not fit ({error})", "measured again"))
     shape = None if recipe is None else plain(recipe)
     return in_fresh_process(
         CostRequest(entry.name, shape, plain(runtime), SECONDS, _plugin_files(), entry.file)
     )
+
+
+def read_cost(path: Path) -> Cost:
+    """The cost that was kept in a file; `HarnessError` for anything else."""
+    return Cost.read(record_of(read_json(path), path, "a cost", {}, "measure it again: gapbench cost"))
 
 
 def measured_cost(detector: str, recipe: str, wish: Runtime) -> Cost:
@@ -182,7 +192,7 @@ def _measure(asked: CostRequest) -> Cost:
     precision = resolve_precision(wish.precision, device)
     runtime = dataclasses.replace(wish, device=device, precision=precision)
     cost = measure_cost(entry.make(recipe), entry.name, runtime, asked.seconds)
-    write_whole(kept_file(entry, recipe, runtime), json.dumps(plain(cost), indent=1))
+    write_whole(kept_file(entry, recipe, runtime), json.dumps(sealed(plain(cost)), indent=1))
     return cost
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.environment import versions_then
-from harness.files import digest, file_digest, plain, read_json, write_whole, writing
+from harness.files import digest, digest_of, file_digest, plain, read_json, write_whole, writing
+from harness.guard.stored import opened, sealed
 from harness.training.job import TrainingJob, stated
 from harness.types import HarnessError, Recipe
 
@@ -61,7 +62,7 @@ def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
             old = weights_key(job, then["source_sha256"], then["versions"], str(then["device"]))
         except (HarnessError, KeyError, TypeError):  # no record of weights, or an unfinished one
             continue
-        if said.get("key") == old and tensors.is_file():
+        if said.get("key") == old and digest_of(tensors) == said.get("sha256"):
             elsewhere = str(then["device"]).partition(":")[0] != job.device.partition(":")[0]
             found.append((elsewhere, -record.stat().st_mtime_ns, record))
     for _, _, record in sorted(found):
@@ -71,7 +72,7 @@ def adopt_weights(job: TrainingJob, folder: Path) -> Path | None:
         renamed = {**said, "key": job.key, "path": stem.with_suffix(".safetensors").name}
         renamed["provenance"] = {**said["provenance"], "adopted_from": said["key"]}
         kept = stem.with_suffix(".json")
-        write_whole(kept, json.dumps(renamed, indent=1))
+        write_whole(kept, json.dumps(sealed(opened(renamed)[0]), indent=1))
         age = record.stat()
         os.utime(kept, ns=(age.st_atime_ns, age.st_mtime_ns))  # the newest of a name is what that name means
         return kept

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.files import digest, read_json, write_whole, writing
+from harness.guard.stored import large_digest, record_of, sealed, set_aside
 from harness.process import in_order, usable_cores
 from harness.progress import Progress, say
 from harness.timing import spent
@@ -27,6 +28,11 @@ from harness.video.clip_views import Need, show
 from harness.video.views import View
 
 SUFFIX = ".frames"
+FACTS = {
+    **{"key": str, "labels": [int], "made_of": [str], "reasons": [str], "faceless?": dict, "places?": [list]},
+    **{"made?": (None, dict), "sha256?": str},
+}
+"""What is known of kept frames, as `guard.stored.fault_of` wants it."""
 ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a file that is being written belongs to nobody any more."""
 CLASSES = {REAL: "real", FAKE: "fake"}
@@ -102,13 +108,35 @@ def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
     facts = path.with_suffix(".json")
     if not path.is_file() or not facts.is_file():
         return None
-    said: dict[str, Any] = read_json(facts)
-    if wanted.again and said.get("made") != wanted.made:
-        return None
-    if said.get("key") != wanted.key or path.stat().st_size != _bytes(wanted, _rows(said, wanted)):
+    fault, said = "", {}
+    try:
+        said = record_of(read_json(facts), facts, "training frames", FACTS, "they are decoded again")
+        if wanted.again and said.get("made") != wanted.made:
+            return None
+        fault = _fault_of(path, said, wanted)
+    except (HarnessError, ValueError) as error:
+        fault = f"cannot be believed ({error})"
+    if fault:
+        say(set_aside(facts, fault, "the clips are decoded again"))
+        if path.is_file():
+            set_aside(path, fault, "")
         return None
     os.utime(path)
     return said
+
+
+def _fault_of(path: Path, said: Mapping[str, Any], wanted: Wanted) -> str:
+    """Why kept frames are not those that are wanted; of an earlier version, the pixels are not looked at."""
+    if said["key"] != wanted.key:
+        return "is of other clips"
+    if path.stat().st_size != _bytes(wanted, _rows(said, wanted)):
+        return "has another size than it should"
+    left = iter([(clip.label, _footage_of(clip)) for clip in wanted.clips])
+    if not all(pair in left for pair in zip(said["labels"], said["made_of"], strict=True)):
+        return "says other labels than the clips have"
+    if said.get("sha256") not in (None, large_digest(path)):
+        return "does not hold what was decoded"
+    return ""
 
 
 def _places(said: Mapping[str, Any], wanted: Wanted) -> np.ndarray:
@@ -154,7 +182,7 @@ def _decode(wanted: Wanted, path: Path) -> dict[str, Any]:
         file.truncate(_bytes(wanted, rows))
     facts = {"labels": labels, "made_of": made_of, "reasons": reasons, "faceless": dict(faceless)}
     said: dict[str, Any] = {"key": wanted.key, **facts, "places": places, "made": dict(wanted.made)}
-    write_whole(path.with_suffix(".json"), json.dumps(said))
+    write_whole(path.with_suffix(".json"), json.dumps(sealed({**said, "sha256": large_digest(path)})))
     return said
 
 
@@ -231,6 +259,10 @@ def _make_way(folder: Path) -> bool:
 
     A training that maps a file does not lose it.
     """
+    for left in folder.glob(f"*{SUFFIX}.set-aside-*"):
+        left.unlink()
+        say(f"removed {left.name} to make room")
+        return True
     for left in folder.glob(f".*{SUFFIX}"):
         if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
             left.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ import torch
 from harness import registry, weights
 from harness.contracts import FileWeights
 from harness.files import failed_download, file_digest, seed_of, write_whole, writing
+from harness.guard.stored import sealed
 from harness.progress import say
 from harness.types import HarnessError, Recipe, unknown
 from harness.weights import ImportedWeights
@@ -268,5 +269,5 @@ def _store(record: ImportedWeights, detector: Any, overwrite: bool) -> ImportedW
             )
     with writing(record.path.with_suffix(".safetensors")) as temporary:
         temporary.write_bytes(stored)
-    write_whole(record.path, json.dumps(asdict(record), indent=1) + "\n")
+    write_whole(record.path, json.dumps(sealed(asdict(record)), indent=1) + "\n")
     return record

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import pickle
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +13,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from harness.environment import differences
-from harness.files import seed_of, writing
+from harness.files import seed_of
 from harness.guard.clip_bounds import named_failure
-from harness.progress import Progress, say
+from harness.progress import Progress
 from harness.runtime.device import autocast, on_device, score_clips, torch_device, uploaded
 from harness.timing import spent
 from harness.training.augmentation import chosen
 from harness.training.batches import Draw, Footage
+from harness.training.checkpoint import Course, Progressed, need_room, resumed, save
 from harness.types import HarnessError, Recipe, Runtime
 from harness.video.views import lots, put_back, scores_frames_singly, scores_of_view
 
@@ -50,44 +47,12 @@ Batch = tuple[np.ndarray, np.ndarray]
 """Pixels uint8 `[B, T, S, S, 3]` and labels `[B]`."""
 
 
-@dataclass
-class Progressed:
-    """Where a training stands: all that a resumed one needs besides its job."""
-
-    epoch: int = 0
-    """Epochs done."""
-    curve: list[dict[str, float]] = field(default_factory=list)
-    """One mapping an epoch: `epoch`, `train_loss`, `val_auc`, `seconds`."""
-    best: dict[str, Tensor] = field(default_factory=dict)
-    """State of the network after the epoch with the best validation AUC."""
-    best_epoch: int = 0
-    best_auc: float = -1.0
-    made: list[Mapping[str, Any]] = field(default_factory=list)
-    """What the processes that took part computed with, each once."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """What one training runs on."""
-
-    detector: Any
-    """An `nn.Module` with `score`, `loss` and `parameter_groups`."""
-    recipe: Recipe
-    runtime: Runtime
-    seed: int
-    checkpoint: Path
-    title: str
-    made: Mapping[str, Any] = field(default_factory=dict)
-    """What this process computes with."""
-    again: bool = False
-    """Whether a checkpoint counts only if it was made with the same."""
-
-
 def learn(course: Course, train: Footage, val: Footage) -> Progressed:
     """Train to the end of the recipe, from the checkpoint if there is one; the best epoch is in `best`."""
     detector = on_device(course.detector, course.runtime)
     optimizer = _optimizer(detector, course.recipe)
-    state = _resumed(course, optimizer)
+    need_room(course)
+    state = resumed(course, optimizer)
     if course.made not in state.made:
         state.made.append(course.made)
     steps = max(1, len(train) // course.recipe.batch)
@@ -114,7 +79,7 @@ def learn(course: Course, train: Footage, val: Footage) -> Progressed:
                 state.best_auc, state.best_epoch = auc, state.epoch
                 state.best = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
             if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                _save(course, optimizer, state)
+                save(course, optimizer, state)
                 saved = time.monotonic()
             progress.advance(0, f"epoch {state.epoch}: loss {loss:.3f}, validation AUC {auc:.3f}")
     return state
@@ -281,53 +246,3 @@ def validation_auc(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def _patience_is_over(state: Progressed, recipe: Recipe) -> bool:
     return recipe.patience is not None and state.epoch - state.best_epoch >= recipe.patience
-
-
-def _save(course: Course, optimizer: torch.optim.Optimizer, state: Progressed) -> None:
-    content = {
-        "network": course.detector.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progressed": vars(state),
-    }
-    with spent("write"), writing(course.checkpoint) as temporary:
-        torch.save(content, temporary)
-
-
-def _resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
-    """Load the checkpoint of an interrupted training, if there is one."""
-    if not course.checkpoint.exists():
-        return Progressed()
-    try:
-        content: Mapping[str, Any] = torch.load(
-            course.checkpoint, map_location=torch_device(course.runtime.device), weights_only=True
-        )
-        makers = content["progressed"].get("made") or [{}]
-        changed = differences(makers[-1], course.made)
-        if course.again and makers != [course.made]:
-            return Progressed()
-        if changed and _shapes(content["network"]) != _shapes(course.detector.state_dict()):
-            say(f"{course.title}: begun anew, for the unfinished one does not fit ({'; '.join(changed)})")
-            return Progressed()
-        course.detector.load_state_dict(content["network"])
-        optimizer.load_state_dict(content["optimizer"])
-        state = Progressed(**{**content["progressed"], "made": makers})
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        EOFError,
-        TypeError,
-        pickle.UnpicklingError,
-    ) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise HarnessError(
-            f"the checkpoint {course.checkpoint} is damaged; delete it to start over ({reason})"
-        ) from error
-    differing = f", begun with something else ({'; '.join(changed)})" if changed else ""
-    say(f"{course.title}: resumed after epoch {state.epoch}{differing}")
-    return state
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -19,6 +19,7 @@ from harness.contracts import DetectorEntry
 from harness.environment import differences, made_with, revision, versions
 from harness.files import digest, file_digest, plain, seed_of, write_whole, writing
 from harness.guard.clip_bounds import limits_of_clips
+from harness.guard.stored import sealed
 from harness.metrics.thresholds import best_threshold
 from harness.progress import say
 from harness.records import Weights
@@ -26,12 +27,13 @@ from harness.runtime.device import prepare_process, torch_device
 from harness.timing import spent
 from harness.training import earlier_keys
 from harness.training.batches import Footage, limited, split_of
+from harness.training.checkpoint import Course, Progressed
 from harness.training.frame_cache import Wanted, read_footage
 from harness.training.job import TrainingJob
-from harness.training.loop import Course, Progressed, learn, scores_of
+from harness.training.loop import learn, scores_of
 from harness.training.starting import start_from
 from harness.types import SCORING, TRAINING, HarnessError, Recipe, Runtime
-from harness.weights import read_weights
+from harness.weights import put_aside, read_weights, sound_weights
 
 POOL = 16
 """Evenly spaced frames kept of each training clip, at least; every epoch draws from them."""
@@ -46,23 +48,24 @@ def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
     path = job.stem(folder).with_suffix(".json")
     now = file_digest(Path(job.entry.file))
     stored = [path, *sorted(folder.glob(f"{path.stem}-*.json"))]  # also those that were set aside
-    whole = [record for record in stored if record.exists() and record.with_suffix(".safetensors").exists()]
-    for weights in map(read_weights, whole):
+    found = {record: weights for record in stored if (weights := sound_weights(record))}
+    for record, weights in list(found.items()):
         if weights.key != job.key:
-            raise HarnessError(f"{weights.path} belongs to another training; delete it to train again")
-        if weights.provenance.get("source_sha256") == now:
+            put_aside(record, "belongs to another training")
+            del found[record]
+        elif weights.provenance.get("source_sha256") == now:
             return weights
-    if path not in whole and earlier_keys.adopt_weights(job, folder) is None:
+    if path not in found and earlier_keys.adopt_weights(job, folder) is None:
         return None
-    weights = read_weights(path)
+    weights = found.get(path) or read_weights(path)
     return weights if _fit(weights, job.entry) else None
 
 
 def _set_aside(stem: Path) -> None:
     """Give finished weights that others will take the place of a name of their own, the record first."""
     record, tensors = stem.with_suffix(".json"), stem.with_suffix(".safetensors")
-    if record.is_file() and tensors.is_file():
-        aside = f"{stem.name}-{read_weights(record).sha256[:8]}"
+    if weights := sound_weights(record):
+        aside = f"{stem.name}-{weights.sha256[:8]}"
         os.replace(record, stem.with_name(f"{aside}.json"))
         os.replace(tensors, stem.with_name(f"{aside}.safetensors"))
 
@@ -114,7 +117,8 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
     title = f"training {job.entry.name} on {job.trained_on}"
     earlier_keys.adopt_checkpoint(job, folder)
     checkpoint = earlier_keys.partial_of(stem)
-    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, plain(job.made), again)
+    made = plain(job.made)
+    course = Course(detector, job.recipe, runtime, job.seed, checkpoint, title, made, again, job.key)
     state = learn(course, training, validation)
     for footage in (training, validation):
         if differences(footage.made, job.made) and footage.made not in state.made:
@@ -210,7 +214,7 @@ def _store(
     path = stem.with_suffix(".safetensors")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.best.items()}
     with writing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+        temporary.write_bytes(safetensors.torch.save(tensors))  # whose errors are those of the disk
     commit, dirty = revision()
     provenance = {
         "commit": commit,
@@ -241,5 +245,5 @@ def _store(
         provenance=provenance,
     )
     said = {**dataclasses.asdict(weights), "path": path.name}
-    write_whole(stem.with_suffix(".json"), json.dumps(said, indent=1))
+    write_whole(stem.with_suffix(".json"), json.dumps(sealed(said), indent=1))
     return weights

@@ -19,7 +19,8 @@ import cv2
 
 from harness.files import digest, home
 from harness.guard.clip_bounds import clip_clock, named_failure
-from harness.progress import Progress
+from harness.guard.stored import database, opened, sealed
+from harness.progress import Progress, say
 from harness.trees import clip_stamp
 from harness.types import Clip, HarnessError
 from harness.video import face_finder, face_model
@@ -87,8 +88,10 @@ class FaceCache:
             raise HarnessError(f"cannot make {self.path.parent}: {error.strerror}") from error
         try:
             # No write-ahead log: it breaks where two machines share the folder.
-            with closing(sqlite3.connect(self.path, PATIENCE_SECONDS)) as base:
-                base.execute(TABLE)
+            base, moved = database(self.path, PATIENCE_SECONDS, TABLE, "faces are looked for again")
+            if moved:
+                say(moved)
+            with closing(base):
                 yield base
         except sqlite3.Error as error:
             raise HarnessError(
@@ -101,12 +104,20 @@ class FaceCache:
         """What is known of the clips of which all counts are known."""
         query = "SELECT track FROM faces WHERE clip = ? AND stamp = ? AND finder = ?"
         known: dict[str, Known] = {}
+        spoilt: list[str] = []
         for clip, stamp in stamps.items():
             rows = [base.execute(query, (clip, stamp, self._key(count))).fetchone() for count in counts]
             if None not in rows:
-                known[clip] = {
-                    count: Faces.from_json(row[0]) for count, row in zip(counts, rows, strict=True)
-                }
+                try:
+                    known[clip] = {
+                        count: Faces.from_json(_opened(row[0], clip, stamp, self._key(count)))
+                        for count, row in zip(counts, rows, strict=True)
+                    }
+                except HarnessError:
+                    spoilt.append(clip)
+        if spoilt:
+            clips = f"{len(spoilt)} clips, e.g. {spoilt[0]}"
+            say(f"{self.path} does not hold the faces that were found in {clips}: looked for again")
         return known
 
     def _kept(self, base: sqlite3.Connection, stamps: Mapping[str, str], looked: Looked) -> Looked:
@@ -118,7 +129,8 @@ class FaceCache:
                 for clip, found in looked:
                     if not isinstance(found, str):
                         for count, faces in found.items():
-                            lines.append((clip.id, stamps[clip.id], self._key(count), faces.to_json()))
+                            told = clip.id, stamps[clip.id], self._key(count)
+                            lines.append((*told, _sealed(faces.to_json(), *told)))
                     if time.monotonic() >= due:
                         _write(base, lines)
                         lines, due = [], time.monotonic() + WRITE_EVERY_SECONDS
@@ -130,6 +142,22 @@ class FaceCache:
 def _write(base: sqlite3.Connection, lines: Sequence[tuple[str, str, str, str]]) -> None:
     with base:
         base.executemany("INSERT OR REPLACE INTO faces VALUES (?, ?, ?, ?)", lines)
+
+
+def _sealed(track: str, *asked: str) -> str:
+    """A stored track with the digest of what it says and of which clip it says it."""
+    return json.dumps(sealed(json.loads(track), *asked))
+
+
+def _opened(track: str, *asked: str) -> str:
+    """The track that was stored; another than was written is a `HarnessError`. Early ones have no digest."""
+    try:
+        said, fault = opened(json.loads(track), *asked)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise HarnessError(f"not a stored record of faces: {error}") from error
+    if fault:
+        raise HarnessError(f"a stored record of faces {fault}")
+    return json.dumps(said)
 
 
 def _looked_for(clips: Sequence[Clip], finder: Finder, counts: Sequence[int], threads: int) -> Looked:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from harness.checks.finding import natural_frames
 from harness.data import fingerprints
 from harness.data.fingerprints import fingerprint, read
 from harness.data.problems import unreadable
-from harness.types import REAL, Clip, HarnessError
+from harness.types import REAL, Clip
 
 
 def clip(path: Path) -> Clip:
@@ -170,7 +172,27 @@ def test_what_was_read_before_an_interruption_is_kept(
     assert len(asked) == 7
 
 
-def test_a_cache_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_cache_that_is_no_database_is_named_and_set_aside(
+    tmp_path: Path, tiny_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "fingerprints.sqlite").write_text("not a database, but a text of some length" * 40)
-    with pytest.raises(HarnessError, match=r"fingerprints\.sqlite cannot be used .* may be deleted"):
-        read([clip(tmp_path / "a.mp4")], folder=tmp_path)
+    clips = list(registry.datasets.get("procedural_tiny").clips(tiny_root))[:1]
+    assert not read(clips, folder=tmp_path)[clips[0].id].error
+    assert "set aside as fingerprints.sqlite.set-aside-1" in capsys.readouterr().err
+
+
+EDIT = "UPDATE prints SET print = replace(print, '\"size\": ', '\"size\": 1' || substr(?, 1, 0))"
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "no JSON", '{"size": "much"}', "edited"])
+def test_an_edited_fingerprint_is_said_and_made_again(
+    text: str, tmp_path: Path, tiny_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = list(registry.datasets.get("procedural_tiny").clips(tiny_root))[:2]
+    before = read(clips, folder=tmp_path)
+    with closing(sqlite3.connect(tmp_path / "fingerprints.sqlite")) as base, base:
+        base.execute("UPDATE prints SET print = ?" if text != "edited" else EDIT, (text,))
+    assert read(clips, folder=tmp_path) == before
+    assert "2 clips" in capsys.readouterr().err
+    assert read(clips, folder=tmp_path) == before
+    assert "looked at again" not in capsys.readouterr().err

@@ -6,10 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from harness.cli.gate import run_accept, run_gate
-from harness.gate.accepted import accept, accepted_file, accepted_form, read_accepted, read_costs, read_rows
+from harness.gate.accepted import (
+    accept,
+    accepted_file,
+    accepted_form,
+    as_accepted,
+    read_accepted,
+    read_costs,
+    read_rows,
+)
 from harness.gate.cost_budgets import judge_costs
 from harness.gate.judge import judge
 from harness.results.rows import load_board, rows_table
@@ -121,7 +131,29 @@ def test_rows_accepted_before_a_column_was_there_are_still_compared(gated: Path)
     path = accepted_file(Path("results"), "gated")
     table = read_rows(path)
     table.drop(columns="fp32_difference").to_csv(path, index=False)
+    predictions = path.with_suffix(".parquet")  # as an earlier version wrote them: without digests
+    pq.write_table(pq.read_table(predictions).replace_schema_metadata(None), predictions)
     assert run_gate(options()) == 0
+
+
+@pytest.mark.parametrize("kind", [".csv", "-cost.csv", ".parquet"])
+def test_an_edit_that_fits_everything_else_is_found_by_its_digest(gated: Path, kind: str) -> None:
+    run_accept(options())
+    path = accepted_file(Path("results"), "gated", kind)
+    if kind == ".parquet":
+        table = pq.read_table(path)
+        scores = pc.min_element_wise(pc.add(table["score"], 1e-7), 1).cast("float32")
+        pq.write_table(table.set_column(table.column_names.index("score"), "score", scores), path)
+    else:
+        path.write_text(path.read_text() + "\n" if kind == "-cost.csv" else edited(path))
+    with pytest.raises(HarnessError, match=r"is not what was accepted: its digest is another; accept again"):
+        as_accepted(path, "gated") if kind == "-cost.csv" else read_accepted(Path("results"), "gated")
+
+
+def edited(path: Path) -> str:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[0, "accuracy"] = "0.9999"
+    return str(table.to_csv(index=False))
 
 
 @pytest.mark.parametrize(

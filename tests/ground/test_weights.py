@@ -63,7 +63,7 @@ def test_a_damaged_record_is_one_line_and_hides_no_other(
     for name in ("a", "b"):
         import_weights(ImportRequest(saved(tmp_path / f"{name}.safetensors", meso()), "meso4", size=32))
     weights.imported_path("meso4", "a").write_text('{"detector": "meso4"}')
-    with pytest.raises(HarnessError, match="no record of imported weights"):
+    with pytest.raises(HarnessError, match="does not describe imported weights"):
         registry.detectors.get("meso4:a")
     assert main(["weights", "ls"]) == 0
     listed = capsys.readouterr().out

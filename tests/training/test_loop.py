@@ -24,11 +24,16 @@ def test_patience_stops_a_training_that_no_longer_improves(job: TrainingJob, tmp
     assert len(weights.curve) <= weights.provenance["best_epoch"] + 2 < 50
 
 
-def test_a_damaged_checkpoint_is_named_not_ignored(job: TrainingJob, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named_and_set_aside(
+    job: TrainingJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    undisturbed = train(job, tmp_path / "undisturbed")
     checkpoint = job.stem(tmp_path).with_name(job.stem(tmp_path).name + ".partial")
     checkpoint.write_bytes(b"not a checkpoint")
-    with pytest.raises(HarnessError, match="is damaged; delete it"):
-        train(job, tmp_path)
+    assert train(job, tmp_path).sha256 == undisturbed.sha256
+    said = capsys.readouterr().err
+    assert f"it is set aside as {checkpoint.name}.set-aside-1, and training begins anew" in said
+    assert checkpoint.with_name(f"{checkpoint.name}.set-aside-1").read_bytes() == b"not a checkpoint"
 
 
 def test_validation_works_although_running_statistics_lag(job: TrainingJob, tmp_path: Path) -> None:

@@ -221,6 +221,7 @@ def rewrite(path: Path, change: dict[str, Tensor | None]) -> None:
             tensors[name] = tensor
     save_file(tensors, path)
     said = json.loads(path.with_suffix(".json").read_text())
+    del said["stored"]  # as an earlier version wrote it
     path.with_suffix(".json").write_text(json.dumps({**said, "sha256": file_digest(path)}))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.types import Clip, HarnessError
+from harness.types import Clip
 from harness.video import face_tracks
 from harness.video.face_finder import Face, Finder
 from harness.video.face_model import Model
@@ -152,7 +154,15 @@ def test_runs_side_by_side_share_one_file(seen, finder, tmp_path, monkeypatch):
     assert all(one == found[0] for one in found)
 
 
-def test_a_damaged_cache_is_named(seen, finder, tmp_path):
+def test_a_damaged_cache_is_named_and_set_aside(seen, finder, tmp_path, capsys):
     (tmp_path / face_tracks.FILE).write_bytes(b"no database " * 100)
-    with pytest.raises(HarnessError, match=r"faces\.sqlite cannot be used"):
-        FaceCache(tmp_path, finder).faces(seen, "mine")
+    assert FaceCache(tmp_path, finder).faces(seen, "")
+    assert "set aside as faces.sqlite.set-aside-1" in capsys.readouterr().err
+
+
+def test_an_edited_track_is_said_and_looked_for_again(seen, finder, tmp_path, capsys):
+    before = FaceCache(tmp_path, finder).faces(seen, "")
+    with closing(sqlite3.connect(tmp_path / face_tracks.FILE)) as base, base:
+        base.execute("UPDATE faces SET track = replace(track, '\"scored\": [', '\"scored\": [1, ')")
+    assert FaceCache(tmp_path, finder).faces(seen, "") == before
+    assert "looked for again" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.data.audit.record import Audit, read_audit
 from harness.files import home, plain, read_json, write_whole
+from harness.guard.stored import record_of, sealed, shape_of
 from harness.types import HarnessError
 
 FORMAT = 1
@@ -140,7 +141,7 @@ def check_file(dataset: str, content_sha256: str) -> Path:
 def write_check(found: Checked) -> Path:
     """Keep what a check found, in place of an older one of the same clips; returns its file."""
     file = check_file(found.dataset, found.content_sha256)
-    write_whole(file, json.dumps({"format": FORMAT, **plain(found)}, indent=1) + "\n")
+    write_whole(file, json.dumps(sealed({"format": FORMAT, **plain(found)}), indent=1) + "\n")
     return file
 
 
@@ -149,14 +150,19 @@ def read_check(dataset: str, content_sha256: str) -> Checked | None:
     file = check_file(dataset, content_sha256)
     if not file.is_file():
         return None
-    told = read_json(file)
+    hint = f"check again: gapbench data check {dataset}"
+    told = record_of(read_json(file), file, "a check", {"format": int}, hint)
+    if told.pop("format") != FORMAT or told.get("content_sha256") != content_sha256:
+        return None
+    told = record_of(told, file, "a check", shape_of(Checked), hint)
+    found = {name: _frozen(value) for name, value in told.items()}
+    counts = (found[name] for name in ("listed", "present", "unreadable", "blank", "sought", "faceless"))
+    if any(len(pair) != 2 or {*map(type, pair)} != {int} for pair in counts) or not sum(found["listed"]):
+        raise HarnessError(f"{file} does not describe a check: its counts are none; {hint}")
     try:
-        if told.pop("format") != FORMAT or told["content_sha256"] != content_sha256:
-            return None
-        return Checked(**{name: _frozen(value) for name, value in told.items()})
-    except (KeyError, TypeError, AttributeError) as error:
-        hint = f"check again: gapbench data check {dataset}"
-        raise HarnessError(f"{file} is not a check ({type(error).__name__}: {error}); {hint}") from error
+        return Checked(**found)
+    except TypeError as error:
+        raise HarnessError(f"{file} does not describe a check: {error}; {hint}") from error
 
 
 def _frozen(value: Any) -> Any:

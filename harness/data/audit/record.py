@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import home, plain, read_json, write_whole
+from harness.guard.stored import record_of, sealed, shape_of
 from harness.types import HarnessError
 
 FORMAT = 1
@@ -151,7 +152,7 @@ def audit_file(dataset: str, clips_sha256: str = "") -> Path:
 
 def write_audit(audit: Audit) -> Path:
     """Keep an audit, in place of an older one; returns its file."""
-    text = json.dumps({"format": FORMAT, **plain(audit)}, indent=1) + "\n"
+    text = json.dumps(sealed({"format": FORMAT, **plain(audit)}), indent=1) + "\n"
     write_whole(audit_file(audit.dataset, audit.clips_sha256), text)
     write_whole(audit_file(audit.dataset), text)
     return audit_file(audit.dataset)
@@ -166,16 +167,17 @@ def read_audit(dataset: str, clips_sha256: str = "", content_sha256: str = "") -
     file = audit_file(dataset, clips_sha256)
     if not file.is_file():
         return None
-    told = read_json(file)
+    hint = f"audit again: gapbench data audit {dataset}"
+    told = record_of(read_json(file), file, "an audit", {"format": int}, hint)
+    if told.pop("format") != FORMAT:
+        return None
+    told = record_of(told, file, "an audit", shape_of(Audit), hint)
     try:
-        if told.pop("format") != FORMAT:
-            return None
         judged = told.pop("counterfactual")
         container, background = _part(told.pop("container")), _part(told.pop("background"))
         again = _counterfactual(judged) if judged else None
         audit = Audit(**told, container=container, background=background, counterfactual=again)
-    except (KeyError, TypeError, AttributeError) as error:
-        hint = f"audit again: gapbench data audit {dataset}"
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise HarnessError(f"{file} is not an audit ({type(error).__name__}: {error}); {hint}") from error
     changed = content_sha256 and audit.content_sha256 and audit.content_sha256 != content_sha256
     return None if changed else audit

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.environment import installed, sources
 from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
+from harness.guard.stored import opened, sealed
 from harness.records import Board
 from harness.report.plots.curves import reliability, robustness, roc, roc_rows, scored_rows, severity_points
 from harness.report.plots.forest import any_unseen, forest
@@ -39,7 +40,7 @@ def draw_plots(board: Board, folder: Path) -> list[Path]:
         drawn[name] = digest_of(path) or ""
         paths.append(path)
     if ours:
-        write_whole(note, json.dumps(drawn))
+        write_whole(note, json.dumps(sealed(drawn)))
     return paths
 
 
@@ -57,8 +58,9 @@ def _shown(board: Board) -> str:
 def _read_note(path: Path) -> dict[str, str]:
     """What was noted when the plots were drawn; nothing where that is lost or damaged."""
     try:
-        return dict(read_json(path)) if path.is_file() else {}
-    except (HarnessError, TypeError, ValueError):
+        said, fault = opened(read_json(path)) if path.is_file() else ({}, "")
+        return {} if fault else said
+    except HarnessError:
         return {}
 
 

@@ -70,8 +70,7 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         for start, stop in shard_ranges(len(test.clips), pending[0].cell.runtime.batch)
     ]
     left = [shard for shard in shards if shard.jobs]
-    scored = 0
-    useless: Mapping[Condition, str] = {}
+    scored, useless = 0, dict[Condition, str]()
     with Progress(f"score {test.name}", sum(len(shard.clips) for shard in left)) as progress:
         if left:
             run = _Run(test, pending, progress)

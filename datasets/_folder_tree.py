@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from harness.trees import IMAGES, VIDEOS, is_image, is_mask, masks_beside, without_mask
+from harness.trees import IMAGES, VIDEOS, is_directory, is_image, is_mask, masks_beside, without_mask
 from harness.types import FAKE, REAL, HarnessError
 from harness.words import folder_says, frame_folders, is_numbered, named_frame, perhaps_frames, split_of
 
@@ -237,7 +237,7 @@ def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
         return
     try:
         with os.scandir(folder) as found:
-            entries = [(Path(entry.path), entry.is_dir()) for entry in found]
+            entries = [(Path(entry.path), is_directory(entry)) for entry in found]
     except OSError as error:
         raise HarnessError(f"dataset folder: cannot list {folder}: {error.strerror}") from error
     for path, is_folder in entries:

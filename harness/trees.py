@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -89,13 +90,21 @@ def _numbers_of(stem: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\d+", stem))
 
 
-def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
-    """The files with these endings in a folder and below it, folder by folder, each sorted by name."""
+def walk(
+    folder: Path, suffixes: Collection[str] = VIDEOS, above: frozenset[str] = frozenset()
+) -> Iterator[Path]:
+    """The files with these endings in a folder and below it, folder by folder, each sorted by name.
+
+    Links to a folder `above` are not entered.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
     listed = _listed(folder)
     yield from (Path(entry.path) for entry in listed if _wanted(entry, suffixes))
     for entry in listed:
-        if entry.is_dir() and not entry.name.startswith("."):
-            yield from walk(Path(entry.path), suffixes)
+        if is_directory(entry) and not entry.name.startswith("."):
+            yield from walk(Path(entry.path), suffixes, above | {real})
 
 
 def files_below(folder: Path, known: Collection[str] = (), deep: bool = True) -> Iterator[Path]:
@@ -132,7 +141,15 @@ def _listed(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
 
 def _wanted(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:
     ending = os.path.splitext(entry.name)[1].lower()
-    return ending in suffixes and not entry.name.startswith(".") and not entry.is_dir()
+    return ending in suffixes and not entry.name.startswith(".") and not is_directory(entry)
+
+
+def is_directory(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a link that leads in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 class Stored:
@@ -202,7 +219,10 @@ def clip_content(path: Path) -> list[Any] | None:
     Unlike `clip_stamp` it stays when the clip is moved or copied.
     """
     try:
-        found = [(str(part), part.stat().st_size, part.stat().st_mtime_ns) for part in parts_of(path)]
+        known = [(str(part), part.stat()) for part in parts_of(path)]
+        if not all(stat.S_ISREG(status.st_mode) for _, status in known):  # a pipe would be waited for
+            return None
+        found = [(part, status.st_size, status.st_mtime_ns) for part, status in known]
         ends = [_ends(*part) for part in (found[:1] + found[1:][-1:])]
     except (OSError, ValueError, HarnessError):
         return None

@@ -72,8 +72,7 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         for start, stop in ranges
     ]
     left = [shard for shard in shards if shard.jobs]
-    scored = 0
-    useless: Mapping[Condition, str] = {}
+    scored, useless = 0, dict[Condition, str]()
     with Progress(f"score {test.name}", sum(len(shard.clips) for shard in left)) as progress:
         if left:
             run = _Run(test, pending, progress)

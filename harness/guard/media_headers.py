@@ -121,8 +121,8 @@ def _bmp(data: bytes) -> Declared:
 
 
 def _radiance(data: bytes) -> Declared | None:
-    found = re.search(rb"\n[-+][XY] (\d{1,10}) [-+][XY] (\d{1,10})\n", data[:65536])
-    return Declared(int(found[1]), int(found[2])) if found else None
+    found = re.search(rb"\n-Y (\d{1,10}) \+X (\d{1,10})\n", data[:65536])
+    return Declared(int(found[2]), int(found[1])) if found else None
 
 
 def _tiff(data: bytes) -> Declared | None:

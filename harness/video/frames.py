@@ -111,6 +111,7 @@ def _read(path: Path, counts: Iterable[int], reader: str | None, use: Use | None
             return _read_folder(path, choose, hand, track)
         if is_image(path):
             return _read_images(path, [path], choose(1), hand)
+        check_file(path)
     except OSError as error:
         raise HarnessError(f"{path.name}: {error.strerror or error}") from error
     pixels, indices, total = decode(path, choose, reader, hand)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.trees import IMAGES, VIDEOS, frames_in, masks_beside
+from harness.trees import IMAGES, VIDEOS, clip_content, files, frames_in, masks_beside, walk
 from harness.video.frames import read_frames
 
 AS = {".jfif": ".jpg", ".jpe": ".jpg", ".dib": ".bmp"}
@@ -64,3 +65,22 @@ def test_masks_in_a_folder_of_frames_are_no_frames(tmp_path: Path) -> None:
             cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), level, np.uint8))
     assert [path.name for path in frames_in(tmp_path)] == ["0.png", "1.png", "2.png"]
     assert read_frames(tmp_path, [3]).pixels[:, 0, 0, 0].tolist() == [0, 10, 20]
+
+
+def test_links_that_lead_in_a_circle_are_files_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "a.mp4").write_bytes(b"x")
+    for number in range(4):
+        (tmp_path / "below" / f"up{number}").symlink_to("..")
+        (tmp_path / f"self{number}").symlink_to(f"self{number}")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    assert list(walk(tmp_path)) == [tmp_path / "loop.mp4", tmp_path / "below" / "a.mp4"]
+    assert files(tmp_path) == [tmp_path / "loop.mp4"]
+
+
+def test_a_pipe_has_no_content(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert clip_content(tmp_path / "pipe.mp4") is None
+    (tmp_path / "frames").mkdir()
+    os.mkfifo(tmp_path / "frames" / "000.png")
+    assert clip_content(tmp_path / "frames") is None

@@ -64,12 +64,8 @@ def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
         counts = {job.contestant.frames for job in pending}
         test = replace(test, clips=located(test.clips, test.crop, test.name, counts))
     shards = [
-        _Shard(
-            test.clips[start:stop],
-            start,
-            [job for job in pending if not job.file.shard_finished(start, stop)],
-        )
-        for start, stop in ranges
+        _Shard(test.clips[a:b], a, [job for job in pending if not job.file.shard_finished(a, b)])
+        for a, b in ranges
     ]
     left = [shard for shard in shards if shard.jobs]
     scored, useless = 0, dict[Condition, str]()

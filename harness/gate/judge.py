@@ -103,9 +103,9 @@ def judge_board(
         return verdicts
     before = None
     if margins.keys() & RELATIVE.keys():
-        costs = accepted_file(results, board.matrix, "-cost.csv")
-        as_accepted(costs, board.matrix)
-        before = read_costs(costs)
+        path = accepted_file(results, board.matrix, "-cost.csv")
+        as_accepted(path, board.matrix)
+        before = read_costs(path)
         for name in not_judged(costs, before):
             say(f"speed and memory not judged: nothing is accepted of {name}")
     return verdicts + judge_costs(costs, before, margins)

@@ -21,7 +21,7 @@ from torch import nn
 
 from harness.evaluation.cell_keys import Job, TestSet
 from harness.evaluation.contestants import Contestant
-from harness.evaluation.forward_passes import Passes, without_failing
+from harness.evaluation.forward_passes import Passes, raised, without_failing
 from harness.evaluation.said import Conditions, predictions_of
 from harness.guard.clip_bounds import named_failure
 from harness.process import in_order, usable_cores
@@ -259,7 +259,7 @@ class _Run:
                     plain = replace(job.cell.runtime, precision="fp32")
                     fp32 = start_scoring(job.contestant.detector, given[0][1][:1], plain)
         except HarnessError as error:
-            return replace(begun, scores=partial(_raised, error))
+            return replace(begun, scores=partial(raised, error))
         return replace(begun, scores=lambda: put_back((lot, wait()) for lot, wait in waiting), fp32=fp32)
 
     def _take(self, most: int, writer: ThreadPoolExecutor) -> None:
@@ -288,10 +288,6 @@ class _Run:
                 self.writing.append(writer.submit(batch.shard.write))
         while self.writing and self.writing[0].done():
             self.writing.pop(0).result()
-
-
-def _raised(error: HarnessError) -> Sequence[np.ndarray]:
-    raise error
 
 
 def _shared(contestants: Sequence[Contestant]) -> dict[int, Score]:

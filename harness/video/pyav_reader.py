@@ -75,6 +75,7 @@ class _Sheet:
         """`[N, H, W, 3]` RGB once one was."""
         self._use = use
         self._shape: tuple[int, ...] = ()
+        self._allowed = 0, 0
         self._name, self._aspect = film.path.name, film.aspect
         self._shaper = VideoReformatter()
 
@@ -99,7 +100,9 @@ class _Sheet:
     def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
         space = None if frame.colorspace in CONVERTED else Colorspace.ITU601
         width = max(1, round(frame.width * self._aspect))
-        check_pixels(self._name, width, frame.height)
+        if (width, frame.height) != self._allowed:
+            check_pixels(self._name, width, frame.height)
+            self._allowed = width, frame.height
         shape = {} if width == frame.width else {"width": width, "height": frame.height}
         flat = self._shaper.reformat(
             frame, format="rgb24", src_colorspace=space, dst_colorspace=space, threads=1, **shape

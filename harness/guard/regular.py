@@ -65,6 +65,17 @@ def why_not(path: str | Path, what: str = "file") -> str | None:
     return None
 
 
+def can_be_named(path: str | Path) -> bool:
+    """Whether anything can be called so: without a NUL, in letters that the disk has, and not too long."""
+    try:
+        os.lstat(path)
+    except ValueError:
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
+
+
 def shown(path: str | Path) -> str:
     """A path in an error: without its middle where it is very long, escaped where it cannot be printed."""
     text = str(path)

@@ -54,16 +54,20 @@ LIMITS = {
         Limit("depth", 100, "levels", "what lies within what in JSON, TOML and HDF5; it is refused"),
         Limit("unpacked", 50, "times", "how much longer a packed file may become than it is; it is refused"),
         Limit("weights-bytes", 2**34, "bytes", "a file of weights, unpacked; it is refused"),
-        Limit("weights-tensors", 200_000, "tensors", "a file of weights; it is refused"),
+        Limit("weights-tensors", 50_000, "tensors", "a file of weights; it is refused"),
         Limit("input-side", 1024, "pixels", "the side of what a brought detector is shown; it is refused"),
         Limit("input-frames", 10_000, "frames", "what a brought detector is shown of a clip; it is refused"),
-        Limit("input-pixels", 2**26, "pixels", "all frames that a detector is shown at once; it is refused"),
+        Limit("input-pixels", 2**24, "pixels", "all frames that a detector is shown at once; it is refused"),
         Limit("graph-seconds", 60, "seconds", "one black item shown to an ONNX graph first; it is refused"),
-        Limit("graph-memory", 2**31, "bytes", "what an ONNX graph takes beside its weights; it is refused"),
+        Limit("graph-nodes", 30_000, "nodes", "an ONNX graph, its functions written out; it is refused"),
+        Limit("graph-memory", 2**30, "bytes", "what an ONNX graph takes beside its weights; it is refused"),
         Limit("cells", 50_000, "cells", "a matrix; it is refused"),
         Limit("score-cells", 5_000, "cells", "a file of scores; it is refused"),
         Limit("score-detectors", 1_000, "detectors", "a file of scores, each seed one; it is refused"),
         Limit("score-sets", 100, "test sets", "a file of scores; it is refused"),
+        Limit(
+            "score-pairs", 20_000, "pairs of test sets", "a file of scores, each detector's; it is refused"
+        ),
         Limit("score-manipulations", 500, "manipulations", "a file of scores; it is refused"),
     )
 }

@@ -133,6 +133,8 @@ def _bounded(scores: Scores) -> None:
     named = scores.table[[*CELL, "manipulation"]].drop_duplicates()
     within(scores.file, len(named[ENTRY].drop_duplicates()), "score-detectors")
     within(scores.file, named["tested_on"].nunique(), "score-sets")
+    sets = named[[*ENTRY, "tested_on"]].drop_duplicates().groupby(ENTRY, dropna=False).size()
+    within(scores.file, int((sets**2).sum()), "score-pairs")
     within(scores.file, named["manipulation"].nunique(), "score-manipulations")
     cells = named[CELL].drop_duplicates()["tested_on"].value_counts()
     within(scores.file, int(cells.sum()), "score-cells")

@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 
 from harness.guard.limits import limit
-from harness.guard.parsed import FREE, numbers, refuse_expanding, sized
+from harness.guard.parsed import FREE, memory, numbers, refuse_expanding, sized
 
+MEMORY = 2**30
+"""Bytes that reading a pickle may take beside its file."""
 NAMES = 128
 """Bytes that an archive says of one of its files, at most."""
 MAGIC, FORMAT = 0x1950A86A20F9469CFC6C, 1001
@@ -185,6 +187,12 @@ def read_torch(path: Path) -> tuple[Any, list[str]]:
     return tree, sorted(set(found) - storages)
 
 
+def _loaded(reader: _Reader, size: int) -> Any:
+    """What a pickle in a file of that size holds; one may ask for a table of parts that fills memory."""
+    with memory(4 * size + MEMORY):
+        return reader.load()
+
+
 def _dtype(kind: Any) -> torch.dtype:
     name = str(getattr(kind, "named", "")).rpartition(".")[2]
     if name not in DTYPES:
@@ -216,7 +224,7 @@ def _read_archive(path: Path, found: dict[str, type[Inert]]) -> Any:
                 kept[key] = torch.frombuffer(stored, dtype=_dtype(kind)) if stored else torch.empty(0)
             return kept[key]
 
-        return _Reader(archive.open(pickles[0]), storage, found).load()
+        return _loaded(_Reader(archive.open(pickles[0]), storage, found), os.path.getsize(path))
 
 
 def _refuse_many(path: Path, size: int) -> None:
@@ -245,7 +253,7 @@ def _read_plain(file: BinaryIO, found: dict[str, type[Inert]], size: int) -> Any
         return whole if view is None else whole[view[1] : view[1] + view[2]]
 
     def loaded() -> Any:
-        return _Reader(file, storage, found).load()
+        return _loaded(_Reader(file, storage, found), size)
 
     if loaded() != MAGIC or loaded() != FORMAT:
         raise Refused("it is no file of torch.save")

@@ -104,10 +104,6 @@ class Matrix:
         partly += ["unseen_people"] * self.unseen_people
         return digest([self.name, *parts, self.recipes, *shown, *stated, *partly])
 
-    @property
-    def _where(self) -> str:
-        return f"matrix {self.name}"
-
     def recipe_for(self, trained_on: str) -> str:
         """Name of the recipe for a training set."""
         named = set_and_recipe(trained_on)[1] or self.recipes.get(trained_on)
@@ -134,9 +130,9 @@ class Matrix:
         """Every cell of the matrix, test set by test set; unknown names are a `HarnessError`."""
         conditions = self.conditions()
         trained: list[tuple[str, str | None, int]] = []
-        named = set(self.named)
+        named, where = set(self.named), f"matrix {self.name}"
         for name in self.detectors:
-            within(self._where, len(trained) * len(conditions) * len(self.test), "cells")
+            within(where, len(trained), "entries")
             if name in named:
                 trained.append(entry_parts(name))
                 continue
@@ -146,10 +142,12 @@ class Matrix:
             elif entry is None and not self.train:
                 trained.append((name, None, 0))
             elif self.train:
+                within(where, len(self.train) * len(self.seeds), "entries")
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
-        within(self._where, len(trained) * len(conditions) * len(self.test), "cells")
+        within(where, len(trained), "entries")
+        within(where, len(trained) * len(conditions) * len(self.test), "cells")
         for text in (*self.train, *self.test):
             known_dataset(Subset.parse(text).dataset)
         for text in (*self.data, *self.crop):
@@ -240,6 +238,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
         if key not in GATE_RULES:
             raise unknown(f"rule of the gate of {where}", key, GATE_RULES)
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
+    within(where, max(len(matrix.detectors), len(matrix.train)), "entries")
+    within(where, len(matrix.test), "test-sets")
     if matrix.precision not in (*PRECISIONS, "auto"):
         raise unknown(f"precision of {where}", matrix.precision, (*PRECISIONS, "auto"))
     if matrix.no_face not in NO_FACE_POLICIES:
@@ -269,7 +269,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return _expect(where, key, value, good, "a share above 0 and below 1")
     if key == "seeds":
         good = isinstance(value, list) and bool(value) and all(type(v) is int and v >= 0 for v in value)
-        within(where, len(value) if good else 0, "cells", " for its seeds alone")
+        within(where, len(value) if good else 0, "entries", ", one a seed")
         return tuple(
             _expect(where, key, value, good and len(set(value)) == len(value), "different seeds, 0 or more")
         )

@@ -62,6 +62,8 @@ LIMITS = {
         Limit("graph-nodes", 30_000, "nodes", "an ONNX graph, its functions written out; it is refused"),
         Limit("graph-memory", 2**30, "bytes", "what an ONNX graph takes beside its weights; it is refused"),
         Limit("cells", 50_000, "cells", "a matrix; it is refused"),
+        Limit("entries", 2_000, "detectors", "a matrix, one for each training set and seed; it is refused"),
+        Limit("test-sets", 500, "test sets", "a matrix; it is refused"),
         Limit("score-cells", 5_000, "cells", "a file of scores; it is refused"),
         Limit("score-detectors", 1_000, "detectors", "a file of scores, each seed one; it is refused"),
         Limit("score-sets", 100, "test sets", "a file of scores; it is refused"),

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from harness.files import home, writing
 from harness.guard.stored import FIELD, sealed, set_aside, table_digest
 from harness.progress import say
+from harness.guard.parsed import parquet
 from harness.records import Board, Row
 from harness.results.sound import CLIP, LATER, SCHEMA, Said, fault_in, meta_in
 from harness.types import Clip, HarnessError, Prediction
@@ -220,10 +221,11 @@ def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) 
 
 def read_parquet(path: Path, columns: Sequence[str], what: str) -> pa.Table:
     """The table in a Parquet file, which has these columns; what is wrong with it is a `HarnessError`."""
+    if not os.path.lexists(path):
+        raise HarnessError(f"no {what} at {path}")
     try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError as error:
-        raise HarnessError(f"no {what} at {path}") from error
+        with parquet(path, what) as opened:
+            table = opened.read()
     except (OSError, pa.ArrowException) as error:
         raise HarnessError(f"{what} {path} cannot be read: {str(error).splitlines()[0]}") from error
     lacking = [name for name in columns if name not in table.column_names]

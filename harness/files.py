@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.guard.names import file_part
 from harness.guard import parsed
+from harness.guard.names import file_part
 from harness.guard.regular import can_be_named, regular, shown, why_not
 from harness.types import Clip, HarnessError
 

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import home, writing
+from harness.guard.parsed import parquet
 from harness.guard.stored import FIELD, sealed, set_aside, table_digest
 from harness.progress import say
-from harness.guard.parsed import parquet
 from harness.records import Board, Row
 from harness.results.sound import CLIP, LATER, SCHEMA, Said, fault_in, meta_in
 from harness.types import Clip, HarnessError, Prediction

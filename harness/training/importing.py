@@ -24,9 +24,9 @@ import torch
 from harness import registry, weights
 from harness.contracts import FileWeights
 from harness.files import failed_download, file_digest, seed_of, write_whole, writing
-from harness.guard.stored import sealed
 from harness.guard.parsed import fit_to_show, sized
 from harness.guard.parsed import safetensors as check_safetensors
+from harness.guard.stored import sealed
 from harness.progress import say
 from harness.types import HarnessError, Recipe, unknown
 from harness.weights import ImportedWeights

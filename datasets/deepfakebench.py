@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from harness.guard.parsed import json_of, sized
 from harness.registry import dataset
 from harness.types import FAKE, REAL, Clip, HarnessError, unknown
 
@@ -33,7 +34,8 @@ LIST = re.compile(r'"(frames|masks)"\s*:\s*\[')
 LONGEST_KEY = 64
 """Characters that are kept for the next piece, so that no `"frames": [` is cut in two."""
 READ_AT_ONCE = 1 << 22
-"""Characters."""
+LONGEST_LIST = 1 << 25
+"""Characters: of a piece, and of the frames of one video."""
 COMPRESSIONS = {"raw", "c23", "c40"}
 COMPRESSION = "c23"
 """The one that is listed."""
@@ -217,8 +219,9 @@ def _read(file: Path) -> Any:
         return Video(str(facts.get("label", "")), *frames) if isinstance(frames, list) else facts
 
     try:
+        sized(file, "list-bytes", "list")
         with file.open(encoding="utf-8-sig") as text:
-            return json.loads("".join(_without_frames(text, file)), object_hook=video)
+            return json_of("".join(_without_frames(text, file)), str(file), object_hook=video)
     except OSError as error:
         raise HarnessError(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, TypeError, RecursionError) as error:
@@ -234,6 +237,8 @@ def _without_frames(text: TextIO, file: Path) -> Iterator[str]:
             try:
                 paths, end = json.JSONDecoder().raw_decode(rest, opened.end() - 1)
             except ValueError:  # the list goes on in the next piece
+                if len(rest) - opened.start() > LONGEST_LIST:
+                    raise
                 break
             yield rest[start : opened.end() - 1] + json.dumps(_summary(paths, file))
             start = end

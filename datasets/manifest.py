@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import TABLES, is_parquet, sheet_of
+from harness.guard import parsed
+from harness.guard.regular import can_be_named, regular, shown
 from harness.registry import dataset
 from harness.trees import Stored, is_image
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError, unknown
@@ -20,6 +22,8 @@ from harness.words import MISSING, frame_told, frames_in_folders, label_of, spli
 
 OWN = ("path", "label", "split", "manipulation", "target", "source")
 """Columns with a meaning; every other one becomes an attribute."""
+DEPTH = 8
+"""Levels of lists in lists that an attribute may have."""
 UNNAMED = "unnamed"
 """Manipulation of a fake whose line names none."""
 
@@ -52,8 +56,8 @@ def manifest(
     `path` is a video, an image or a folder of frames: relative to the manifest's folder and inside it,
     or absolute; backslashes part folders where no file is called so. `label` and `split` are said in any
     usual words (`harness/words.py`), as in a file of scores; `split` is test unless it is said. Further
-    columns become attributes; `box` is `[x, y, w, h]` or `x;y;w;h`, in pixels. A line that cannot be
-    understood is a `HarnessError` with its number.
+    columns become attributes, but for `faces`, which GapBench itself finds; `box` is `[x, y, w, h]` or
+    `x;y;w;h`, in pixels. A line that cannot be understood is a `HarnessError` with its number.
 
     `columns`: what the file calls a column that has another name; `labels`: what it calls real and fake.
     """
@@ -63,13 +67,18 @@ def manifest(
     seen: dict[str, str] = {}
     stored = Stored()
     found: list[Clip] = []
+    many = 0
     for where, cells in lines:
+        many += len(cells)
+        parsed.within(str(file), many, "manifest-cells")
         try:
             clip = _clip(file.parent, cells, stored, labels)
         except HarnessError as error:
             raise HarnessError(f"{file}: {where}: {error}") from error
         if clip.id in seen:
-            raise HarnessError(f"{file}: {where}: {cells['path']} is listed twice, before on {seen[clip.id]}")
+            path = shown(str(cells["path"]))
+            raise HarnessError(f"{file}: {where}: {path} is listed twice, before on {seen[clip.id]}")
+        parsed.within(str(file), len(seen) + 1, "clips")
         seen[clip.id] = where
         found.append(clip)
     _refuse_frames(file, found)
@@ -97,13 +106,13 @@ def _refuse_frames(file: Path, clips: Sequence[Clip]) -> None:
 
 
 def _file(root: Path) -> Path:
-    if root.is_file():
+    if os.path.lexists(root) and not os.path.isdir(root):
         if not root.name.lower().endswith(TABLES):
             raise HarnessError(f"dataset manifest: {root} ends in none of {', '.join(TABLES)}")
-        return root
-    found = [root / f"manifest{end}" for end in TABLES if (root / f"manifest{end}").is_file()]
+        return regular(root, "manifest")
+    found = [root / f"manifest{end}" for end in TABLES if os.path.lexists(root / f"manifest{end}")]
     if len(found) == 1:
-        return found[0]
+        return regular(found[0], "manifest")
     if found:
         names = " and ".join(file.name for file in found)
         raise HarnessError(f"dataset manifest: {root} has both {names}: name one")
@@ -129,19 +138,60 @@ def _csv(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
 
 def _parquet(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
     import pyarrow
-    import pyarrow.parquet
 
     row = 0
     try:
-        with pyarrow.parquet.ParquetFile(file) as table:
+        with parsed.parquet(file, "manifest") as table:
             columns = _named(file, table.schema_arrow.names, named)
-            for batch in table.iter_batches(batch_size=8192):
-                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            parsed.within(str(file), table.metadata.num_rows, "clips")
+            for batch in table.iter_batches(batch_size=max(1, min(8192, 2**20 // len(columns)))):
+                said = [
+                    _plain_cells(file, name, cells)
+                    for name, cells in zip(columns, batch.columns, strict=True)
+                ]
+                for values in zip(*said, strict=True):
                     row += 1
                     cells = dict(zip(columns, values, strict=True))
                     yield f"row {row}", {k: v for k, v in cells.items() if not _is_empty(v)}
-    except (OSError, pyarrow.ArrowException) as error:
-        raise HarnessError(f"{file} is not a Parquet file: {error}") from error
+    except (OSError, pyarrow.ArrowException, ValueError, OverflowError) as error:
+        raise HarnessError(f"{file} is not a Parquet file: {' '.join(str(error).split())[:200]}") from error
+
+
+def _plain_cells(file: Path, name: str, column: Any) -> list[Any]:
+    """The cells of a column as JSON has them: texts, numbers, truth values, lists and mappings of those.
+
+    A time, a decimal or bytes that are UTF-8 become text, as Arrow writes it; a column that can become none
+    is a `HarnessError` that names it.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    try:
+        if pa.types.is_float16(kind):
+            column = column.cast(pa.float32())
+        elif not _is_plain(kind):
+            column = column.cast(pa.string())
+        return [*column.to_pylist()]
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise HarnessError(
+            f"{file}: the column {name!r} holds {str(kind)[:80]}, not text or numbers: turn it into text,"
+            " or leave it out"
+        ) from error
+
+
+def _is_plain(kind: Any, depth: int = 0) -> bool:
+    """Whether JSON has what a type of Arrow holds, at every depth."""
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        return _is_plain(kind.value_type, depth)
+    if types.is_nested(kind):
+        inner = (kind.field(number).type for number in range(kind.num_fields))
+        union = types.is_union(kind)
+        return depth < DEPTH and not union and all(_is_plain(each, depth + 1) for each in inner)
+    text = types.is_string(kind) or types.is_large_string(kind)
+    number = types.is_integer(kind) or types.is_float32(kind) or types.is_float64(kind)
+    return bool(text or number or types.is_boolean(kind) or types.is_null(kind))
 
 
 def _is_empty(cell: Any) -> bool:
@@ -172,6 +222,8 @@ def _named(file: Path, theirs: Sequence[str], named: Mapping[str, str]) -> list[
 def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored, labels: Sequence[str]) -> Clip:
     if "path" not in cells:
         raise HarnessError("it has no path")
+    if not can_be_named(folder / str(cells["path"])):
+        raise HarnessError(f"the path {shown(str(cells['path']))} is one that no file can have")
     name = _relative(folder, _with_slashes(folder, str(cells["path"])))
     cells = {key: cell for key, cell in cells.items() if key not in OWN[1:] or not _says_nothing(cell)}
     label, split = _label(cells.get("label"), labels), split_of(cells.get("split", "test"))
@@ -228,7 +280,7 @@ def _label(cell: Any, labels: Sequence[str]) -> int:
     if label is None:
         hint = "as --labels says or once said" if labels else "--labels REAL,FAKE says what is which"
         known = " or ".join(labels or ("0, 1, real", "fake"))
-        raise HarnessError(f"the label {cell!r} is not {known}; {hint}")
+        raise HarnessError(f"the label {parsed.shortened(cell)} is not {known}; {hint}")
     return label
 
 
@@ -239,7 +291,9 @@ def _stated(cell: Any, labels: Sequence[str]) -> int | None:
 
 
 def _attributes(cells: Mapping[str, Any]) -> dict[str, Any]:
-    further = {name: cell for name, cell in cells.items() if name not in OWN}
+    further = {name: cell for name, cell in cells.items() if name not in (*OWN, "faces")}
+    if isinstance(further.get("footage"), (list, dict)):
+        raise HarnessError(f"the footage {parsed.shortened(further['footage'])} is no name")
     if "box" in further:
         further["box"] = _box(further["box"])
     return further

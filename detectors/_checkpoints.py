@@ -17,6 +17,8 @@ import torch
 from harness.detectors._torch_files import Refused, is_tar, read_torch, tensors_in
 from torch import Tensor
 
+from harness.guard.parsed import refuse_expanding, within
+from harness.guard.parsed import safetensors as check_safetensors
 from harness.types import HarnessError, unknown
 
 USUAL = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "module")
@@ -78,12 +80,18 @@ def read_checkpoint(path: Path, wanted: Collection[str], key: str | None = None)
 def _tensors_of(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     if path.suffix == ".safetensors":
         try:
+            check_safetensors(path)
             return safetensors.torch.load_file(path), []
         except (safetensors.SafetensorError, OSError) as error:
             raise HarnessError(f"{path.name} is not a safetensors file: {_line(error)}") from error
     try:
         tree, foreign = read_torch(path)
         tensors = tensors_in(tree)
+        within(path.name, len(tensors), "weights-tensors")
+        whole = sum(tensor.numel() * max(tensor.itemsize, 4) for tensor in tensors.values())
+        refuse_expanding(path.name, path.stat().st_size, whole)
+    except HarnessError:
+        raise
     except Exception as error:  # unpickling data that is damaged or hostile fails in any way
         packed = "it is a tar archive: unpack it" if is_tar(path) else _line(error)
         raise HarnessError(

@@ -6,6 +6,7 @@ No detector: what `onnx_file.py` reads.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import read_json
+from harness.guard.parsed import json_of, shortened
 from harness.registry import NAME
 from harness.types import HarnessError, unknown
 
@@ -27,7 +29,7 @@ PIXELS = "uint8"
 """The kind of input that is shown pixels as they are, 0 to 255."""
 AS_THEY_ARE: Mapping[str, list[int]] = {"mean": [0, 0, 0], "std": [1, 1, 1]}
 """What mean and std of such an input are, stated or not."""
-OUTPUT = re.compile(r"(probability|logit|softmax)(?::(\d+))?")
+OUTPUT = re.compile(r"(probability|logit|softmax)(?::(\d{1,9}))?", re.ASCII)
 REQUIRED: Mapping[str, Any] = {
     "size": 224,
     "frames": 8,
@@ -113,7 +115,7 @@ def _as_they_are(path: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
         if stated.get(name, value) != value:
             raise HarnessError(
                 f"onnx:{path} takes {PIXELS}, so pixels are shown as they are, 0 to 255: "
-                f"its {name} cannot be {stated[name]!r}; leave it out"
+                f"its {name} cannot be {shortened(stated[name])}; leave it out"
             )
     return {**stated, **AS_THEY_ARE}
 
@@ -131,14 +133,14 @@ def _likely(graph: Graph) -> dict[str, Any]:
 def _value(text: str) -> Any:
     """A fact of the metadata, which holds text only: what JSON makes of it, else the text."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return json_of(text, "it")
+    except (ValueError, HarnessError, RecursionError):
         return text
 
 
 def _beside(path: Path) -> Mapping[str, Any]:
     place = path.with_name(path.name + ".json")
-    found = read_json(place) if place.is_file() else {}
+    found = read_json(place) if os.path.lexists(place) else {}
     if not isinstance(found, dict):
         raise HarnessError(f"{place} must hold an object such as {json.dumps(REQUIRED)}")
     return found
@@ -147,7 +149,8 @@ def _beside(path: Path) -> Mapping[str, Any]:
 def _joined(path: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     for name in sorted(set(one) & set(other)):
         if one[name] != other[name]:
-            raise HarnessError(f"onnx:{path} states its {name} twice: {one[name]!r} and {other[name]!r}")
+            both = f"{shortened(one[name])} and {shortened(other[name])}"
+            raise HarnessError(f"onnx:{path} states its {name} twice: {both}")
     return {**one, **other}
 
 
@@ -183,7 +186,9 @@ def _checked(path: Path, stated: Mapping[str, Any], outputs: Sequence[str]) -> F
     for name, kept in promises.items():
         if not kept:
             allowed = ALLOWED.get(name) or ", ".join(outputs)
-            raise HarnessError(f"onnx:{path}: its {name} cannot be {stated[name]!r}; known: {allowed}")
+            raise HarnessError(
+                f"onnx:{path}: its {name} cannot be {shortened(stated[name])}; known: {allowed}"
+            )
     return Facts(**{**stated, "mean": tuple(stated["mean"]), "std": tuple(stated["std"])})
 
 
@@ -202,7 +207,7 @@ ALLOWED = {
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _subset(value: Any) -> bool:

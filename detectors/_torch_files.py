@@ -8,8 +8,8 @@ options or a numpy number among them, and networks that were saved as objects.
 
 from __future__ import annotations
 
+import os
 import pickle
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +18,13 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from harness.guard.limits import limit
+from harness.guard.parsed import FREE, memory, numbers, refuse_expanding, sized
+
+MEMORY = 2**30
+"""Bytes that reading a pickle may take beside its file."""
+NAMES = 128
+"""Bytes that an archive says of one of its files, at most."""
 MAGIC, FORMAT = 0x1950A86A20F9469CFC6C, 1001
 """What a file of torch before 1.6 begins with."""
 ZIPPED = b"PK\x03\x04"
@@ -100,6 +107,8 @@ class _Maker:
 
 def _view(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
     start = storage.storage_offset() + offset
+    if numbers(size) > max(limit("unpacked") * len(storage), FREE):
+        raise Refused(f"it has a tensor of {numbers(size):,} numbers, of which {len(storage):,} are stored")
     return storage.as_strided(tuple(size), tuple(stride), start)  # torch refuses what lies outside
 
 
@@ -164,16 +173,24 @@ def read_torch(path: Path) -> tuple[Any, list[str]]:
     is `Refused`, or raises what its damage leads to.
     """
     found: dict[str, type[Inert]] = {}
+    size = sized(path, "weights-bytes", "weights")
     if zipfile.is_zipfile(path):
+        _refuse_many(path, size)
         tree = _read_archive(path, found)
     else:
         with path.open("rb") as file:
             if file.read(4) == ZIPPED:
                 raise Refused("it is an archive that is cut off: fetch or save it again")
             file.seek(0)
-            tree = _read_plain(file, found)
+            tree = _read_plain(file, found, size)
     storages = {name for name in found if name.rpartition(".")[2] in DTYPES}
     return tree, sorted(set(found) - storages)
+
+
+def _loaded(reader: _Reader, size: int) -> Any:
+    """What a pickle in a file of that size holds; one may ask for a table of parts that fills memory."""
+    with memory(4 * size + MEMORY):
+        return reader.load()
 
 
 def _dtype(kind: Any) -> torch.dtype:
@@ -186,6 +203,8 @@ def _dtype(kind: Any) -> torch.dtype:
 def _read_archive(path: Path, found: dict[str, type[Inert]]) -> Any:
     """The archive that torch has written since 1.6: a pickle, and a file for each storage."""
     with zipfile.ZipFile(path) as archive:
+        unpacked = sum(one.file_size for one in archive.infolist())
+        refuse_expanding(path.name, os.path.getsize(path), unpacked)
         names = set(archive.namelist())
         pickles = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
@@ -205,19 +224,36 @@ def _read_archive(path: Path, found: dict[str, type[Inert]]) -> Any:
                 kept[key] = torch.frombuffer(stored, dtype=_dtype(kind)) if stored else torch.empty(0)
             return kept[key]
 
-        return _Reader(archive.open(pickles[0]), storage, found).load()
+        return _loaded(_Reader(archive.open(pickles[0]), storage, found), os.path.getsize(path))
 
 
-def _read_plain(file: BinaryIO, found: dict[str, type[Inert]]) -> Any:
+def _refuse_many(path: Path, size: int) -> None:
+    """Refuse an archive of more files than tensors may be, before their names are read."""
+    with path.open("rb") as file:
+        file.seek(max(0, size - 2**17))
+        end = file.read()
+    listed = end.rfind(b"PK\x05\x06")
+    length = int.from_bytes(end[listed + 12 : listed + 16], "little")
+    if listed >= 0 and min(length, size) > NAMES * limit("weights-tensors"):
+        raise Refused(f"it is an archive with {length:,} bytes of names of files")
+
+
+def _read_plain(file: BinaryIO, found: dict[str, type[Inert]], size: int) -> Any:
     """A file of torch before 1.6: pickles, then the storages in the order of their keys."""
     kept: dict[str, Tensor] = {}
+    left = [size]
 
     def storage(kind: Any, key: str, _: Any, many: int, view: Any = None) -> Tensor:
-        whole = kept.setdefault(key, torch.empty(many, dtype=_dtype(kind)))
+        if key not in kept:
+            left[0] -= numbers([many]) * _dtype(kind).itemsize
+            if left[0] < 0:
+                raise Refused("it is cut off")
+            kept[key] = torch.empty(many, dtype=_dtype(kind))
+        whole = kept[key]
         return whole if view is None else whole[view[1] : view[1] + view[2]]
 
     def loaded() -> Any:
-        return _Reader(file, storage, found).load()
+        return _loaded(_Reader(file, storage, found), size)
 
     if loaded() != MAGIC or loaded() != FORMAT:
         raise Refused("it is no file of torch.save")
@@ -267,4 +303,5 @@ def _attributes(state: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 def is_tar(path: Path) -> bool:
     """Whether a file is a tar archive, as torch before 0.1.10 wrote and people pack several files."""
-    return tarfile.is_tarfile(path)
+    with path.open("rb") as file:
+        return file.read(262)[257:] == b"ustar"

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
 from harness.detectors._onnx_facts import LAYOUTS, PIXELS, Facts, Graph, facts_of
+from harness.detectors._onnx_size import nodes_of
 
 from harness.files import digest, failed_download, file_digest
+from harness.guard.limits import limit
+from harness.guard.parsed import fit_to_show, memory, read, within
+from harness.guard.regular import regular
 from harness.progress import say
 from harness.registry import DetectorEntry, detector_family
 from harness.types import HarnessError
 
 NOWHERE = str(Path(__file__) / "nowhere")
 """A folder that cannot exist: no file but those that are part of its identity is read for a graph."""
+SHOWN_BYTES = 256
+"""Bytes for each pixel that a graph is shown at first."""
 INPUTS: Mapping[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -42,6 +50,7 @@ def open_file(name: str) -> DetectorEntry:
         )
     sha256 = _content(name)
     facts = facts_of(Path(name), _graph(name, sha256))
+    fit_to_show(f"onnx:{name}", facts.size, facts.frames, facts.frames if "T" in facts.layout else 1)
     _try(name, facts, sha256)
     build = partial(OnnxDetector, name, facts, sha256)
     identity = digest([sha256, facts])
@@ -58,15 +67,18 @@ class OnnxDetector:
         self._input = self._session.get_inputs()[0]
         self._kind = INPUTS[self._input.type]
 
-    def score(self, clips: np.ndarray) -> np.ndarray:
-        """P(fake) of uint8 clips `[B, T, S, S, 3]`: `[B, T]`, or `[B, 1]` where the layout has a T."""
+    def score(self, clips: np.ndarray, run: Any = None) -> np.ndarray:
+        """P(fake) of uint8 clips `[B, T, S, S, 3]`: `[B, T]`, or `[B, 1]` where the layout has a T.
+
+        `run`: options of onnxruntime, by which another thread can end it.
+        """
         items = clips if "T" in self.facts.layout else clips.reshape(-1, *clips.shape[2:])
         fixed = self._input.shape[0]
         step = fixed if isinstance(fixed, int) else len(items)
-        found = [self._fake(items[start : start + step], step) for start in range(0, len(items), step)]
+        found = [self._fake(items[start : start + step], step, run) for start in range(0, len(items), step)]
         return np.concatenate(found).reshape(len(clips), -1).astype(np.float32)
 
-    def _fake(self, items: np.ndarray, step: int) -> np.ndarray:
+    def _fake(self, items: np.ndarray, step: int, run: Any) -> np.ndarray:
         """One number an item; where the batch is fixed, the last item fills it up."""
         many = len(items)
         items = np.concatenate([items, items[-1:].repeat(step - many, 0)])
@@ -76,10 +88,11 @@ class OnnxDetector:
             shown = ((shown.astype(np.float32) / 255 - mean) / std).astype(self._kind)
         given = np.ascontiguousarray(shown.transpose(LAYOUTS[self.facts.layout]))
         try:
-            said = self._session.run([self.facts.output_name], {self._input.name: given})[0]
+            said = self._session.run([self.facts.output_name], {self._input.name: given}, run)[0]
+            numbers = np.asarray(said, dtype=np.float64)
         except Exception as error:  # whatever the library objects to is the user's to read, in one line
             raise HarnessError(f"onnx:{self.name} failed: {_line(error)}") from error
-        return self._probability(np.asarray(said, dtype=np.float64), step)[:many]
+        return self._probability(numbers, step)[:many]
 
     def _probability(self, said: np.ndarray, step: int) -> np.ndarray:
         """P(fake) `[N]` of what the graph said, `[N]` or `[N, K]`."""
@@ -112,9 +125,38 @@ def _graph(name: str, sha256: str) -> Graph:
 
 @lru_cache(maxsize=16)
 def _try(name: str, facts: Facts, sha256: str) -> None:
-    """Show the graph one black item: facts that do not fit it are an error now, not after hours of work."""
+    """Show the graph one black item: facts that do not fit it are an error now, not after hours of work.
+
+    So is a graph that comes to no end, or takes far more memory than its file does.
+    """
+    import onnxruntime
+
     frames = facts.frames if "T" in facts.layout else 1
-    OnnxDetector(name, facts, sha256).score(np.zeros((1, frames, facts.size, facts.size, 3), np.uint8))
+    item = np.zeros((1, frames, facts.size, facts.size, 3), np.uint8)
+    seconds, run = limit("graph-seconds"), onnxruntime.RunOptions()
+    over = Timer(seconds, setattr, (run, "terminate", True))
+    over.daemon = True
+    over.start()
+    try:
+        with memory(_memory(name) + SHOWN_BYTES * frames * facts.size**2):
+            OnnxDetector(name, facts, sha256).score(item, run)
+    except (HarnessError, MemoryError) as error:
+        if not run.terminate and isinstance(error, HarnessError):
+            raise
+        if not run.terminate:
+            raise HarnessError(f"onnx:{name} failed: {_line(error)}") from error
+        raise HarnessError(
+            f"onnx:{name} did not end within {seconds:g} s of being shown one black item"
+            " (--allow graph-seconds=NUMBER)"
+        ) from error
+    finally:
+        over.cancel()
+
+
+def _memory(name: str) -> float:
+    """Bytes that a graph may take at first: what its weights are moved about in, and some."""
+    files = [name, *(str(Path(name).parent / place) for place in _others(name, *_stamp(Path(name), name)))]
+    return 4 * sum(_stamp(Path(file), name)[0] for file in files) + limit("graph-memory")
 
 
 @lru_cache(maxsize=1)  # who looks at a graph, tries it and uses it has one, and not the one of another
@@ -131,7 +173,10 @@ def _session(name: str, sha256: str) -> Any:
     folder = str(Path(name).absolute().parent) if _others(name, *_stamp(Path(name), name)) else NOWHERE
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     try:
-        session = onnxruntime.InferenceSession(_read(name), options, providers=["CPUExecutionProvider"])
+        stored, providers = _read(name), ["CPUExecutionProvider"]
+        within(f"onnx:{name}", nodes_of(stored, limit("graph-nodes")), "graph-nodes", " or more")
+        with memory(_memory(name)):
+            session = onnxruntime.InferenceSession(stored, options, providers=providers)
     except HarnessError:
         raise
     except Exception as error:  # whatever the library objects to is the user's to read, in one line
@@ -163,7 +208,7 @@ def _content(name: str) -> str:
             raise HarnessError(
                 f"onnx:{name} keeps weights in {place!r}, outside its folder: that is not read"
             )
-        if not beside.is_file():
+        if not os.path.isfile(beside):
             raise HarnessError(
                 f"onnx:{name} keeps its weights in {place}, which is not beside it: put it into "
                 f"{beside.absolute().parent}, or export one file: torch.onnx.export(..., external_data=False)"
@@ -212,9 +257,10 @@ def _digest(path: Path, size: int, changed: int) -> str:
 
 def _stamp(path: Path, name: str) -> tuple[int, int]:
     try:
-        found = path.stat()
-    except OSError as error:
-        raise HarnessError(f"onnx:{name}: cannot read {path.absolute()}: {error.strerror}") from error
+        found = regular(path).stat()
+    except (HarnessError, OSError) as error:
+        raise HarnessError(f"onnx:{name}: {error}") from error
+    within(f"onnx:{name}", found.st_size, "weights-bytes")
     return found.st_size, found.st_mtime_ns
 
 
@@ -224,6 +270,6 @@ def _line(error: Exception) -> str:
 
 def _read(name: str) -> bytes:
     try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise HarnessError(f"onnx:{name}: cannot read {Path(name).absolute()}: {error.strerror}") from error
+        return read(Path(name), "weights-bytes")
+    except (HarnessError, OSError) as error:
+        raise HarnessError(f"onnx:{name}: {error}") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from harness.guard.parsed import fit_to_show, shortened
 from harness.types import Clip, HarnessError, Recipe, unknown
 
 if TYPE_CHECKING:  # the command line loads this to print its help
@@ -60,9 +61,9 @@ Called with the path and, by name, what is stated of the file; an importer takes
 
 
 CHANGES: Mapping[str, tuple[str, str]] = {
-    **{name: (name, r"[1-9]\d*") for name in ("epochs", "size", "clips", "batch")},
-    "lr": ("learning_rate", r"0\.\d+"),
-    "limit": ("limit", r"[1-9]\d*"),
+    **{name: (name, r"[1-9]\d{0,11}") for name in ("epochs", "size", "clips", "batch")},
+    "lr": ("learning_rate", r"0\.\d{1,30}"),
+    "limit": ("limit", r"[1-9]\d{0,11}"),
     "present": ("present", ""),
     "from": ("start", "[0-9a-f]{10}"),
 }
@@ -133,7 +134,10 @@ class DetectorEntry:
         base, *changes = name.split("+")
         if base not in self.recipes:
             raise unknown(f"recipe of {self.name}", base, self.recipes)
-        return replace(self.recipes[base], **dict(map(_change, changes)))
+        changed = replace(self.recipes[base], **dict(map(_change, changes)))
+        if changes:
+            fit_to_show(f"the recipe {shortened(name)} of {self.name}", changed.size, changed.frames)
+        return changed
 
     def make(self, recipe: Recipe | None = None) -> Any:
         """A new detector: with the recipe's size, frames and options, or a fixed one as it is."""

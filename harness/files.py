@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import hashlib
-import io
 import json
 import os
 import re
@@ -16,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.guard import parsed
 from harness.guard.names import file_part
+from harness.guard.regular import can_be_named, regular, shown, why_not
 from harness.types import Clip, HarnessError
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -44,8 +44,8 @@ def plain(thing: Any) -> Any:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
+    """sha256 (hex) of the bytes of a regular file."""
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -98,28 +98,37 @@ def shown_place(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; a missing or damaged one is a `HarnessError` that names it."""
+    """The content of a JSON file; what is missing, damaged or too much is a `HarnessError`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark before it
+        data = parsed.read(path)
+        return parsed.json_of(data.decode("utf-8-sig"), shown(path))  # some editors write a mark before it
     except OSError as error:
-        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+        raise HarnessError(f"cannot read {shown(path)}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise HarnessError(f"{path} is not valid JSON: {error}") from error
+        raise HarnessError(f"{shown(path)} is not valid JSON: {error}") from error
+
+
+def read_toml(path: Path, what: str = "file") -> dict[str, Any]:
+    """The content of a TOML file; what is missing, damaged or too much is a `HarnessError`."""
+    return parsed.toml_of(settings_of(path, what), shown(path))
+
+
+def settings_of(path: Path, what: str = "file") -> str:
+    """The text of a TOML file, unread; one that is missing or no text is a `HarnessError` that names it."""
+    try:
+        return parsed.read(path, "settings-bytes", what).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(f"{shown(path)} cannot be read: {error}") from error
 
 
 def text_of(path: Path) -> str:
     """The text in a file, compressed by gzip or not, in UTF-8 or UTF-16; any other is a `HarnessError`."""
-    if path.exists() and not path.is_file():
-        raise HarnessError(
-            f"{path} cannot be read: it is {'a folder' if path.is_dir() else 'no regular file'}"
-        )
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    except FileNotFoundError:
-        raise HarnessError(f"no file {path}") from None
+        data = parsed.read(path, "table-bytes")
+        data = parsed.unzipped(data, path) if data.startswith(b"\x1f\x8b") else data
     except (OSError, EOFError, zlib.error) as error:
-        raise HarnessError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        said = getattr(error, "strerror", None) or error
+        raise HarnessError(f"{shown(path)} cannot be read: {said}") from error
     what = next((what for mark, what in NO_TEXT.items() if data.startswith(mark)), None)
     if what is not None:
         raise HarnessError(f"{path} cannot be read: it is {what}; export it as CSV")
@@ -151,11 +160,12 @@ class Sheet:
 
 def is_parquet(path: Path) -> bool:
     """Whether a table is a Parquet file, by its first bytes or else by its name."""
+    named = path.suffix.lower() == ".parquet"
     try:
-        with path.open("rb") if path.is_file() else io.BytesIO() as file:  # a pipe would be waited for
-            return file.read(4) == b"PAR1" or path.suffix.lower() == ".parquet"
-    except OSError:
-        return path.suffix.lower() == ".parquet"
+        with regular(path).open("rb") as file:
+            return file.read(4) == b"PAR1" or named
+    except (HarnessError, OSError):
+        return named
 
 
 def sheet_of(path: Path, columns: Collection[str] = ()) -> Sheet:
@@ -177,6 +187,8 @@ def sheet_of(path: Path, columns: Collection[str] = ()) -> Sheet:
             break
         skipped += 1
     first = lines[skipped] if skipped < len(lines) else ""
+    parsed.within(shown(path), max(map(first.count, DELIMITERS)) + 1, "table-columns")
+    parsed.within(shown(path), len(lines) - skipped - 1, "table-rows")
     return Sheet("".join(lines[skipped:]), delimiter or _delimiter(first, path), skipped)
 
 
@@ -192,19 +204,25 @@ def home() -> Path:
 
 
 def expanded(path: str | Path) -> Path:
-    """A path in which `~` is the user's folder, as a shell has it; `HarnessError` for a user nobody knows."""
+    """A path in which `~` is the user's folder, as a shell has it; `HarnessError` for a user nobody knows.
+
+    So it is for what no file can be called: a name with a NUL in it, or of thousands of letters.
+    """
     try:
-        return Path(path).expanduser()
+        found = Path(path).expanduser()
     except RuntimeError as error:
-        raise HarnessError(f"{path}: there is no such user's folder") from error
+        raise HarnessError(f"{shown(path)}: there is no such user's folder") from error
+    if not can_be_named(found):
+        raise HarnessError(f"{shown(path)}: no file can have such a name")
+    return found
 
 
 def failed_download(path: Path) -> str | None:
     """What a file is that should hold weights and does not; None where whoever reads it will see."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             start = file.read(64).lstrip().lower()
-    except OSError:
+    except (HarnessError, OSError):
         return None
     if start.startswith(b"version https://git-lfs"):
         return "only points to the file that is meant (Git LFS): fetch it with git lfs pull"
@@ -216,7 +234,7 @@ def failed_download(path: Path) -> str | None:
 def digest_of(path: Path) -> str | None:
     """sha256 (hex) of a file's bytes; None where there is none that can be read."""
     try:
-        return file_digest(path) if path.is_file() else None
+        return file_digest(path) if why_not(path) is None else None
     except OSError:
         return None
 

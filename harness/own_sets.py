@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.contracts import NAME, DatasetEntry
 from harness.files import TABLES, digest, home, read_json, write_whole
+from harness.guard.regular import shown
 from harness.progress import say
 from harness.trees import clip_content
 from harness.types import Clip, HarnessError, unknown
@@ -58,9 +59,10 @@ class OwnSet:
 
 def kind_of(path: Path) -> str:
     """The dataset that reads a path: `folder`, `manifest`, or empty where it is neither."""
-    if path.name.lower().endswith(TABLES) and not path.is_dir():
+    folder = os.path.isdir(path)
+    if path.name.lower().endswith(TABLES) and not folder:
         return "manifest"
-    return "folder" if path.is_dir() else ""
+    return "folder" if folder else ""
 
 
 def own_names() -> list[str]:
@@ -71,12 +73,12 @@ def own_names() -> list[str]:
 def find_own(name: str) -> OwnSet | None:
     """What is known under a name, None if nothing is; a damaged record is a `HarnessError`."""
     path = home() / "own" / f"{name}.json"
-    if not NAME.fullmatch(name) or not path.is_file():
+    if not NAME.fullmatch(name) or not os.path.isfile(path):
         return None
     said = read_json(path)
     try:
         return OwnSet(**{**said, "labels": tuple(said["labels"])})
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise HarnessError(f"{path} does not describe clips of one's own: {error}") from error
 
 
@@ -88,7 +90,7 @@ def known_as(path: Path, get: Callable[[str], DatasetEntry]) -> OwnSet | None:
     for one in known:
         if os.path.realpath(one.root) == place:
             return one
-    alike = [one for one in known if one.kind == kind_of(path) and not Path(one.root).exists()]
+    alike = [one for one in known if one.kind == kind_of(path) and not os.path.exists(one.root)]
     for one in alike:
         if _content(dataclasses.replace(one, root=place), get) == one.content:
             moved = dataclasses.replace(one, root=place)
@@ -105,8 +107,8 @@ def bring(
     `said` are fields of `OwnSet` that were asked for now; what was said of the set before stays otherwise. A
     name that belongs to other clips, or to a dataset, is a `HarnessError`.
     """
-    if not kind_of(path) or not path.exists():
-        raise HarnessError(f"{path} is neither a folder nor a table of clips ({', '.join(TABLES)})")
+    if not kind_of(path) or not os.path.exists(path):
+        raise HarnessError(f"{shown(path)} is neither a folder nor a table of clips ({', '.join(TABLES)})")
     known = known_as(path, get)
     if known is not None and name not in (None, known.name):
         if known.splits:
@@ -119,7 +121,7 @@ def bring(
     if _is_dataset(chosen, get):
         raise HarnessError(f"{chosen} is the name of a dataset; give {path.name} another one")
     before = find_own(chosen)
-    if before is not None and before != known and Path(before.root).exists() and not _at(before, root):
+    if before is not None and before != known and os.path.exists(before.root) and not _at(before, root):
         raise HarnessError(
             f"the name {chosen} belongs to the clips in {before.root}; give {path.name} another one,"
             f" e.g. {chosen}_2"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from harness.guard.names import Renaming
+from harness.guard.parsed import toml_of
 from harness.guard.stored import fault_of, shape_of
 from harness.types import PREVALENCE, SELECTIONS, Cell, HarnessError, Recipe, parts_of
 
@@ -221,7 +221,7 @@ class Board:
     @property
     def stated(self) -> Mapping[str, Any]:
         """What the matrix file says, by its names; empty where there is none."""
-        return tomllib.loads(self.matrix_toml)
+        return toml_of(self.matrix_toml, f"the stored matrix {self.matrix}")
 
     @property
     def margins(self) -> Mapping[str, float]:

@@ -94,14 +94,20 @@ BUDGETS = ("fps_min", "vram_max_mib")
 """Rules of the gate that are absolute budgets, not margins."""
 
 
+LISTED = 200
+"""Names that an error lists, and letters of one, at most."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     """The error for a name nobody knows: names it, the nearest known one, and the known ones."""
     names = sorted(known)
+    many, names = len(names), names[:LISTED]
     meant = {text.partition(BY)[0]: text for text in names} | {text: text for text in names}
-    near = difflib.get_close_matches(name, meant, n=1, cutoff=0.5)  # a recipe may be left out
+    near = difflib.get_close_matches(name[:LISTED], meant, n=1, cutoff=0.5)  # a recipe may be left out
     hint = f"; did you mean {meant[near[0]]!r}?" if near else ""
-    listed = ", ".join(names) if names else "none"
-    return HarnessError(f"unknown {kind} {name!r}{hint} (known: {listed})")
+    listed = ", ".join(names) + f" and {many - LISTED:,} more" * (many > LISTED) if names else "none"
+    said = name if len(name) <= LISTED else f"{name[: LISTED - 3]}..."
+    return HarnessError(f"unknown {kind} {said!r}{hint} (known: {listed})")
 
 
 COMPRESSION = re.compile(r"_(raw|c23|c40)$")
@@ -127,7 +133,7 @@ def set_and_recipe(trained_on: str) -> tuple[str, str]:
 def entry_parts(name: str) -> tuple[str, str | None, int]:
     """(detector, trained on with its recipe, seed) of `detector@trained_on~recipe#seed`; see `Cell.entry`."""
     detector, sign, trained_on = name.partition("@")
-    match = re.fullmatch(r"(.*?)(?:#([0-9]+))?", trained_on)
+    match = re.fullmatch(r"(.*?)(?:#([0-9]{1,18}))?", trained_on)
     return detector, (match[1] if sign and match else None), int(match[2] or 0) if match else 0
 
 

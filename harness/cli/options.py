@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from harness.guard.parsed import shortened
 from harness.types import HarnessError
 
 Adder = Callable[[str, str, str], argparse.ArgumentParser]
@@ -89,7 +90,9 @@ def natural(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a whole number") from None
+    if number.bit_length() > 63:
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is more than 64 bits hold")
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
     return number

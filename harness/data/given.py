@@ -22,7 +22,7 @@ def clips_given(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
     found: list[Path] = []
     said: list[str] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             found.append(path)
             continue
         clips = list(_clips_in(path))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from harness import registry
-from harness.files import expanded, home, write_whole
+from harness.files import expanded, home, read_toml, write_whole
+from harness.guard.regular import shown
 from harness.types import HarnessError
 
 DATA_FILE = "data.toml"
@@ -52,8 +52,8 @@ def set_root(name: str, root: Path) -> Path:
     if entry.root is not None:
         raise HarnessError(f"{name} are clips of your own: gapbench eval or train on their folder")
     place = expanded(root).absolute()
-    if not place.exists():
-        raise HarnessError(f"{root} does not exist")
+    if not os.path.exists(place):
+        raise HarnessError(f"{shown(root)} does not exist")
     file = data_file()
     said = _stated(file) | {name: str(place)}
     lines = [f"{key} = {json.dumps(said[key], ensure_ascii=False)}" for key in sorted(said)]
@@ -96,10 +96,10 @@ def why_no_folder(entry: registry.DatasetEntry, roots: Mapping[str, str] | None 
         root = root_of(entry, roots)
     except HarnessError as error:
         return f"no folder is named for it: {error}"
-    if not root.exists() and entry.root is not None:
+    if not os.path.exists(root) and entry.root is not None:
         return f"its clips are not where they were ({root.name}): gapbench eval or train on their folder"
-    if not root.exists():
-        return f"{root} does not exist; {how_to_bring(entry)}"
+    if not os.path.exists(root):
+        return f"{shown(root)} does not exist; {how_to_bring(entry)}"
     return None
 
 
@@ -122,7 +122,7 @@ def near_miss(entry: registry.DatasetEntry, root: Path) -> str:
 
     A dataset that is what lies in its folders says so itself.
     """
-    if entry.embedded or entry.left_out is not None or not root.is_dir():
+    if entry.embedded or entry.left_out is not None or not os.path.isdir(root):
         return ""
     for place in _around(root.absolute()):
         try:
@@ -151,17 +151,14 @@ def _variable(name: str) -> str:
 def _data_file() -> dict[str, str]:
     """Dataset -> folder, as the nearest `data.toml` says."""
     file = data_file()
-    return {name: str(file.parent / Path(said).expanduser()) for name, said in _stated(file).items()}
+    return {name: str(file.parent / expanded(said)) for name, said in _stated(file).items()}
 
 
 def _stated(file: Path) -> dict[str, str]:
     """What a `data.toml` says, word for word; nothing where there is none."""
-    if not file.is_file():
+    if not os.path.lexists(file) or os.path.isdir(file):
         return {}
-    try:
-        named = tomllib.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise HarnessError(f"{file} cannot be read: {error}") from error
+    named = read_toml(file)
     wrong = [name for name, folder in named.items() if not isinstance(folder, str)]
     if wrong:
         raise HarnessError(f'{file}: {wrong[0]} must be a folder in quotes, e.g. {wrong[0]} = "FOLDER"')

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from harness import registry
 from harness.data.clips import Subset
-from harness.files import digest, home
+from harness.files import digest, home, settings_of
+from harness.guard.parsed import shortened, toml_of, within
 from harness.types import (
     BUDGETS,
     CROPS,
@@ -32,7 +33,9 @@ from harness.types import (
     unknown,
 )
 
-CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]+))?")
+CONDITION = re.compile(r"(?P<name>[A-Za-z0-9_]+)(-(?P<severity>-?[0-9]{1,9}))?")
+MOST = 10**9
+"""Of clips that are shown at once or used."""
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TABLES = {
     "data": 'dataset = "FOLDER"',
@@ -118,17 +121,19 @@ class Matrix:
 
     def conditions(self) -> list[tuple[str, int]]:
         """(perturbation, severity) pairs, clean first; a bad name or severity is a `HarnessError`."""
-        found: list[tuple[str, int]] = [("clean", 0)]
+        found: dict[tuple[str, int], None] = {("clean", 0): None}
         for text in self.perturbations:
-            found += [pair for pair in parse_condition(text) if pair not in found]
-        return found
+            found |= dict.fromkeys(parse_condition(text))
+        return [*found]
 
     def cells(self, runtime: Runtime) -> list[Cell]:
         """Every cell of the matrix, test set by test set; unknown names are a `HarnessError`."""
         conditions = self.conditions()
         trained: list[tuple[str, str | None, int]] = []
+        named, where = set(self.named), f"matrix {self.name}"
         for name in self.detectors:
-            if name in self.named:
+            within(where, len(trained), "entries")
+            if name in named:
                 trained.append(entry_parts(name))
                 continue
             entry = None if registry.detectors.why_absent(name) else registry.detectors.get(name)
@@ -137,9 +142,12 @@ class Matrix:
             elif entry is None and not self.train:
                 trained.append((name, None, 0))
             elif self.train:
+                within(where, len(self.train) * len(self.seeds), "entries")
                 trained += [(name, on, seed) for on in self.train for seed in self.seeds]
             else:
                 raise HarnessError(f"matrix {self.name} names nothing to train on, but {name} is trained")
+        within(where, len(trained), "entries")
+        within(where, len(trained) * len(conditions) * len(self.test), "cells")
         for text in (*self.train, *self.test):
             known_dataset(Subset.parse(text).dataset)
         for text in (*self.data, *self.crop):
@@ -169,7 +177,7 @@ def parse_condition(text: str) -> list[tuple[str, int]]:
     """`blur-3` -> [("blur", 3)]; `blur` -> all its severities; `clean` -> [("clean", 0)]."""
     match = CONDITION.fullmatch(text)
     if match is None:
-        raise HarnessError(f"{text!r} is not a perturbation (write e.g. blur or blur-3)")
+        raise HarnessError(f"{shortened(text)} is not a perturbation (write e.g. blur or blur-3)")
     name, severity = match["name"], match["severity"]
     if name == "clean" and severity in (None, "0"):
         return [("clean", 0)]
@@ -197,11 +205,7 @@ def load_matrix(name: str) -> Matrix:
     """The matrix of that name, or in that `.toml` file; anything wrong with it is a `HarnessError`."""
     if name.endswith(".toml"):
         path = Path(name)
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise HarnessError(f"matrix file {name} cannot be read: {error}") from error
-        matrix = parse_matrix(text, path.stem)
+        matrix = parse_matrix(settings_of(path, "matrix file"), path.stem)
         if path.stem in known_matrices() and matrix.sha256 != load_matrix(path.stem).sha256:
             raise HarnessError(
                 f"matrix file {name}: {path.stem} is the name of another matrix; rename the file"
@@ -220,11 +224,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
     """A matrix from TOML text; unknown keys, wrong types and empty lists are a `HarnessError`."""
     where = f"matrix {name}"
     if not NAME.fullmatch(name):
-        raise HarnessError(f"{where}: its name must be lower-case words joined by '-'")
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise HarnessError(f"{where} is not valid TOML: {error}") from error
+        raise HarnessError(f"matrix {shortened(name)}: its name must be lower-case words joined by '-'")
+    said = toml_of(text, where)
     known = {key for key in Matrix.__dataclass_fields__ if key not in ("name", "toml")}
     for key in said:
         if key not in known:
@@ -237,14 +238,17 @@ def parse_matrix(text: str, name: str) -> Matrix:
         if key not in GATE_RULES:
             raise unknown(f"rule of the gate of {where}", key, GATE_RULES)
     matrix = Matrix(name=name, toml=text, **{key: _checked(where, key, value) for key, value in said.items()})
+    within(where, max(len(matrix.detectors), len(matrix.train)), "entries")
+    within(where, len(matrix.test), "test-sets")
     if matrix.precision not in (*PRECISIONS, "auto"):
         raise unknown(f"precision of {where}", matrix.precision, (*PRECISIONS, "auto"))
     if matrix.no_face not in NO_FACE_POLICIES:
         raise unknown(f"no_face of {where}", matrix.no_face, NO_FACE_POLICIES)
     if matrix.faces not in FACE_POLICIES:
         raise unknown(f"faces of {where}", matrix.faces, FACE_POLICIES)
+    train = set(matrix.train)
     for name in matrix.recipes:
-        if name not in matrix.train:
+        if name not in train:
             raise unknown(f"training set in recipes of {where}", name, matrix.train)
     for crop in matrix.crop.values():
         if crop not in CROPS:
@@ -256,8 +260,8 @@ def _checked(where: str, key: str, value: Any) -> Any:
     if key in ("about", "recipe", "precision", "no_face", "faces"):
         return _expect(where, key, value, isinstance(value, str) and bool(value), "a text")
     if key in ("batch", "limit"):
-        good = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        return _expect(where, key, value, good, "a whole number above 0")
+        good = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST
+        return _expect(where, key, value, good, f"a whole number above 0, and at most {MOST:,}")
     if key in ("compile", "present", "unseen_people"):
         return _expect(where, key, value, isinstance(value, bool), "true or false")
     if key == "prevalence":
@@ -265,6 +269,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return _expect(where, key, value, good, "a share above 0 and below 1")
     if key == "seeds":
         good = isinstance(value, list) and bool(value) and all(type(v) is int and v >= 0 for v in value)
+        within(where, len(value) if good else 0, "entries", ", one a seed")
         return tuple(
             _expect(where, key, value, good and len(set(value)) == len(value), "different seeds, 0 or more")
         )
@@ -272,7 +277,8 @@ def _checked(where: str, key: str, value: Any) -> Any:
         good = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
         return _expect(where, key, value, good, f"a table, {TABLES[key]}")
     if key == "gate":
-        good = isinstance(value, dict) and all(type(v) in (int, float) and v >= 0 for v in value.values())
+        good = isinstance(value, dict)
+        good = good and all(type(v) in (int, float) and 0 <= v < inf for v in value.values())
         _expect(where, key, value, good, "a table of margins and budgets, 0 or more")
         for rule, margin in value.items():
             if rule not in BUDGETS and not margin < 1:
@@ -285,5 +291,5 @@ def _checked(where: str, key: str, value: Any) -> Any:
 
 def _expect(where: str, key: str, value: Any, good: bool, wanted: str) -> Any:
     if not good:
-        raise HarnessError(f"{where}: {key} must be {wanted}, not {value!r}")
+        raise HarnessError(f"{where}: {key} must be {wanted}, not {shortened(value)}")
     return value

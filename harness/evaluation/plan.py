@@ -175,7 +175,8 @@ def _find_named(plan: Plan, train: bool) -> None:
         if not plan.retrain:
             plan.weights[meant] = weights
     if lacking and not train:
-        raise HarnessError(f"{'; '.join(lacking)}; or give --train")
+        more = f"; and {len(lacking) - 8:,} more" if len(lacking) > 8 else ""
+        raise HarnessError(f"{'; '.join(lacking[:8])}{more}; or give --train")
 
 
 def _build_fixed(plan: Plan) -> None:

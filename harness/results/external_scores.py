@@ -18,6 +18,7 @@ import pandas as pd
 from harness import __version__
 from harness.files import digest, home, plain
 from harness.guard.names import cut, visible
+from harness.guard.parsed import within
 from harness.metrics.missing import faceless
 from harness.metrics.scored import COLUMNS
 from harness.metrics.thresholds import best_threshold
@@ -45,6 +46,7 @@ def board_from_scores(
     threshold is unknown: the AUC stands, and nothing that needs a threshold does. Predictions are
     kept under the home folder. `HarnessError` where rows contradict each other.
     """
+    _bounded(scores)
     table, notes = _apart(scores)
     if not (table["split"] == "test").any():
         raise HarnessError(f"{scores.file} has no row of split test, and only those are measured")
@@ -124,6 +126,20 @@ def _entry(
         kept = folder / f"{digest([detector, trained_on, int(seed)])[:12]}-validation.parquet"
         write_predictions(kept, _stored(validation), {})
     return Entry(detector, trained_on or None, int(seed), tuple(found), validation=kept)
+
+
+def _bounded(scores: Scores) -> None:
+    """Refuse a file of more detectors, test sets, manipulations or cells than a table can be made of."""
+    named = scores.table[[*CELL, "manipulation"]].drop_duplicates()
+    within(scores.file, len(named[ENTRY].drop_duplicates()), "score-detectors")
+    within(scores.file, named["tested_on"].nunique(), "score-sets")
+    sets = named[[*ENTRY, "tested_on"]].drop_duplicates().groupby(ENTRY, dropna=False).size()
+    within(scores.file, int((sets**2).sum()), "score-pairs")
+    within(scores.file, named["manipulation"].nunique(), "score-manipulations")
+    cells = named[CELL].drop_duplicates()["tested_on"].value_counts()
+    within(scores.file, int(cells.sum()), "score-cells")
+    clips = scores.table[["tested_on", *CLIP]].drop_duplicates()["tested_on"].value_counts()
+    within(scores.file, int((clips * cells).sum()), "table-rows", " with those that some detectors lack")
 
 
 def _apart(scores: Scores) -> tuple[pd.DataFrame, list[str]]:

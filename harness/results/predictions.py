@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import home, writing
+from harness.guard.parsed import parquet
 from harness.guard.stored import FIELD, sealed, set_aside, table_digest
 from harness.progress import say
 from harness.records import Board, Row
@@ -220,10 +221,11 @@ def predictions_table(clips: Sequence[Clip], predictions: Sequence[Prediction]) 
 
 def read_parquet(path: Path, columns: Sequence[str], what: str) -> pa.Table:
     """The table in a Parquet file, which has these columns; what is wrong with it is a `HarnessError`."""
+    if not os.path.lexists(path):
+        raise HarnessError(f"no {what} at {path}")
     try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError as error:
-        raise HarnessError(f"no {what} at {path}") from error
+        with parquet(path, what) as opened:
+            table = opened.read()
     except (OSError, pa.ArrowException) as error:
         raise HarnessError(f"{what} {path} cannot be read: {str(error).splitlines()[0]}") from error
     lacking = [name for name in columns if name not in table.column_names]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
-import pyarrow.parquet as pq
 
 from harness.files import TABLES, Sheet, digest, file_digest, is_parquet, sheet_of
+from harness.guard.parsed import parquet
+from harness.guard.regular import shown
 from harness.results.frame_rows import FRAMES_OF, as_clips, numbers_frames
 from harness.types import FAKE, REAL, SPLITS, HarnessError, unknown
 from harness.words import LABELS, MISSING, SPLIT_WORDS
@@ -92,12 +94,11 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     """The scores in a CSV, TSV or Parquet file; `HarnessError` in one line where it is not clear."""
     said = said or ColumnNames()
     stem = _stem(path)
-    table, decimal_comma = _read(path)
-    table = table.rename_columns([str(name).strip() for name in table.column_names])
-    chosen = _chosen(path.name, table.column_names, said.columns)
+    table, names, decimal_comma = _read(path, {*COLUMNS, *said.columns.values()})
+    chosen = _chosen(path.name, names, said.columns)
     if not table.num_rows:
         raise HarnessError(f"{path.name} has no rows")
-    ours_as_is = {*EXPORTED} - {"note"} <= {*table.column_names} <= {*EXPORTED}  # older ones had no note
+    ours_as_is = {*EXPORTED} - {"note"} <= {*names} <= {*EXPORTED}  # older ones had no note
     texts = {
         ours: _texts(path.name, ours, table.column(theirs), ours_as_is)
         for ours, theirs in chosen.items()
@@ -123,9 +124,7 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
     for name in ("seed", "severity"):
         found[name] = _counts(path.name, name, found[name])
     _settle(found, said.name or stem, path.name)
-    ignored = [
-        name for name in table.column_names if name not in chosen.values() and not numbers_frames(name)
-    ]
+    ignored = [name for name in names if name not in chosen.values() and not numbers_frames(name)]
     notes = [f"columns of {path.name} that were not read: {_listed(ignored)}"] if ignored else []
     if rounded:
         notes.append(f"{rounded} scores outside [0, 1] by rounding were taken as 0 or 1")
@@ -133,7 +132,7 @@ def read_scores(path: Path, said: ColumnNames | None = None) -> Scores:
         notes.append(f"clips are named by the column {chosen['clip_id']!r}")
     frames = ""
     if said.frames_of is not None or not ours_as_is:  # the ids of an export are those of clips
-        numbered = any(map(numbers_frames, table.column_names))
+        numbered = any(map(numbers_frames, names))
         found, frames = as_clips(found, [*CELL, "split"], said.frames_of, numbered, path.name)
     sha256 = file_digest(path)
     return Scores(found, path.name, stem, sha256, digest([sha256, said]), tuple(notes), frames)
@@ -176,20 +175,26 @@ def _stem(path: Path) -> str:
     return path.name[: -len(suffix)] or path.name
 
 
-def _read(path: Path) -> tuple[Any, bool]:
-    """The table in a file, the cells of a text as text, and whether a comma is a decimal point."""
+def _read(path: Path, wanted: set[str]) -> tuple[Any, list[str], bool]:
+    """The wanted columns of a file, the names of all, and whether a comma is a decimal point.
+
+    The cells of a text are text; names of columns have no blanks around them.
+    """
     try:
         if is_parquet(path):
-            _refuse_twins(path.name, pq.read_schema(path).names)
-            return pq.read_table(path, partitioning=None), False
+            with parquet(path) as opened:
+                theirs = _refuse_twins(path.name, opened.schema_arrow.names)
+                few = [n for n in theirs if n.strip() in wanted or n.strip().lower() in SAME_AS_CLIP]
+                found = opened.read(few).select(few)
+            return found.rename_columns([n.strip() for n in few]), [n.strip() for n in theirs], False
         sheet = sheet_of(path, NEEDED)
-        return _as_text(path.name, sheet), sheet.decimal_comma
-    except FileNotFoundError:
-        raise HarnessError(f"no file {path}") from None
-    except (OSError, pa.ArrowException) as error:
+        table = _as_text(path.name, sheet)
+        names = [str(name).strip() for name in table.column_names]
+        return table.rename_columns(names), names, sheet.decimal_comma
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0][:200]
         reason = "".join(sign if sign.isprintable() else "?" for sign in first)
-        raise HarnessError(f"{path} cannot be read: {reason}") from error
+        raise HarnessError(f"{shown(path)} cannot be read: {reason}") from error
 
 
 def _as_text(file: str, sheet: Sheet) -> Any:
@@ -203,11 +208,12 @@ def _as_text(file: str, sheet: Sheet) -> Any:
     return pcsv.read_csv(pa.BufferReader(data), parse_options=cut, convert_options=as_text)
 
 
-def _refuse_twins(file: str, names: Sequence[str]) -> None:
-    stripped = [name.strip() for name in names]
-    twins = [name for name in dict.fromkeys(stripped) if stripped.count(name) > 1]
+def _refuse_twins(file: str, names: Sequence[str]) -> Sequence[str]:
+    """The names, of which no two are one but for blanks around them."""
+    twins = [name for name, many in Counter(name.strip() for name in names).items() if many > 1]
     if twins:
         raise HarnessError(f"{file} has several columns named {twins[0]!r}; each needs a name of its own")
+    return names
 
 
 def _chosen(file: str, has: Sequence[str], mapped: Mapping[str, str]) -> dict[str, str]:

@@ -24,6 +24,8 @@ import torch
 from harness import registry, weights
 from harness.contracts import FileWeights
 from harness.files import failed_download, file_digest, seed_of, write_whole, writing
+from harness.guard.parsed import fit_to_show, sized
+from harness.guard.parsed import safetensors as check_safetensors
 from harness.guard.stored import sealed
 from harness.progress import say
 from harness.types import HarnessError, Recipe, unknown
@@ -73,8 +75,7 @@ def import_weights(wish: ImportRequest) -> ImportedWeights:
     entry = registry.detectors.get(wish.detector)
     if not entry.trainable:
         raise HarnessError(f"{entry.name} is a fixed detector: it takes no weights")
-    if not wish.file.is_file():
-        raise HarnessError(f"{wish.file} is not a file")
+    sized(wish.file, "weights-bytes", "weights")
     failed = failed_download(wish.file)
     if failed:
         raise HarnessError(f"{wish.file.name} {failed}")
@@ -83,6 +84,7 @@ def import_weights(wish: ImportRequest) -> ImportedWeights:
     form = _format(wish, entry)
     recipe = _recipe(entry)
     size, frames = wish.size or recipe.size, wish.frames or recipe.frames
+    fit_to_show(f"the import of {wish.file.name}", size, frames)
     with _told(wish.file, form):
         digest = file_digest(wish.file)
         found = _read(wish, entry, form)
@@ -155,7 +157,7 @@ def _told(file: Path, form: str) -> Iterator[None]:
     except HarnessError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:160]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise HarnessError(f"{file.name} cannot be read in the format {form}: {reason}") from error
 
 
@@ -219,6 +221,7 @@ def _are_ours(wish: ImportRequest, entry: registry.DetectorEntry) -> bool:
 
 
 def _read_own(file: Path) -> dict[str, Any]:
+    check_safetensors(file)
     try:
         return safetensors.torch.load_file(file)
     except (safetensors.SafetensorError, OSError) as error:

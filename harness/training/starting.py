@@ -10,6 +10,7 @@ import safetensors.torch
 
 from harness.contracts import DetectorEntry
 from harness.files import file_digest, home
+from harness.guard.parsed import safetensors as check_safetensors
 from harness.types import HarnessError
 from harness.weights import find_imported, imported_names, load_strictly, stored_weights
 
@@ -25,6 +26,7 @@ def start_from(start: str, entry: DetectorEntry, detector: Any) -> Any:
     path, sha256 = found[0]
     if not path.is_file() or file_digest(path) != sha256:
         raise HarnessError(f"weights {path} are damaged: their sha256 is not the one stored beside them")
+    check_safetensors(path)
     try:
         tensors = safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:

@@ -148,7 +148,7 @@ def _one(label: str, frames: list[str], split: str = "test") -> str:
         ('{"UADFV": {"UADFV_Real": []}}', "UADFV_Real is not a mapping"),
         ('{"UADFV": {"UADFV_Real": {"test": {"7": {"frames": ["a', "not a JSON file"),
         ('{"UADFV": {"UADFV_Real": {"test": {"7": {"frames": [1]}}}}}', "not a JSON file of DeepfakeBench"),
-        ('{"UADFV":' * 100_000, "not a JSON file of DeepfakeBench"),
+        ('{"UADFV":' * 100_000, "has 100,000 levels, more than 100"),
     ],
 )  # fmt: skip
 def test_what_a_file_of_deepfakebench_says_amiss_is_an_error_that_names_it(

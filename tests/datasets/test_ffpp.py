@@ -146,7 +146,7 @@ def test_a_listed_video_that_is_gone_is_listed_and_a_method_that_is_gone_is_not(
         ("test", [["000", "003"]], "video 000 is in two pairs"),  # as in train: a leak
         ("test", [[953, 974]], "expected pairs of video numbers"),
         ("test", {"953": "974"}, "expected a list of pairs"),
-        ("val", None, "cannot read"),
+        ("val", None, "no file"),
     ],
 )
 def test_pairs_that_leak_or_cannot_be_understood_are_refused(

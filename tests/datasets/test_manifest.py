@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import gzip
 import math
 import shutil
@@ -9,14 +11,17 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow
+import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
 from harness.checks.conformance import check_dataset
+from harness.files import digest
 from harness.registry import datasets
-from harness.types import FAKE, REAL
+from harness.types import FAKE, REAL, HarnessError
 from tests.datasets.listings import listed, people, refused
 from tests.datasets.trees.planting import write
 
@@ -179,3 +184,69 @@ def test_a_manifest_of_any_name_and_absolute_paths_keeps_every_promise_of_a_data
         assert [f"{each.check}: {each.detail}" for each in findings if not each.passed] == []
         (root / "list.csv").rename(root / "manifest.csv")
         write(root / "list.csv", "not looked into")
+
+
+DAY = datetime.datetime(2020, 1, 2)
+FURTHER = {
+    "time": (pa.array([DAY] * 2), "2020-01-02 00:00:00.000000"),
+    "zone": (pa.array([0, 1], pa.timestamp("us", "UTC")), "1970-01-01 00:00:00.000000Z"),
+    "date": (pa.array([DAY.date()] * 2), "2020-01-02"),
+    "clock": (pa.array([datetime.time(1)] * 2), "01:00:00.000000"),
+    "duration": (pa.array([5, 6], pa.duration("ms")), "5"),
+    "bytes": (pa.array([b"a", b"b"]), "a"),
+    "decimal": (pa.array([decimal.Decimal("1.50")] * 2), "1.50"),
+    "wide-decimal": (pa.array([decimal.Decimal("1.50")] * 2, pa.decimal256(60, 2)), "1.50"),
+    "categories": (pa.array(["x", "y"]).dictionary_encode(), "x"),
+    "dates-in-categories": (pa.array([DAY.date()] * 2).dictionary_encode(), "2020-01-02"),
+    "nothing": (pa.nulls(2), None),
+    "half": (pa.array([np.float16(0.5)] * 2), 0.5),
+    "huge": (pa.array([2**64 - 1] * 2, pa.uint64()), 2**64 - 1),
+    "list": (pa.array([[1], [2, 3]]), [1]),
+    "mapping": (pa.array([{"a": 1}] * 2), {"a": 1}),
+    "truth": (pa.array([True, False]), True),
+    "bad-bytes": (pa.array([b"\xff", b"b"]), HarnessError),
+    "dates-in-lists": (pa.array([[DAY.date()]] * 2), HarnessError),
+}
+"""Kind of a column -> its cells, and what the attribute of the first clip is."""
+
+
+@pytest.mark.parametrize("kind", FURTHER)
+def test_a_further_column_of_any_type_becomes_what_json_has_or_is_refused_by_name(
+    kind: str, tmp_path: Path
+) -> None:
+    cells, wanted = FURTHER[kind]
+    table = pa.table({"path": ["a.mp4", "b.mp4"], "label": [0, 1], "more": cells})
+    pyarrow.parquet.write_table(table, tmp_path / "m.parquet")
+    if wanted is HarnessError:
+        refused("manifest", tmp_path / "m.parquet", "the column 'more' holds", "leave it out")
+        return
+    clips = list(listed("manifest", tmp_path / "m.parquet").values())
+    assert clips[0].attributes == ({} if wanted is None else {"more": wanted})
+    assert digest([dict(clip.attributes) for clip in clips])
+
+
+def test_paths_that_no_file_can_have_are_refused_by_their_line(tmp_path: Path) -> None:
+    for path in ("a\0b.mp4", "a" * 5000, f"{'a' * 300}.mp4"):
+        pyarrow.parquet.write_table(
+            pa.table({"path": ["a.mp4", path], "label": [0, 1]}), tmp_path / "m.parquet"
+        )
+        refused("manifest", tmp_path / "m.parquet", "row 2: the path a", "no file can have")
+    write(tmp_path / "m.csv", "path,label\nhttps://example.org/a.mp4,1\n")
+    (clip,) = listed("manifest", tmp_path / "m.csv").values()
+    assert not clip.path.exists()
+
+
+def test_a_column_of_faces_is_not_taken_for_those_that_are_found(tmp_path: Path) -> None:
+    write(tmp_path / "m.csv", "path,label,faces\na.mp4,1,2\n")
+    assert [clip.attributes for clip in listed("manifest", tmp_path / "m.csv").values()] == [{}]
+
+
+def test_a_manifest_of_more_clips_or_cells_than_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "m.csv", "path,label\na.mp4,1\nb.mp4,0\nc.mp4,0\n")
+    for name in ("CLIPS", "MANIFEST_CELLS"):
+        monkeypatch.setenv(f"GAPBENCH_ALLOW_{name}", "2")
+        refused("manifest", tmp_path / "m.csv", "more than 2 (--allow")
+        monkeypatch.delenv(f"GAPBENCH_ALLOW_{name}")
+    assert len(listed("manifest", tmp_path / "m.csv")) == 3

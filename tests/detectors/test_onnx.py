@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from harness.detectors import onnx_file
+from harness.detectors._onnx_size import nodes_of
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import registry
@@ -323,7 +324,7 @@ def test_a_path_that_cannot_be_part_of_a_name_is_refused(name: str) -> None:
 
 
 def test_what_is_absent_or_no_graph_is_one_line() -> None:
-    with pytest.raises(HarnessError, match=r"cannot read .*No such file"):
+    with pytest.raises(HarnessError, match=r"onnx:nowhere\.onnx: no file nowhere\.onnx"):
         registry.detectors.get("onnx:nowhere.onnx")
     Path("pointer.onnx").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(HarnessError, match=r"onnx:pointer\.onnx only points .* git lfs pull"):
@@ -339,3 +340,82 @@ def test_an_onnx_detector_keeps_the_promises_of_a_detector() -> None:
     stated()
     findings = check_detector(registry.detectors.get("onnx:net.onnx"))
     assert [finding for finding in findings if not finding.passed] == []
+
+
+def looped(body: list[Any], times: int = 2**60) -> Path:
+    """`net.onnx`: what `graph_file` says, and then a loop over it."""
+    model = onnx.load(graph_file())
+    shapeless = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("before", "after")]
+    flags = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("go", "going")]
+    count = helper.make_tensor_value_info("count", TensorProto.INT64, [])
+    nodes = [helper.make_node("Identity", ["go"], ["going"]), *body]
+    inner = helper.make_graph(nodes, "body", [count, flags[0], shapeless[0]], [flags[1], shapeless[1]])
+    model.graph.node[-1].output[0] = "once"
+    model.graph.node.append(helper.make_node("Loop", ["times", "always", "once"], ["many"], body=inner))
+    model.graph.node.append(helper.make_node("ReduceMean", ["many"], ["said"], axes=[1], keepdims=1))
+    for name, value in (("times", np.array(times)), ("always", np.array(True))):
+        model.graph.initializer.append(numpy_helper.from_array(value, name))
+    onnx.save(model, "net.onnx")
+    stated()
+    return Path("net.onnx")
+
+
+def test_a_graph_that_comes_to_no_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_GRAPH_SECONDS", "1")
+    looped([helper.make_node("Identity", ["before"], ["after"])])
+    with pytest.raises(HarnessError, match=r"onnx:net\.onnx did not end within 1 s of being shown one"):
+        detector()
+
+
+def test_a_graph_that_takes_ever_more_memory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_GRAPH_MEMORY", str(2**27))
+    looped([helper.make_node("Concat", ["before", "before"], ["after"], axis=1)])
+    with pytest.raises(HarnessError, match=r"onnx:net\.onnx failed") as raised:
+        detector()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_graph_that_ends_is_one_as_ever() -> None:
+    looped([helper.make_node("Identity", ["before"], ["after"])], times=3)
+    assert detector().score(clips_of()).shape == (2, 3)
+
+
+def test_functions_that_call_functions_are_counted_before_they_are_written_out() -> None:
+    model = onnx.load(graph_file())
+    model.graph.node.append(helper.make_node("f0", ["said"], ["more"], domain="l"))
+    ours = [helper.make_opsetid("", 13), helper.make_opsetid("l", 1)]
+    model.opset_import.append(ours[1])
+    for depth in range(40):
+        kind, domain = ("Abs", "") if depth == 39 else (f"f{depth + 1}", "l")
+        calls = [helper.make_node(kind, [a], [b], domain=domain) for a, b in (("x", "y"), ("y", "z"))]
+        model.functions.append(helper.make_function("l", f"f{depth}", ["x"], ["z"], calls, ours))
+    onnx.save(model, "net.onnx")
+    stated()
+    with pytest.raises(HarnessError, match=r"nodes or more, more than 30,000"):
+        detector()
+
+
+@pytest.mark.parametrize("cut", range(0, 400, 37))
+def test_a_file_that_is_cut_off_or_no_graph_has_no_nodes_without_end(cut: int) -> None:
+    stored = graph_file().read_bytes()
+    assert nodes_of(stored, 100) == 3
+    assert nodes_of(stored[:cut], 100) <= 3
+    assert nodes_of(np.random.default_rng(cut).bytes(500), 100) <= 100
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"frames": 10**9},
+        {"size": 10**12},
+        {"size": 5000},
+        {"frames": 10**9, "layout": "NTCHW"},
+        {"size": 9**99},
+    ],
+    ids=str,
+)
+def test_facts_that_would_fill_memory_are_refused(facts: dict[str, Any]) -> None:
+    graph_file(facts.get("layout", "NCHW"))
+    stated(**facts)
+    with pytest.raises(HarnessError, match=r"net\.onnx.*(more than|not valid)"):
+        detector()

@@ -156,7 +156,7 @@ def test_json_is_read_and_a_missing_or_damaged_file_is_named(tmp_path: Path) -> 
     assert read_json(good) == {"a": 1}
     with pytest.raises(HarnessError, match=r"bad\.json is not valid JSON"):
         read_json(bad)
-    with pytest.raises(HarnessError, match=r"cannot read .*missing\.json: No such file"):
+    with pytest.raises(HarnessError, match=r"no file .*missing\.json"):
         read_json(tmp_path / "missing.json")
     bad.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HarnessError, match="is not valid JSON"):

@@ -270,3 +270,35 @@ def test_a_hundred_thousand_lines_are_read_in_seconds() -> None:
     path = kept(scored(100_000, manipulation="swap", target="p1"))
     scores = read_scores(path)
     assert len(external_scores._apart(scores)[0]) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("column", "many", "said"),
+    [
+        ("detector", 1001, "1,001 detectors"),
+        ("seed", 1001, "1,001 detectors"),
+        ("tested_on", 101, "101 test sets"),
+        ("manipulation", 501, "501 manipulations"),
+        ("severity", 5001, "5,001 cells"),
+    ],
+)
+def test_more_of_anything_than_a_table_can_hold_is_refused_before_it_is_measured(
+    column: str, many: int, said: str
+) -> None:
+    names = [str(number + 1) for number in range(many)]
+    table = pd.DataFrame({"clip_id": names, "label": 1, "score": 0.5, column: names})
+    if column == "severity":
+        table["perturbation"] = "blur"
+    with pytest.raises(HarnessError) as raised:
+        board(table)
+    refused(said, str(raised.value))
+
+
+def test_rows_that_would_be_filled_in_for_absent_clips_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.concat(
+        [scored(count=40, detector=f"d{n}").assign(clip_id=lambda t: t.index) for n in range(4)]
+    )
+    table["clip_id"] = [f"c{number}" for number in range(len(table))]
+    monkeypatch.setenv("GAPBENCH_ALLOW_TABLE_ROWS", "200")
+    with pytest.raises(HarnessError, match="640 rows with those that some detectors lack"):
+        board(table)

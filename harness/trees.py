@@ -131,7 +131,7 @@ def _listed(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             found = sorted(islice(entries, most and most + 1), key=lambda entry: entry.name)
         if most is not None:
-            within("clip-frames", len(found), f"{folder.name}: {{}} files and more")
+            within(f"{folder.name}: it", len(found), "clip-frames", " or more")
         return found
     except (FileNotFoundError, NotADirectoryError):
         return []

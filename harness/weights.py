@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.files import digest, file_digest, home, read_json
+from harness.guard.regular import regular
 from harness.guard.stored import record_of, set_aside, shape_of
 from harness.progress import say
 from harness.records import Weights
@@ -150,7 +151,7 @@ def build_imported(base: Any, record: ImportedWeights) -> Any:
 
     path = record.path.with_suffix(".safetensors")
     try:
-        stored = path.read_bytes()
+        stored = regular(path, "weights").read_bytes()
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     if hashlib.sha256(stored).hexdigest() != record.sha256:

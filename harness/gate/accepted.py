@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.files import write_whole, writing
+from harness.guard.parsed import sized
+from harness.guard.regular import regular
 from harness.guard.stored import opened, sealed, table_digest
 from harness.metrics.classification import auc
 from harness.records import Board, Row
@@ -137,11 +139,11 @@ def as_accepted(path: Path, matrix: str) -> None:
     """
     beside = path.with_name(f"{matrix}.parquet")
     try:
-        metadata = pq.read_schema(beside).metadata or {}
+        metadata = pq.read_schema(regular(beside)).metadata or {}
         said, fault = opened(json.loads(metadata.get(META, b"{}")))
         wanted = said.get(path.name.removeprefix(matrix))
-        text = path.read_text(encoding="utf-8") if wanted else ""
-    except (OSError, ValueError, pa.ArrowException):  # whoever reads it says so
+        text = regular(path).read_text(encoding="utf-8") if wanted else ""
+    except (OSError, ValueError, pa.ArrowException, HarnessError):  # whoever reads it says so
         return
     if fault or (wanted and wanted != _of_text(text)):
         again = f"accept again: gapbench accept {matrix}"
@@ -194,6 +196,7 @@ def _numbers(path: Path, column: pd.Series, may_lack: bool) -> pd.Series:
 def read_table(path: Path, what: str, columns: Sequence[str]) -> pd.DataFrame:
     """The text of a CSV, empty where a field is; a file without these columns is a `HarnessError`."""
     try:
+        sized(path, "table-bytes", what)
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error

@@ -64,7 +64,7 @@ def check_clock() -> None:
     """A `HarnessError` once the clip that this thread is at took longer than `clip-seconds`."""
     clock = getattr(_own, "clock", None)
     if clock is not None and time.monotonic() - clock[1] > clock[2]:
-        within("clip-seconds", time.monotonic() - clock[1], f"{clock[0]}: reading it took {{}} seconds")
+        within(f"{clock[0]}: it", time.monotonic() - clock[1], "clip-seconds", " of reading")
 
 
 @contextmanager
@@ -85,23 +85,20 @@ def check_file(path: Path) -> int:
         raise HarnessError(f"{path.name}: not a regular file")
     if found.st_size == 0:
         raise HarnessError(f"{path.name}: the file is empty")
-    within("clip-bytes", found.st_size, f"{path.name}: {{}} bytes")
+    within(f"{path.name}: it", found.st_size, "clip-bytes")
     return found.st_size
 
 
 def check_pixels(name: str, width: int, height: int, held: int = 1) -> None:
     """A `HarnessError` where one frame, or so many `held` at once, are larger than what is allowed."""
-    within("clip-pixels", width * height, f"{name}: a picture of {width} x {height} is {{}} pixels")
-    within(
-        "clip-memory",
-        3 * width * height * held,
-        f"{name}: {held} frames of {width} x {height} are {{}} bytes",
-    )
+    picture = f"{name}: a picture of {width} x {height}"
+    within(picture, width * height, "clip-pixels")
+    within(picture, 3 * width * height * held, "clip-memory", f" in {held} frames")
 
 
-def check_frames(name: str, frames: int, what: str = "frames") -> None:
+def check_frames(name: str, frames: int, of: str = "") -> None:
     """A `HarnessError` where a clip has more frames than are allowed."""
-    within("clip-frames", frames, f"{name}: {{}} {what}")
+    within(f"{name}: it", frames, "clip-frames", of)
 
 
 def limits_of_clips() -> dict[str, float]:

@@ -83,12 +83,16 @@ def limit(name: str) -> float:
     return one.default if said is None else _number(said, one.variable)
 
 
-def within(name: str, value: float, what: str) -> None:
-    """A `HarnessError` where a value is beyond its limit: `what`, the value for `{}`, and how to allow it."""
-    most = limit(name)
-    if value > most:
-        allowed = f"of {most:,.0f} allowed (--allow {name}={math.ceil(value)})"
-        raise HarnessError(f"{what.format(f'{value:,.0f}')}, {allowed}")
+def within(where: str, found: float, name: str, of: str = "") -> None:
+    """Refuse what is more than the limit of that name: a `HarnessError` that says how to allow it."""
+    if found > limit(name):
+        raise too_much(where, found, name, of)
+
+
+def too_much(where: str, found: float, name: str, of: str = "") -> HarnessError:
+    """The error for more than a limit: how much there is, how much may be, and the option for more."""
+    said = f"{where} has {found:,.0f} {LIMITS[name].unit}{of}, more than {limit(name):,.0f}"
+    return HarnessError(f"{said} (--allow {name}={math.ceil(found)} if they are meant)")
 
 
 def raised() -> dict[str, float]:

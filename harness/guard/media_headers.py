@@ -47,15 +47,15 @@ def image_bytes(path: Path, size: int) -> tuple[bytes, Declared]:
 
     One of an unknown format is a `HarnessError`: it is not decoded, for nobody knows what that would take.
     """
-    within("clip-memory", size, f"{path.name}: {{}} bytes in an image file")
+    within(f"{path.name}: the image", size, "clip-memory")
     data = path.read_bytes()
     said = declared(data)
     if said is None:
         raise HarnessError(f"{path.name}: not a readable image")
     check_pixels(path.name, said.width, said.height)
     if said.scans > MOST_SCANS:
-        scans = f"{path.name}: {said.scans:,} scans of {said.width} x {said.height} count as {{}} pixels"
-        within("clip-pixels", said.scans * said.width * said.height / MOST_SCANS, scans)
+        counted = said.scans * said.width * said.height / MOST_SCANS
+        within(f"{path.name}: it", counted, "clip-pixels", f" to go over in {said.scans:,} scans")
     return data, said
 
 
@@ -210,9 +210,8 @@ def check_samples(path: Path, size: int) -> None:
             continue
         most = max(most, track.samples * track.edits)
         if track.kind == b"vide":
-            check_frames(path.name, track.samples, "frames in its index")
-    of_all = f"{path.name}: {most:,} samples in its index count as {{}} frames"
-    within("clip-frames", most // SOUND, of_all)
+            check_frames(path.name, track.samples, " in its index")
+    check_frames(path.name, most // SOUND, f", as which {most:,} samples in its index count")
 
 
 def _read_table(track: _Track, kind: bytes, body: memoryview) -> None:
@@ -242,7 +241,7 @@ def _told(path: Path, size: int) -> Iterator[tuple[bytes, memoryview]]:
                 return
             kind, head, length = found
             if kind in HOLDERS:
-                within("clip-memory", length, f"{path.name}: {{}} bytes in its index")
+                within(f"{path.name}: it", length, "clip-memory", " in its index")
                 file.seek(at + head)
                 yield from _boxes(memoryview(file.read(length - head)))
             at += length

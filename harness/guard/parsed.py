@@ -14,7 +14,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from harness.guard.limits import LIMITS, limit
+from harness.guard.limits import limit, too_much
+from harness.guard.limits import within as within
 from harness.guard.regular import regular, shown
 from harness.types import HarnessError
 
@@ -29,19 +30,6 @@ PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 DEEP_KEY = r"(?<![\w-])(?:{PART}[ \t]*+\.[ \t]*+){{{depth},}}"
 FOOTER = 2**24
 """Bytes that a Parquet file may say of itself, and a safetensors file of its tensors."""
-
-
-def too_much(where: str, found: float, name: str, of: str = "") -> HarnessError:
-    """The error for more than a limit: how much there is, how much may be, and the option for more."""
-    most, unit = limit(name), LIMITS[name].unit
-    said = f"{where} has {found:,.0f} {unit}{of}, more than {most:,.0f}"
-    return HarnessError(f"{said} (--allow {name}=NUMBER if they are meant)")
-
-
-def within(where: str, found: float, name: str, of: str = "") -> None:
-    """Refuse what is more than the limit of that name."""
-    if found > limit(name):
-        raise too_much(where, found, name, of)
 
 
 def sized(path: str | Path, name: str, what: str = "file") -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from harness.guard.parsed import sized
 from harness.metrics.missing import FEW
 from harness.records import Row
 from harness.types import (
@@ -91,6 +92,7 @@ def figures_in(results: Path) -> list[Figure]:
 def read_ledger(path: Path) -> list[Figure]:
     """The figures of a ledger, in order; what is wrong with one is a `HarnessError` that names its line."""
     try:
+        sized(path, "table-bytes", "ledger")
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             _check_columns(reader.fieldnames or (), f"{path}, line 1")

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from harness.files import home, writing
 from harness.guard.parsed import parquet
+from harness.guard.regular import regular
 from harness.guard.stored import FIELD, sealed, set_aside, table_digest
 from harness.progress import say
 from harness.records import Board, Row
@@ -303,7 +304,7 @@ def _write(path: Path, table: pa.Table, meta: Mapping[str, Any]) -> None:
 def stored_meta(path: Path) -> dict[str, Any]:
     """What was written of the predictions in a file; empty where there is none that can be read."""
     try:
-        return meta_in((pq.read_schema(path).metadata or {}).get(META, b"{}"))
+        return meta_in((pq.read_schema(regular(path)).metadata or {}).get(META, b"{}"))
     except (OSError, pa.ArrowException, HarnessError):
         return {}
 

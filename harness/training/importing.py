@@ -24,6 +24,7 @@ import torch
 from harness import registry, weights
 from harness.contracts import FileWeights
 from harness.files import failed_download, file_digest, seed_of, write_whole, writing
+from harness.guard.hdf5 import check_hdf5, is_hdf5
 from harness.guard.parsed import fit_to_show, sized
 from harness.guard.parsed import safetensors as check_safetensors
 from harness.guard.stored import sealed
@@ -87,6 +88,8 @@ def import_weights(wish: ImportRequest) -> ImportedWeights:
     fit_to_show(f"the import of {wish.file.name}", size, frames)
     with _told(wish.file, form):
         digest = file_digest(wish.file)
+        if is_hdf5(wish.file):
+            check_hdf5(wish.file)
         found = _read(wish, entry, form)
     options = {**recipe.options, **found.options}
     detector = weights.empty_detector(entry, size, frames, options).eval()

@@ -139,7 +139,7 @@ def _read_images(
                 continue
             pictures.append(picture)
             held += picture.nbytes
-            within("clip-memory", held, f"{path.name}: {len(pictures)} of its frames are {{}} bytes")
+            within(f"{path.name}: it", held, "clip-memory", f" in {len(pictures)} of its frames")
     return Frames(pictures, tuple(indices), len(files))
 
 
@@ -227,11 +227,7 @@ def cut_square(pixels: np.ndarray, box: Box) -> np.ndarray:
         raise HarnessError(f"the face box [{x:g}, {y:g}, {w:g}, {h:g}] is far larger than the {frame} frame")
     side = max(1, round(BOX_MARGIN * max(w, h)))
     if side > min(pixels.shape[1:3]):
-        within(
-            "clip-pixels",
-            side * side / 2,
-            f"half of a square of {side} pixels around the face is {{}} pixels",
-        )
+        within(f"half of a square of {side} pixels around the face", side * side / 2, "clip-pixels")
     rows, before_rows = _span(round(y + h / 2 - side / 2), side, pixels.shape[1])
     columns, before_columns = _span(round(x + w / 2 - side / 2), side, pixels.shape[2])
     cut = pixels[:, rows, columns]

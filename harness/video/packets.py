@@ -186,7 +186,7 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
         seen.append(_see(packet, tell))
         size += packet.size + OVERHEAD
         if len(seen) > most:
-            check_frames(path.name, len(seen), "packets and more")
+            check_frames(path.name, len(seen), " or more")
         if len(seen) % EVERY == 0:
             check_clock()
         if size <= KEPT_BYTES:
@@ -214,7 +214,7 @@ def _check_index(path: Path, stream: av.VideoStream) -> None:
     Those who count the packets they find would take it for a shorter clip.
     """
     size, index = path.stat().st_size, stream.index_entries
-    check_frames(path.name, len(index), "frames in its index")
+    check_frames(path.name, len(index), " in its index")
     held = sum(entry.pos + entry.size <= size for entry in index)
     if held < len(index):
         raise HarnessError(f"{path.name}: cut off: {held} of {len(index)} frames are there")

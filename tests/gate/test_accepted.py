@@ -159,7 +159,7 @@ def edited(path: Path) -> str:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot read"),
+        (None, "no rows"),
         ("", "not a table of rows"),
         ("detector,auc\nx,0.5\n", "lacks the column 'trained_on'"),
         ("\x00\x01\x02", "not a table of rows"),

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from harness.detectors._checkpoints import read_checkpoint
-from harness.detectors.meso import Meso4, keras_weights
 
 from harness.evaluation.matrix import load_matrix
 from harness.files import read_json, read_toml, sheet_of, text_of
 from harness.guard.parsed import json_of, memory, parquet, shortened, toml_of, unzipped
 from harness.results.score_file import read_scores
+from harness.training.importing import ImportRequest, import_weights
 from harness.types import HarnessError
 
 Make = Callable[[Path], Path]
@@ -79,7 +79,7 @@ def wide(path: Path) -> Path:
 
 
 def keras(path: Path) -> Any:
-    return keras_weights(Meso4, path)
+    return import_weights(ImportRequest(path, "meso4"))
 
 
 def checkpoint(path: Path) -> Any:
@@ -141,7 +141,7 @@ TOO_MUCH: dict[str, tuple[Callable[[Path], Any], str, Make, str]] = {
         keras,
         "a.h5",
         lambda p: hdf5(p, lambda file: file.create_dataset("m/conv2d/kernel:0", data=["a"])),
-        "holds no numbers",
+        "cannot be read in the format keras",
     ),
 }
 

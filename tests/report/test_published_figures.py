@@ -136,7 +136,7 @@ def test_a_ledger_lacks_no_column_and_has_no_other(tmp_path: Path) -> None:
 
 def test_a_results_folder_without_a_ledger_has_no_figures(tmp_path: Path) -> None:
     assert figures_in(tmp_path) == []
-    with pytest.raises(HarnessError, match="cannot read"):
+    with pytest.raises(HarnessError, match="no ledger"):
         read_ledger(tmp_path / "published.csv")
     (tmp_path / "published.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HarnessError, match="is not a CSV file"):

@@ -125,7 +125,7 @@ CONTENT: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "large.ppm": (lambda _: b"P6 30000 30000 255\n", "clip-pixels"),
     "large.gif": (lambda _: GIF, "large.gif"),
     "growing.mkv": (growing, "frame 3 cannot be decoded"),
-    "scans.jpg": (lambda _: many_scans(2048, 2000), "scans of 2048 x 2048"),
+    "scans.jpg": (lambda _: many_scans(2048, 2000), "2,010 scans"),
     "marks.jpg": (lambda _: b"\xff\xd8" + b"\xff" * 10**6, "not a readable image"),
     "samples.mp4": (lambda path: mp4(path, 10**6), "clip-frames"),
     "more-samples.mp4": (lambda path: mp4(path, 10**8), "clip-frames"),

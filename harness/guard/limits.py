@@ -36,12 +36,10 @@ LIMITS = {
     for limit in (
         Limit("clip-pixels", 2**26, "pixels", "one frame or image of a clip; the clip fails"),
         Limit("clip-bytes", 2**36, "bytes", "the file of a clip; the clip fails"),
-        Limit("server-seconds", 45, "seconds", "one call of a tracking server; exit code 5"),
-        Limit("server-bytes", 2**26, "bytes", "one answer of a tracking server; exit code 5"),
-        Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
-        Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
         Limit("clip-frames", 2**19, "frames", "packets of a video, or pictures in a folder; the clip fails"),
         Limit("clip-memory", 2**30, "bytes", "decoded frames of one clip held at once; the clip fails"),
+        Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
+        Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
         Limit("clips", 3_000_000, "clips", "a manifest; it is refused"),
         Limit("manifest-cells", 30_000_000, "cells", "a manifest; it is refused"),
         Limit("table-bytes", 2**30, "bytes", "a table (CSV, Parquet), unpacked; it is refused"),
@@ -55,10 +53,10 @@ LIMITS = {
         Limit("unpacked", 50, "times", "how much longer a packed file may become than it is; it is refused"),
         Limit("weights-bytes", 2**34, "bytes", "a file of weights, unpacked; it is refused"),
         Limit("weights-tensors", 50_000, "tensors", "a file of weights; it is refused"),
-        Limit("input-side", 1024, "pixels", "the side of what a brought detector is shown; it is refused"),
+        Limit("input-side", 2048, "pixels", "the side of what a brought detector is shown; it is refused"),
         Limit("input-frames", 10_000, "frames", "what a brought detector is shown of a clip; it is refused"),
         Limit("input-pixels", 2**24, "pixels", "all frames that a detector is shown at once; it is refused"),
-        Limit("graph-seconds", 60, "seconds", "one black item shown to an ONNX graph first; it is refused"),
+        Limit("graph-seconds", 30, "seconds", "one black item shown to an ONNX graph first; it is refused"),
         Limit("graph-nodes", 30_000, "nodes", "an ONNX graph, its functions written out; it is refused"),
         Limit("graph-memory", 2**30, "bytes", "what an ONNX graph takes beside its weights; it is refused"),
         Limit("cells", 50_000, "cells", "a matrix; it is refused"),
@@ -71,6 +69,8 @@ LIMITS = {
             "score-pairs", 20_000, "pairs of test sets", "a file of scores, each detector's; it is refused"
         ),
         Limit("score-manipulations", 500, "manipulations", "a file of scores; it is refused"),
+        Limit("server-seconds", 30, "seconds", "one call of a tracking server; exit code 5"),
+        Limit("server-bytes", 2**26, "bytes", "one answer of a tracking server; exit code 5"),
     )
 }
 """Name -> limit, in the order of the table in SECURITY.md."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,9 @@ def test_options_for_all_commands_may_stand_after_the_command(capsys: pytest.Cap
     assert main(["ls", "--patience", "77", "--allow", "clip-bytes=5"]) == 0
     assert raised() == {"patience": 77, "clip-bytes": 5}
     assert main(["--patience"]) == 2
+
+
+def test_the_table_that_people_read_is_the_table_of_limits() -> None:
+    text = (Path(__file__).resolve().parents[2] / "SECURITY.md").read_text()
+    told = re.findall(r"^\| `([a-z-]+)` \| ([\d,]+) \| ([a-z ]+) \| (.*) \|$", text, flags=re.MULTILINE)
+    assert told == [(one.name, f"{one.default:,.0f}", one.unit, one.what) for one in LIMITS.values()]

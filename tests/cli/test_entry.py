@@ -73,7 +73,7 @@ BROKEN = [
     ("predict xception truncated.mp4", "say what xception was trained on"),
     ("predict xception@procedural_lab truncated.mp4", "gapbench train xception --on procedural_lab"),
     ("eval smok", "did you mean 'smoke'?"),
-    ("eval missing.toml", "cannot be read"),
+    ("eval missing.toml", "no matrix file missing.toml"),
     ("eval latin.toml", "cannot be read"),
     ("eval severity.toml", "severity -1"),
     ("eval key.toml", "did you mean 'detectors'?"),
@@ -220,7 +220,7 @@ def test_the_gate_says_0_then_1_then_4(home: Path, tmp_path: Path) -> None:
     write_predictions(file, table, meta)
     assert main(["accept", "gated.toml"]) == 0
     table["score"] = 0.5
-    table.to_parquet(file)
+    write_predictions(file, table, meta)
     assert main(["gate", "gated.toml"]) == 1
     (tmp_path / "results" / "accepted" / "gated.csv").unlink()
     assert main(["gate", "gated.toml"]) == 4

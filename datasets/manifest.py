@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os.path
 import re
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.files import TABLES, is_parquet, sheet_of
+from harness.files import LINE, TABLES, is_parquet, sheet_of
 from harness.guard import parsed
 from harness.guard.regular import can_be_named, regular, shown
 from harness.registry import dataset
@@ -123,7 +122,7 @@ def _csv(file: Path, named: Mapping[str, str]) -> Iterator[Line]:
     theirs = {ours: name for name, ours in named.items()}
     sheet = sheet_of(file, [theirs.get(name, name) for name in ("path", "label")])
     try:
-        rows = csv.reader(io.StringIO(sheet.text, newline=""), delimiter=sheet.delimiter)
+        rows = csv.reader((line[0] for line in LINE.finditer(sheet.text)), delimiter=sheet.delimiter)
         columns = _named(file, [name.strip() for name in next(rows, [])], named)
         for row in rows:
             where = f"line {rows.line_num + sheet.skipped}"

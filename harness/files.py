@@ -24,6 +24,10 @@ TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 DELIMITERS = (",", ";", "\t", "|")
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """What a text begins with that says how it is encoded."""
+LINE = re.compile(r"[^\r\n]*+(?:\r\n?|\n)|[^\r\n]++")
+"""A line of a table with its end, as `csv.reader` wants it."""
+MOST_BEFORE = 10_000
+"""Lines before that of the column names, at most."""
 NO_TEXT = {b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
 
 
@@ -174,22 +178,30 @@ def sheet_of(path: Path, columns: Collection[str] = ()) -> Sheet:
     Blank lines, comments (`# ...`) and a spreadsheet's `sep=;` before the column names are skipped; a comment
     that holds all of these `columns` is itself the line of names, as NumPy writes it.
     """
-    lines = text_of(path).splitlines(keepends=True)
-    skipped, delimiter = 0, None
-    for line in lines:
+    text = text_of(path)
+    skipped, delimiter, first = 0, None, ""
+    for said in LINE.finditer(text):
+        line = said[0]
         bare = line.strip().lstrip("#").strip()
         if re.fullmatch("sep=.", bare, re.IGNORECASE):
             delimiter = bare[4:]
         elif line.strip() and not line.lstrip().startswith("#"):
+            first, text = line, text[said.start() :]
             break
         elif columns and set(columns) <= {cell.strip() for cell in bare.split(_delimiter(bare, path))}:
-            lines[skipped] = line.lstrip().lstrip("#").lstrip(" ")
+            first = line.lstrip().lstrip("#").lstrip(" ")
+            text = first + text[said.end() :]
             break
         skipped += 1
-    first = lines[skipped] if skipped < len(lines) else ""
+        if skipped > MOST_BEFORE:
+            raise HarnessError(
+                f"{shown(path)} has no line of column names in its first {MOST_BEFORE:,} lines"
+            )
+    text = text if first else ""
     parsed.within(shown(path), max(map(first.count, DELIMITERS)) + 1, "table-columns")
-    parsed.within(shown(path), len(lines) - skipped - 1, "table-rows")
-    return Sheet("".join(lines[skipped:]), delimiter or _delimiter(first, path), skipped)
+    lines = max(text.count("\n"), text.count("\r")) + (not text.endswith(("\n", "\r")))
+    parsed.within(shown(path), lines - 1, "table-rows")
+    return Sheet(text, delimiter or _delimiter(first, path), skipped)
 
 
 def _delimiter(line: str, path: Path) -> str:

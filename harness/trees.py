@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any
 
 from harness.files import text_of
 from harness.guard.limits import limit, within
+from harness.guard.regular import ordinary
 from harness.types import HarnessError
 
 VIDEOS = frozenset(
@@ -220,7 +220,7 @@ def clip_content(path: Path) -> list[Any] | None:
     """
     try:
         known = [(str(part), part.stat()) for part in parts_of(path)]
-        if not all(stat.S_ISREG(status.st_mode) for _, status in known):  # a pipe would be waited for
+        if not all(ordinary(status) for _, status in known):  # a pipe would be waited for
             return None
         found = [(part, status.st_size, status.st_mtime_ns) for part, status in known]
         ends = [_ends(*part) for part in (found[:1] + found[1:][-1:])]

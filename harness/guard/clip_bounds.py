@@ -6,7 +6,6 @@ single call into a library is never cut short.
 
 from __future__ import annotations
 
-import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from harness.guard.limits import limit, raised, within
 from harness.guard.patience import doing
+from harness.guard.regular import ordinary
 from harness.types import HarnessError
 
 LIMITS_OF_CLIPS = "clip-"
@@ -81,7 +81,7 @@ def stopped_clock(waiting: AbstractContextManager[None]) -> Iterator[None]:
 def check_file(path: Path) -> int:
     """Bytes of a regular file of a size that is allowed; a pipe, which would be waited for, is an error."""
     found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+    if not ordinary(found):
         raise HarnessError(f"{path.name}: not a regular file")
     if found.st_size == 0:
         raise HarnessError(f"{path.name}: the file is empty")

@@ -10,6 +10,7 @@ import difflib
 import errno
 import os
 import stat
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +29,8 @@ WORDS = {
     errno.ENOTDIR: "a part of its path is no folder",
     errno.EACCES: "Permission denied",
 }
+SYSTEM = ("/proc", "/sys", "/sys/kernel/debug", "/sys/kernel/tracing")
+"""Where what is called a file is none of a disk, though its mode says so."""
 SHOWN = 200
 """Letters of a path that an error shows at most."""
 LISTED = 2000
@@ -40,7 +43,7 @@ def regular(path: str | Path, what: str = "file") -> Path:
     `what` the file should have been, such as `manifest`: what the error calls one that is not there.
     """
     try:
-        mode = os.stat(path).st_mode
+        status = os.stat(path)
     except ValueError as error:  # a NUL, or letters that no file system has
         raise HarnessError(f"{shown(path)} cannot be read: no file has such a name") from error
     except FileNotFoundError as error:
@@ -48,12 +51,24 @@ def regular(path: str | Path, what: str = "file") -> Path:
         raise HarnessError(f"{shown(path)} {where}" if where else _missing(Path(path), what)) from error
     except OSError as error:
         raise HarnessError(f"{shown(path)} cannot be read: {_said(error)}") from error
-    if not stat.S_ISREG(mode):
-        kind = KINDS.get(stat.S_IFMT(mode), "no regular file")
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
         raise HarnessError(f"{shown(path)} cannot be read: it is {kind}")
+    if not ordinary(status):
+        raise HarnessError(f"{shown(path)} cannot be read: the system makes it as it is read")
     if not os.access(path, os.R_OK):
         raise HarnessError(f"{shown(path)} cannot be read: {WORDS[errno.EACCES]}")
     return Path(path)
+
+
+def ordinary(status: os.stat_result) -> bool:
+    """Whether a file is a regular one on a disk: of `/proc` and the like some wait, and some have no end."""
+    return stat.S_ISREG(status.st_mode) and status.st_dev not in _made_by_the_system()
+
+
+@cache
+def _made_by_the_system() -> frozenset[int]:
+    return frozenset(os.stat(place).st_dev for place in SYSTEM if os.path.ismount(place))
 
 
 def why_not(path: str | Path, what: str = "file") -> str | None:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from harness.files import TABLES, Sheet, digest, file_digest, is_parquet, sheet_of
-from harness.guard.parsed import parquet
+from harness.guard.parsed import parquet, shortened
 from harness.guard.regular import shown
 from harness.results.frame_rows import FRAMES_OF, as_clips, numbers_frames
 from harness.types import FAKE, REAL, SPLITS, HarnessError, unknown
@@ -305,7 +305,9 @@ def _counts(file: str, name: str, texts: pd.Series) -> np.ndarray:
     given = texts.fillna("0").astype(str)
     whole = given.str.fullmatch(r"[0-9]{1,18}")
     if not whole.all():
-        raise HarnessError(f"{name} {given[~whole].iloc[0]!r} in {file} is not a whole number from 0 on")
+        raise HarnessError(
+            f"{name} {shortened(given[~whole].iloc[0])} in {file} is not a whole number from 0 on"
+        )
     return given.to_numpy(dtype=object).astype(np.int64)
 
 

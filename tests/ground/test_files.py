@@ -185,6 +185,27 @@ def test_a_sheet_begins_at_its_names_and_is_parted_as_they_are(
     assert (sheet.text.splitlines() or [""])[0] == first
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("#\n" * 200_000 + "a,b\n", "no line of column names in its first 10,000 lines"),
+        ("\n" * 200_000, "no line of column names"),
+        ("a,b\n" + "1,2\n" * 7, "has 7 rows, more than 6"),
+        ("a,b\r" + "1,2\r" * 7, "has 7 rows, more than 6"),
+        ("a,b\r\n" + "\r\n" * 6 + "1,2", "has 7 rows, more than 6"),
+    ],
+)
+def test_a_table_of_too_many_lines_is_refused_before_they_are_parted(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_TABLE_ROWS", "6")
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    with pytest.raises(HarnessError, match=said):
+        sheet_of(tmp_path / "t.csv", ("a", "b"))
+    (tmp_path / "t.csv").write_text("#\n" * 9000 + "a,b\n" + "1,2\n" * 6)
+    assert sheet_of(tmp_path / "t.csv").skipped == 9000
+
+
 def test_what_is_no_text_is_refused_by_what_it_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "latin.csv").write_bytes("é,b\n".encode("latin-1"))

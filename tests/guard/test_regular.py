@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.guard import regular as guarded
+from harness.guard.clip_bounds import check_file
 from harness.guard.regular import regular, why_not
 from harness.types import HarnessError
 
@@ -51,6 +52,16 @@ def test_a_regular_file_is_its_own_path_by_links_too(tmp_path: Path) -> None:
     assert regular(str(file)) == file
     assert regular(tmp_path / "link") == tmp_path / "link"
     assert why_not(file) is None
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="this system makes no files")
+def test_what_the_system_makes_as_it_is_read_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").symlink_to("/proc/kmsg")  # whoever opens it waits for the next message
+    for path in (tmp_path / "clip.mp4", Path("/proc/self/mem")):
+        with pytest.raises(HarnessError, match="the system makes it as it is read"):
+            regular(path)
+        with pytest.raises(HarnessError, match="not a regular file"):
+            check_file(path)
 
 
 def test_a_name_that_is_nearly_there_is_named(tmp_path: Path) -> None:

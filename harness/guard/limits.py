@@ -58,7 +58,7 @@ LIMITS = {
         Limit("input-side", 1024, "pixels", "the side of what a brought detector is shown; it is refused"),
         Limit("input-frames", 10_000, "frames", "what a brought detector is shown of a clip; it is refused"),
         Limit("input-pixels", 2**24, "pixels", "all frames that a detector is shown at once; it is refused"),
-        Limit("graph-seconds", 60, "seconds", "one black item shown to an ONNX graph first; it is refused"),
+        Limit("graph-seconds", 30, "seconds", "one black item shown to an ONNX graph first; it is refused"),
         Limit("graph-nodes", 30_000, "nodes", "an ONNX graph, its functions written out; it is refused"),
         Limit("graph-memory", 2**30, "bytes", "what an ONNX graph takes beside its weights; it is refused"),
         Limit("cells", 50_000, "cells", "a matrix; it is refused"),

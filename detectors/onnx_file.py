@@ -184,11 +184,13 @@ def _session(name: str, sha256: str) -> Any:
     if _content(name) != sha256:
         raise HarnessError(f"onnx:{name} changed while it was being used; run again")
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type not in INPUTS or len(inputs[0].shape) not in (4, 5):
+    fits = len(inputs) == 1 and inputs[0].type in INPUTS and len(inputs[0].shape) in (4, 5)
+    if not fits or any(isinstance(side, int) and side < 1 for side in inputs[0].shape):
         told = ", ".join(f"{given.name} {given.type} {given.shape}" for given in inputs)
         known = ", ".join(INPUTS)
         raise HarnessError(
-            f"onnx:{name} must have one input of 4 or 5 axes, of a kind of {known}; it has {told or 'none'}"
+            f"onnx:{name} must have one input of 4 or 5 axes, none of length 0, of a kind of {known};"
+            f" it has {told or 'none'}"
         )
     return session
 

@@ -29,6 +29,7 @@ from harness.contracts import LeftOut as LeftOut
 from harness.contracts import PerturbationEntry as PerturbationEntry
 from harness.contracts import Remarks as Remarks
 from harness.contracts import stated_selection as stated_selection
+from harness.guard.clip_bounds import reason_of
 from harness.guard.memory import memory_ran_out
 from harness.guard.patience import doing
 from harness.types import HarnessError, Recipe, unknown
@@ -83,10 +84,12 @@ class Registry(Generic[E]):
             try:
                 with doing(f"importing the {self.kind} {module}"):
                     importlib.import_module(f"{self.package}.{module}")
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 if memory_ran_out(error):
                     raise  # of this process, not of this file
-                self._broken[module] = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._broken[module] = reason_of(error)
         _load_entry_points()
 
     def loaded(self) -> list[E]:
@@ -229,13 +232,12 @@ def load_file(path: Path) -> None:
     try:
         with doing(f"importing the plug-in file {path.name}"):
             spec.loader.exec_module(module)
-    except HarnessError:
-        sys.modules.pop(name)
+    except (HarnessError, KeyboardInterrupt):
+        sys.modules.pop(name, None)
         raise
-    except (Exception, SystemExit) as error:  # whatever the file raises is the user's to read, in one line
-        sys.modules.pop(name)
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise HarnessError(f"plug-in file {path} cannot be imported: {reason}") from error
+    except BaseException as error:  # whatever the file raises is the user's to read, in one line
+        sys.modules.pop(name, None)
+        raise HarnessError(f"plug-in file {path} cannot be imported: {reason_of(error)}") from error
 
 
 _entry_points_loaded = False
@@ -252,9 +254,11 @@ def _load_entry_points() -> None:
         try:
             with doing(f"importing the plug-in {point.name}"):
                 point.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - listed, like a broken file
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - listed, like a broken file
             for registry in (detectors, datasets, perturbations):
-                registry._broken[point.name] = f"{type(error).__name__}: {error}".splitlines()[0]
+                registry._broken[point.name] = reason_of(error)
 
 
 def _file_of(thing: Any) -> str:

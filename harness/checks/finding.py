@@ -8,6 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from harness.guard.clip_bounds import reason_of
+from harness.guard.names import said_by
+
 Subject = TypeVar("Subject")
 
 
@@ -45,9 +48,11 @@ def _run(check: Callable[[Subject], str | None], subject: Subject) -> Finding:
     except Broken as broken:
         return Finding(name, False, _line(str(broken)))
     except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is a finding, never a crash
-        return Finding(name, False, _line(f"{type(error).__name__}: {error}"))
-    except SystemExit as error:
-        return Finding(name, False, _line(f"it ended the program: SystemExit: {error}"))
+        return Finding(name, False, _line(f"{type(error).__name__}: {said_by(error)}"))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the same
+        return Finding(name, False, _line(f"it ended the program: {reason_of(error)}"))
     return Finding(name, True, note or promise)
 
 

@@ -14,6 +14,7 @@ from types import ModuleType
 from harness import __version__, registry
 from harness.cli import data, detector, eval, gate, metrics, plugins, report, weights
 from harness.cli.options import Parser
+from harness.guard.clip_bounds import reason_of
 from harness.guard.limits import set_limits
 from harness.guard.memory import check_libraries_fit, memory_limit, memory_ran_out
 from harness.guard.output import kept_for_json, reader_gone
@@ -120,8 +121,10 @@ def _done(options: argparse.Namespace) -> int:
             os.environ[variable] = str(getattr(options, name))
     try:
         return int(getattr(COMMANDS[options.command], f"run_{options.command}")(options))
-    except SystemExit as error:
-        raise HarnessError(f"a plug-in ended the command (SystemExit: {error.code})") from error
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # none of ours: SystemExit, or one that a stranger made up
+        raise HarnessError(f"a plug-in ended the command ({reason_of(error)})") from error
 
 
 def _failed(line: str, code: int = 2) -> int:

@@ -12,6 +12,7 @@ from harness.data.location import near_miss
 from harness.data.people import with_people
 from harness.data.splits import split_up
 from harness.files import clips_digest, digest, plain
+from harness.guard.clip_bounds import NO_FAILURE, reason_of
 from harness.guard.patience import doing
 from harness.trees import clip_content, clip_stamp
 from harness.types import READING, REAL, Clip, HarnessError, parts_of
@@ -79,9 +80,10 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
         raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
     except HarnessError as error:
         raise HarnessError(f"{error}{near_miss(entry, root)}") from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, SystemExit) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise HarnessError(f"{entry.name} cannot list its clips: {type(error).__name__}: {reason}") from error
+    except NO_FAILURE:
+        raise
+    except BaseException as error:
+        raise HarnessError(f"{entry.name} cannot list its clips: {reason_of(error)}") from error
     if not clips:
         raise HarnessError(f"{entry.name}: no clip under {root}{near_miss(entry, root)}")
     counted: set[str] = set()

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from harness.guard.limits import limit, raised, within
+from harness.guard.names import said_by
 from harness.guard.patience import doing
 from harness.guard.regular import ordinary
 from harness.types import HarnessError
@@ -21,6 +22,9 @@ LIMITS_OF_CLIPS = "clip-"
 """What the names of the limits begin with that decide which clips fail."""
 LONGEST_REASON = 300
 """Letters of a library's own words, at most."""
+
+NO_FAILURE = (KeyboardInterrupt, GeneratorExit)
+"""What is raised where somebody stops the work, or a generator before its end."""
 
 _own = threading.local()
 
@@ -31,9 +35,9 @@ def named_failure(what: str) -> Iterator[None]:
     try:
         with doing(what):
             yield
-    except HarnessError:
+    except (HarnessError, *NO_FAILURE):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise HarnessError(f"{what} failed: {reason_of(error)}") from error
 
 
@@ -41,7 +45,7 @@ def reason_of(error: BaseException) -> str:
     """Kind and first line of an error, without the place in OpenCV's sources where it arose."""
     kind = type(error)
     name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ == "error" else kind.__name__
-    first = (str(error).strip().splitlines() or [""])[0]
+    first = (said_by(error).strip().splitlines() or [""])[0]
     if kind.__module__ == "cv2":
         first = first.rpartition("error: ")[2]
     return f"{name}: {first[:LONGEST_REASON]}"

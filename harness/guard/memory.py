@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterable
 
+from harness.guard.names import said_by
 from harness.types import HarnessError
 
 LOADING_SECONDS = 120
@@ -28,7 +29,7 @@ def memory_ran_out(error: BaseException | None) -> bool:
         seen.add(id(error))
         if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
-        if any(part in str(error).lower() for part in SAID):
+        if any(part in said_by(error).lower() for part in SAID):
             return True
         error = error.__cause__ or error.__context__
     return False

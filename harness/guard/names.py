@@ -102,6 +102,14 @@ def code(text: str) -> str:
     return cell(text.replace("`", "'"))
 
 
+def said_by(error: BaseException) -> str:
+    """The text of an error; one whose class is a stranger's may fail to tell it."""
+    try:
+        return str(error)
+    except (Exception, SystemExit):  # noqa: BLE001 - what it raises then is of no more use
+        return "it cannot say why"
+
+
 def html(text: str) -> str:
     """The text for an HTML page, in an attribute too."""
     return _html.escape(visible(text), quote=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from functools import partial
@@ -84,9 +85,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given, allowed = taken_out(given, "--allow")
         given, patience = taken_out(given, "--patience")
         set_limits([*allowed, *(f"patience={seconds}" for seconds in patience)])
-        return supervised(partial(_run, given)) if arguments is None else _run(given)
+        return supervised(partial(_run_alone, given)) if arguments is None else _run(given)
     except HarnessError as error:
         return _failed(str(error))
+
+
+def _run_alone(given: list[str]) -> int:
+    """Run where the process is ours: what a thread of a plug-in or the end of one raises is a line."""
+    threading.excepthook = lambda said: _beside(said.exc_value or said.exc_type())
+    sys.unraisablehook = lambda said: _beside(said.exc_value or said.exc_type())
+    return _run(given)
+
+
+def _beside(error: BaseException) -> None:
+    if not isinstance(error, SystemExit):
+        say(f"gapbench: beside the work, where nobody waits for it, this failed: {reason_of(error)}")
 
 
 def _run(given: list[str]) -> int:

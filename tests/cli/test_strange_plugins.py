@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="commands are watched on Linux")
 
 PLUGIN = """
-import os, sys, threading, time
+import atexit, os, sys, threading, time
 import numpy as np
 from harness.registry import detector, perturbation
 
@@ -36,6 +36,13 @@ class Talks(Plain):
 class LeavesAThread(Plain):
     def score(self, clips):
         threading.Thread(target=time.sleep, args=(1000,)).start()
+        return super().score(clips)
+
+@detector("fails_beside")
+class FailsBeside(Plain):
+    def score(self, clips):
+        atexit.register(lambda: [][0])
+        threading.Thread(target=lambda: 1 / 0).start()
         return super().score(clips)
 
 @detector("hangs")
@@ -72,12 +79,15 @@ def predict(detector: str, picture: Path, *more: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.parametrize("detector", ["talks", "leaves_a_thread"])
+@pytest.mark.parametrize("detector", ["talks", "leaves_a_thread", "fails_beside"])
 def test_the_json_is_whole_and_alone_and_the_command_ends(detector: str, picture: Path) -> None:
     done = predict(detector, picture)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"][0]["score"] == 0.25
     assert ("by a C library" in done.stderr) == (detector == "talks")
+    assert ("this failed: ZeroDivisionError" in done.stderr) == (detector == "fails_beside")
+    assert ("this failed: IndexError" in done.stderr) == (detector == "fails_beside")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,14 @@ def test_file_and_facts_are_its_identity() -> None:
     assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize("none", [{"batch": 0}, {"side": 0}, {"batch": 0, "layout": "NTCHW"}])
+def test_a_graph_that_takes_nothing_is_refused(none: dict[str, Any]) -> None:
+    graph_file(**none)
+    stated(layout=none.get("layout", "NCHW"))
+    with pytest.raises(HarnessError, match="must have one input of 4 or 5 axes, none of length 0"):
+        detector()
+
+
 def test_weights_in_a_file_beside_the_graph_are_read_and_part_of_its_identity() -> None:
     graph_file()
     stated()

@@ -145,7 +145,7 @@ def run_train(options: Namespace) -> int:
     job = cut_as(job, options.crop or job.crop)
     known = known_lines(data, clips[data.name])
     for line in (*told(job, data, clips[data.name]), *known):
-        tell(line)
+        show(line)
     if options.retrain or find_weights(job, home() / "weights") is None:
         show(wrapped(training_estimate(job)))
     weights = weights_for(job, options.retrain)

@@ -52,7 +52,7 @@ def test_terminals_of_few_letters_are_told_everything(
 ) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "harness.cli", "data", "check", "folder", "--root", str(strange_clips)],
-        env={**os.environ, **surroundings, "GAPBENCH_HOME": str(tmp_path / "home")},
+        env={**os.environ, **surroundings, "GAPBENCH_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         check=False,
     )

@@ -63,7 +63,7 @@ LIMITS = {
         Limit("entries", 2_000, "detectors", "a matrix, one for each training set and seed; it is refused"),
         Limit("test-sets", 500, "test sets", "a matrix; it is refused"),
         Limit("score-cells", 5_000, "cells", "a file of scores; it is refused"),
-        Limit("score-detectors", 1_000, "detectors", "a file of scores, each seed one; it is refused"),
+        Limit("score-detectors", 200, "detectors", "a file of scores, each seed one; it is refused"),
         Limit("score-sets", 100, "test sets", "a file of scores; it is refused"),
         Limit(
             "score-pairs", 20_000, "pairs of test sets", "a file of scores, each detector's; it is refused"

@@ -227,11 +227,12 @@ def read_parquet(path: Path, columns: Sequence[str], what: str) -> pa.Table:
     try:
         with parquet(path, what) as opened:
             table = opened.read()
-    except (OSError, pa.ArrowException) as error:
+            named = table.column_names
+    except (OSError, ValueError, pa.ArrowException) as error:  # names that are not UTF-8, too
         raise HarnessError(f"{what} {path} cannot be read: {str(error).splitlines()[0]}") from error
-    lacking = [name for name in columns if name not in table.column_names]
+    lacking = [name for name in columns if name not in named]
     if lacking:
-        raise HarnessError(f"{path} lacks the column {lacking[0]!r} (has: {', '.join(table.column_names)})")
+        raise HarnessError(f"{path} lacks the column {lacking[0]!r} (has: {', '.join(named)})")
     return table
 
 
@@ -265,7 +266,7 @@ def _said_in(path: Path) -> Said:
         table = read_parquet(path, what, "stored predictions")
         meta = meta_in((table.schema.metadata or {}).get(META, b"{}"))
         table = _whole(table)
-    except (HarnessError, KeyError, pa.ArrowException) as error:
+    except (HarnessError, KeyError, ValueError, pa.ArrowException) as error:  # names that are not UTF-8, too
         reason = str(error).replace(f"stored predictions {path} ", "").replace(f"{path} ", "")
         return Said(None, {}, reason)
     return Said(table, *fault_in(table, meta))
@@ -305,7 +306,7 @@ def stored_meta(path: Path) -> dict[str, Any]:
     """What was written of the predictions in a file; empty where there is none that can be read."""
     try:
         return meta_in((pq.read_schema(regular(path)).metadata or {}).get(META, b"{}"))
-    except (OSError, pa.ArrowException, HarnessError):
+    except (OSError, ValueError, pa.ArrowException, HarnessError):
         return {}
 
 

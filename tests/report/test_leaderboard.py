@@ -284,7 +284,7 @@ def test_roc_curves_are_drawn_from_stored_predictions_without_failed_clips(
 def test_roc_curves_of_damaged_predictions_are_an_error_that_names_the_file(tmp_path: Path) -> None:
     board = with_predictions(cross_dataset(), tmp_path)
     next(iter(board.predictions.values())).write_bytes(b"damaged")
-    with pytest.raises(HarnessError, match=r"cross-dataset-0\.parquet cannot be read"):
+    with pytest.raises(HarnessError, match=r"cross-dataset-0\.parquet cannot be believed: it cannot be read"):
         curves.roc(board, tmp_path / "roc.png")
     assert not (tmp_path / "roc.png").exists()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+import warnings
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -81,6 +83,18 @@ def take_any_letter() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+class _Visible(logging.LogRecord):
+    def getMessage(self) -> str:
+        return names.page(super().getMessage())
+
+
+def make_libraries_visible() -> None:
+    """Let nothing that libraries log or warn of, which may quote a stranger, steer a terminal."""
+    plain = warnings.formatwarning
+    logging.setLogRecordFactory(_Visible)
+    warnings.formatwarning = lambda *told, **more: names.page(plain(*told, **more))
 
 
 def _terminal() -> bool:

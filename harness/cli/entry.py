@@ -20,7 +20,7 @@ from harness.guard.limits import set_limits
 from harness.guard.memory import check_libraries_fit, memory_limit, memory_ran_out
 from harness.guard.output import kept_for_json, reader_gone
 from harness.guard.supervise import supervised
-from harness.progress import say, show, take_any_letter
+from harness.progress import make_libraries_visible, say, show, take_any_letter
 from harness.types import HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input, or no clip was scored;
@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_alone(given: list[str]) -> int:
-    """Run where the process is ours: what a thread of a plug-in or the end of one raises is a line."""
+    """Run where the process is ours: what libraries say, and what is raised beside the work, are lines."""
+    make_libraries_visible()
     threading.excepthook = lambda said: _beside(said.exc_value or said.exc_type())
     sys.unraisablehook = lambda said: _beside(said.exc_value or said.exc_type())
     return _run(given)

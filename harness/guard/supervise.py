@@ -6,6 +6,7 @@ threads that never end. The watching process imports nothing and only waits, so 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import os
@@ -44,6 +45,7 @@ def supervised(work: Callable[[], int]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _die_with(parent)
         watched_on(board)
+        atexit.register(_gone, board)  # the first to be registered runs last
         return _told(work, board)
     code = _Watch(child, board, patience).until_it_ends()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -60,10 +62,24 @@ def _told(work: Callable[[], int], board: Board) -> int:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         raise
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        _flushed()
         board.end(code)
+
+
+def _gone(board: Board) -> None:
+    """End this process when threads and whatever wants to be done at the end are over.
+
+    To take down what torch and others have set up takes seconds, and nobody needs it any more.
+    """
+    if board.ended is not None:
+        _flushed()
+        os._exit(board.ended)
+
+
+def _flushed() -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def _die_with(parent: int) -> None:
@@ -110,7 +126,7 @@ class _Watch:
             if self._over < GRACE:
                 return None
             self._end()
-            say("a thread that was left running was ended; the command had done its work")
+            say("what was left running (a thread, say) was ended; the command had done its work")
             return code
         doing = self.board.doing()
         since = {slot: self._since.get(slot, (beat, 0.0)) for slot, (beat, _) in doing.items()}

@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="commands are watched on Linux")
 
 PLUGIN = """
-import atexit, os, sys, threading, time
+import atexit, logging, os, sys, threading, time, warnings
 import numpy as np
 from harness.registry import detector, perturbation
 
@@ -43,6 +43,13 @@ class FailsBeside(Plain):
     def score(self, clips):
         atexit.register(lambda: [][0])
         threading.Thread(target=lambda: 1 / 0).start()
+        return super().score(clips)
+
+@detector("makes_libraries_talk")
+class MakesLibrariesTalk(Plain):
+    def score(self, clips):
+        logging.getLogger("some.library").warning("it met %s", "a\\x1b[31mname")
+        warnings.warn("it met another\\x1b[31m")
         return super().score(clips)
 
 @detector("hangs")
@@ -79,7 +86,7 @@ def predict(detector: str, picture: Path, *more: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.parametrize("detector", ["talks", "leaves_a_thread", "fails_beside"])
+@pytest.mark.parametrize("detector", ["talks", "leaves_a_thread", "fails_beside", "makes_libraries_talk"])
 def test_the_json_is_whole_and_alone_and_the_command_ends(detector: str, picture: Path) -> None:
     done = predict(detector, picture)
     assert done.returncode == 0, done.stderr
@@ -87,6 +94,9 @@ def test_the_json_is_whole_and_alone_and_the_command_ends(detector: str, picture
     assert ("by a C library" in done.stderr) == (detector == "talks")
     assert ("this failed: ZeroDivisionError" in done.stderr) == (detector == "fails_beside")
     assert ("this failed: IndexError" in done.stderr) == (detector == "fails_beside")
+    for said in ("it met a\\x1b[31mname", "it met another\\x1b[31m"):
+        assert (said in done.stderr) == (detector == "makes_libraries_talk")
+    assert "\x1b" not in done.stderr
     assert "Traceback" not in done.stderr
 
 

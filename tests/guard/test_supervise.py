@@ -118,6 +118,21 @@ def test_a_thread_that_is_left_running_does_not_keep_the_command(monkeypatch: py
     assert "left running" in done.stderr
 
 
+def test_what_is_to_be_done_at_the_end_is_done_but_nothing_is_taken_down() -> None:
+    done = run(
+        "import atexit\n"
+        "class Slow:\n"
+        "    def __del__(self): print('taken down')\n"
+        "sys.kept = Slow()\n"
+        "atexit.register(print, 'at the end')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.5), print('by a thread'))).start()\n"
+        "print('the work', end=' ')\n"
+        "return 3"
+    )
+    assert (done.returncode, done.stdout) == (3, "the work by a thread\nat the end\n")
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_passed_on(number: int, tmp_path: Path) -> None:
     body = (

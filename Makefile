@@ -16,7 +16,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help eval train test lint kill bench bench-gate bench-accept fuzz ui gate accept publish-board fresh-clone clean
+.PHONY: help eval train test lint kill bench bench-gate bench-accept thorough fuzz ui gate accept publish-board fresh-clone clean
 
 help: ## list the targets
 	@echo "GapBench: make TARGET"
@@ -58,6 +58,9 @@ bench-gate: $(VENV)/.installed ## measure the ratios of scoring again, compare t
 
 bench-accept: $(VENV)/.installed ## accept and publish the ratios that make bench last wrote for this machine
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate accept
+
+thorough: $(VENV)/.installed ## all of the long tables of hostile input, of which make test tries one in four
+	THOROUGH=1 $(BIN)/python -m pytest tests/guard tests/cli tests/video tests/training
 
 fuzz: $(VENV)/.installed ## read thousands of damaged files of every kind (COUNT=3000 SEED=0)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.fuzz --count "$(COUNT)" --seed "$(SEED)"

@@ -26,6 +26,8 @@ FIELD = "stored"
 """What a record calls its version and digest."""
 PIECE = 2**26
 """Bytes of a large file that one thread digests at a time."""
+ALIKE = {float: (int, float), list: (list, tuple)}
+"""Kind of a field in a record -> what JSON may say for it."""
 CHANGED = "does not hold what was written (its digest is another)"
 
 
@@ -72,19 +74,37 @@ def fault_of(said: Any, shape: Any, at: str = "") -> str:
     for each of a list; or a mapping of field -> shape, where a field that ends in `?` may lack and further
     fields may be there. A whole number will do for `float`, and true and false are no numbers.
     """
+    if _fits(said, shape):
+        return ""
     if isinstance(shape, tuple):
-        faults = [fault_of(said, one, at) for one in shape]
-        return "" if "" in faults else faults[-1]
-    kind = type(shape) if isinstance(shape, (dict, list)) else type(None) if shape is None else shape
-    alike = {float: (int, float), list: (list, tuple)}
-    good = isinstance(said, alike.get(kind, kind)) and (kind is bool or type(said) is not bool)
-    if not good:
+        return fault_of(said, shape[-1], at)
+    if not _is(said, shape):
         return f"has {_kind(said)} for {at}" if at else f"holds {_kind(said)}, not a record"
-    if isinstance(shape, dict):
-        return next(filter(None, _faults_of_fields(said, shape, at)), "")
     if isinstance(shape, list):
-        return next(filter(None, (fault_of(one, shape[0], f"one of {at}") for one in said)), "")
-    return ""
+        return next(filter(None, (fault_of(one, shape[0], f"one of {at}") for one in said)))
+    return next(filter(None, _faults_of_fields(said, shape, at)))
+
+
+def _fits(said: Any, shape: Any) -> bool:
+    """Whether `fault_of` would find nothing: it is asked of every clip of a dataset."""
+    if isinstance(shape, tuple):
+        return any(_fits(said, one) for one in shape)
+    if not _is(said, shape):
+        return False
+    if isinstance(shape, list):
+        return all(_fits(one, shape[0]) for one in said)
+    if not isinstance(shape, dict):
+        return True
+    for field, wanted in shape.items():
+        name = field.removesuffix("?")
+        if not (_fits(said[name], wanted) if name in said else name != field):
+            return False
+    return True
+
+
+def _is(said: Any, shape: Any) -> bool:
+    kind = type(shape) if isinstance(shape, (dict, list)) else type(None) if shape is None else shape
+    return isinstance(said, ALIKE.get(kind, kind)) and (kind is bool or type(said) is not bool)
 
 
 def shape_of(kind: Any) -> Any:

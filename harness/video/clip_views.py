@@ -185,26 +185,25 @@ class _Cutter:
             with spent("crop"):
                 for need in self.needs:
                     if need[:2] == (name, severity):
-                        for (index, _), frame in zip(self._held, changed, strict=True):
-                            if index in wanted[need[2]]:
-                                self._fit(need, index, frame)
+                        self._fit(need, wanted[need[2]], changed)
         self._held.clear()
 
-    def _fit(self, need: Need, index: int, frame: np.ndarray) -> None:
-        for person, boxes in enumerate(self.people[need[2]]):
-            if boxes is not None and index not in boxes:
-                continue
-            check_clock()
-            box = boxes[index] if boxes is not None else None
-            try:
-                with named_failure("cropping it"):
-                    if self.crop == "boxes":
-                        box = self._boxes[index] = box_of(self.clip.attributes, frame.shape)
-                    self._cut[need, person, index] = crop_and_fit(
-                        frame[None], self.crop, None if box is None else [box], need[3]
-                    )
-            except HarnessError as error:
-                raise HarnessError(f"{self.clip.path.name}: {error}") from error
+    def _fit(self, need: Need, wanted: set[int], changed: Pictures) -> None:
+        try:
+            with named_failure("cropping it"):
+                for (index, _), frame in zip(self._held, changed, strict=True):
+                    for person, boxes in enumerate(self.people[need[2]]):
+                        if index not in wanted or (boxes is not None and index not in boxes):
+                            continue
+                        check_clock()
+                        box = boxes[index] if boxes is not None else None
+                        if self.crop == "boxes":
+                            box = self._boxes[index] = box_of(self.clip.attributes, frame.shape)
+                        self._cut[need, person, index] = crop_and_fit(
+                            frame[None], self.crop, None if box is None else [box], need[3]
+                        )
+        except HarnessError as error:
+            raise HarnessError(f"{self.clip.path.name}: {error}") from error
 
     def views(self, need: Need, read: Frames) -> tuple[View, ...]:
         """The views of everybody who is seen, once all frames were cut."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import time
 import warnings
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
 
 from tqdm import tqdm
 
 from harness.guard import names
+from harness.guard.clip_bounds import reason_of
+from harness.types import HarnessError
 
 LINE_EVERY_SECONDS = 15.0
 
@@ -61,9 +66,10 @@ class Progress:
 
 
 def say(line: str) -> None:
-    """One plain line on stderr, above any bar."""
-    tqdm.write(names.line(line), file=sys.stderr)
-    sys.stderr.flush()
+    """One plain line on stderr, above any bar; that nobody can be told is no reason to stop."""
+    with suppress(OSError, ValueError, AttributeError):
+        tqdm.write(names.line(line), file=sys.stderr)
+        sys.stderr.flush()
 
 
 def tell(line: str) -> None:
@@ -74,6 +80,8 @@ def tell(line: str) -> None:
 def show(text: str, end: str = "\n", stream: TextIO | None = None) -> None:
     """Text of several lines, on standard output; nothing in it can steer a terminal."""
     stream = stream or sys.stdout
+    if stream is None or stream.closed:
+        raise HarnessError("standard output was closed from within: nothing more can be shown")
     stream.write(names.page(text) + end)
     stream.flush()
 
@@ -90,11 +98,35 @@ class _Visible(logging.LogRecord):
         return names.page(super().getMessage())
 
 
-def make_libraries_visible() -> None:
-    """Let nothing that libraries log or warn of, which may quote a stranger, steer a terminal."""
+def take_over_output() -> None:
+    """Make what is said beside our own lines as safe, where this process is ours.
+
+    Libraries log and warn of what may quote a stranger; a thread of a plug-in, or what it wants done at the
+    end, may fail where nobody waits for it.
+    """
     plain = warnings.formatwarning
     logging.setLogRecordFactory(_Visible)
     warnings.formatwarning = lambda *told, **more: names.page(plain(*told, **more))
+    threading.excepthook = lambda told: _beside(told.exc_value or told.exc_type())
+    sys.unraisablehook = lambda told: _beside(told.exc_value or told.exc_type())
+
+
+def _beside(error: BaseException) -> None:
+    if not isinstance(error, SystemExit):
+        say(f"gapbench: beside the work, where nobody waits for it, this failed: {reason_of(error)}")
+
+
+def with_streams() -> None:
+    """Let standard input, output and error be nowhere where whoever started this process closed them.
+
+    Else the next file to be opened would take their place, and have written into it what is printed.
+    """
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(nowhere, True)
+    os.close(nowhere)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _terminal() -> bool:

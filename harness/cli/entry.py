@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from harness.guard.limits import set_limits
 from harness.guard.memory import check_libraries_fit, memory_limit, memory_ran_out
 from harness.guard.output import kept_for_json, reader_gone
 from harness.guard.supervise import supervised
-from harness.progress import make_libraries_visible, say, show, take_any_letter
+from harness.progress import say, show, take_any_letter, take_over_output, with_streams
 from harness.types import HarnessError, unknown
 
 EPILOG = """exit codes: 0 done; 1 worse, or a check found errors; 2 bad input, or no clip was scored;
@@ -80,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; without arguments that of the command line, watched over."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        with_streams()
     take_any_letter()
     try:
         given, allowed = taken_out(given, "--allow")
@@ -91,16 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_alone(given: list[str]) -> int:
-    """Run where the process is ours: what libraries say, and what is raised beside the work, are lines."""
-    make_libraries_visible()
-    threading.excepthook = lambda said: _beside(said.exc_value or said.exc_type())
-    sys.unraisablehook = lambda said: _beside(said.exc_value or said.exc_type())
+    take_over_output()
     return _run(given)
-
-
-def _beside(error: BaseException) -> None:
-    if not isinstance(error, SystemExit):
-        say(f"gapbench: beside the work, where nobody waits for it, this failed: {reason_of(error)}")
 
 
 def _run(given: list[str]) -> int:

@@ -12,7 +12,7 @@ from harness.data.location import near_miss
 from harness.data.people import with_people
 from harness.data.splits import split_up
 from harness.files import clips_digest, digest, plain
-from harness.guard.clip_bounds import NO_FAILURE, reason_of
+from harness.guard.clip_bounds import NO_FAILURE, named_failure, reason_of
 from harness.guard.patience import doing
 from harness.trees import clip_content, clip_stamp
 from harness.types import READING, REAL, Clip, HarnessError, parts_of
@@ -73,7 +73,8 @@ class Subset:
 def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
     """All clips of a dataset; an embedded one is made first. No clip at all is a `HarnessError`."""
     if entry.prepare is not None:
-        entry.prepare(root)
+        with named_failure(f"making {entry.name}"):
+            entry.prepare(root)
     try:
         clips = tuple(_listed(entry, root))
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from harness import registry
 from harness.environment import Made
 from harness.evaluation.matrix import default_recipe
 from harness.files import digest, file_digest, home
+from harness.guard.parsed import fit_to_show, shortened
 from harness.progress import say
 from harness.records import Weights
 from harness.runtime.device import on_device, place
@@ -52,8 +54,16 @@ class Contestant:
     @cached_property
     def _shape(self) -> tuple[int, int]:
         """Frames and size, which stay known when the detector is released."""
-        shown = self.recipe or self.detector
-        return int(shown.frames), int(shown.size)
+        if self.recipe:
+            return self.recipe.frames, self.recipe.size
+        told: dict[str, Any] = {what: getattr(self.detector, what, None) for what in ("frames", "size")}
+        for what, said in told.items():
+            if not isinstance(said, Integral) or isinstance(said, bool) or said < 1:
+                raise HarnessError(
+                    f"{self.entry.name}: its {what} is {shortened(said)}, not a whole number above 0"
+                )
+        fit_to_show(self.entry.name, int(told["size"]), int(told["frames"]))
+        return int(told["frames"]), int(told["size"])
 
     @property
     def resident(self) -> bool:

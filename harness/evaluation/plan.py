@@ -185,7 +185,7 @@ def _build_fixed(plan: Plan) -> None:
         if not registry.detectors.get(trained[0]).trainable:
             with or_left_out(plan, trained), named_failure(trained[0]):
                 plan.fixed[trained[0]] = Contestant(registry.detectors.get(trained[0]), plan.runtime)
-                plan.fixed[trained[0]].detector  # noqa: B018 - built
+                plan.fixed[trained[0]].frames  # noqa: B018 - built, and can be shown something
 
 
 @contextlib.contextmanager

@@ -25,11 +25,6 @@ class Limit:
     what: str
     """What is limited, and what happens beyond it."""
 
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return f"GAPBENCH_ALLOW_{self.name.upper().replace('-', '_')}"
-
 
 LIMITS = {
     limit.name: limit
@@ -40,7 +35,7 @@ LIMITS = {
         Limit("clip-memory", 2**30, "bytes", "decoded frames of one clip held at once; the clip fails"),
         Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
         Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
-        Limit("clips", 3_000_000, "clips", "a manifest; it is refused"),
+        Limit("clips", 3_000_000, "clips", "a dataset or a manifest; it is refused"),
         Limit("manifest-cells", 30_000_000, "cells", "a manifest; it is refused"),
         Limit("table-bytes", 2**30, "bytes", "a table (CSV, Parquet), unpacked; it is refused"),
         Limit("table-rows", 10_000_000, "rows", "a table; it is refused"),
@@ -74,13 +69,14 @@ LIMITS = {
     )
 }
 """Name -> limit, in the order of the table in SECURITY.md."""
+VARIABLES = {name: f"GAPBENCH_ALLOW_{name.upper().replace('-', '_')}" for name in LIMITS}
+"""Name -> the environment variable that sets the limit."""
 
 
 def limit(name: str) -> float:
     """The limit in force: what its environment variable says, else its default."""
-    one = LIMITS[name]
-    said = os.environ.get(one.variable)
-    return one.default if said is None else _number(said, one.variable)
+    said = os.environ.get(VARIABLES[name])
+    return LIMITS[name].default if said is None else _number(said, VARIABLES[name])
 
 
 def within(where: str, found: float, name: str, of: str = "") -> None:
@@ -109,7 +105,7 @@ def set_limits(given: Iterable[str]) -> None:
         if not equals:
             raise HarnessError(f"--allow {name} needs a number: --allow {name}={LIMITS[name].default:g}")
         _number(number, f"--allow {name}")
-        os.environ[LIMITS[name].variable] = number
+        os.environ[VARIABLES[name]] = number
 
 
 def _number(text: str, what: str) -> float:

@@ -26,7 +26,7 @@ from harness.files import digest, file_digest, file_name, home, plain, read_json
 from harness.guard.stored import record_of, sealed, set_aside
 from harness.guard.supervise import supervised
 from harness.process import usable_cores
-from harness.progress import say
+from harness.progress import say, take_over_output
 from harness.records import Cost
 from harness.timing import current
 from harness.types import HarnessError, Recipe, Runtime
@@ -198,6 +198,7 @@ def _measure(asked: CostRequest) -> Cost:
 
 def main() -> int:
     """Answer what is asked on standard input, as JSON, in the file that is named."""
+    take_over_output()
     try:
         try:
             told = {

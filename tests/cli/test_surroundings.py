@@ -91,3 +91,18 @@ def test_what_reaches_the_top_is_told_by_its_kind(
     told = capfd.readouterr().err
     assert said in told
     assert ("Traceback" in told) == (code == 70)
+
+
+@pytest.mark.parametrize("closed", [[0], [1], [2], [1, 2], [0, 1, 2]])
+def test_a_command_without_streams_writes_into_no_file_instead(closed: list[int], tmp_path: Path) -> None:
+    other, told = tmp_path / "other", tmp_path / "told"
+    code = (
+        "import sys; from harness.cli import entry, plugins\n"
+        "def opens(options):\n"
+        f"    open({str(told)!r}, 'w').write(str(open({str(other)!r}, 'w').fileno() > 2))\n"
+        "    return 0\n"
+        "plugins.run_ls = opens; sys.argv = ['gapbench', 'ls']; sys.exit(entry.main())\n"
+    )
+    ends = " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(["sh", "-c", f'"$0" -c "$1" {ends}', sys.executable, code], timeout=60, check=False)
+    assert (done.returncode, told.read_text()) == (0, "True")

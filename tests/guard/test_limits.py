@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from harness.cli.entry import main
-from harness.guard.limits import LIMITS, limit, raised, set_limits
+from harness.guard.limits import LIMITS, VARIABLES, limit, raised, set_limits
 from harness.types import HarnessError
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     for one in LIMITS.values():
-        monkeypatch.setenv(one.variable, "")
-        monkeypatch.delenv(one.variable)
+        monkeypatch.setenv(VARIABLES[one.name], "")
+        monkeypatch.delenv(VARIABLES[one.name])
 
 
 def test_a_limit_is_its_default_until_it_is_set() -> None:

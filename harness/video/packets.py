@@ -15,10 +15,10 @@ import av
 from av.stream import Disposition
 
 from harness.guard.clip_bounds import check_clock, check_file, check_frames, check_pixels
-from harness.guard.limits import limit
+from harness.guard.limits import limit, within
 from harness.guard.media_headers import check_samples
 from harness.types import HarnessError
-from harness.video.bitstream import Coded, Tell, teller
+from harness.video.bitstream import Coded, Tell, frames_kept, teller
 
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,ivf"
 """What ffmpeg may open: never a playlist, which is a text naming other files."""
@@ -32,6 +32,10 @@ OVERHEAD = 1 << 9
 """Bytes that a packet in memory takes besides its own, about."""
 SLACK = 2
 """How much larger than what is allowed a decoder may make a frame, whose sides it rounds up."""
+AROUND = 2
+"""Frames that a decoder works on beside those it keeps."""
+DEEPEST = 64
+"""Bits of a pixel, at most, in a file that does not say how many."""
 EVERY = 64
 """Packets between two looks at the clock."""
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -168,6 +172,7 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
     # Clips are read side by side, so one thread each.
     stream.codec_context.thread_count = 1
     check_pixels(path.name, stream.codec_context.width, stream.codec_context.height)
+    _check_kept(path, stream)
     # What a frame in the middle of the stream declares is refused by the decoder before it makes room for it.
     stream.codec_context.options = _most_pixels()
     name = next((kind for kind in INDEXED if kind in container.format.name), container.format.name)
@@ -206,6 +211,15 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
     if order is not None:
         film.check_length(len(order.shown), max(packet.end for packet in seen))
     return film
+
+
+def _check_kept(path: Path, stream: av.VideoStream) -> None:
+    """A `HarnessError` where the frames that the decoder has to keep take more memory than is allowed."""
+    coder = stream.codec_context
+    bits = coder.format.padded_bits_per_pixel if coder.format else DEEPEST
+    kept = AROUND + frames_kept(stream.codec.canonical_name, coder.extradata or b"")
+    size = coder.width * coder.height * bits // 8 * kept
+    within(f"{path.name}: it", size, "clip-memory", f" in {kept} frames that its decoder keeps")
 
 
 def _check_index(path: Path, stream: av.VideoStream) -> None:

@@ -235,7 +235,7 @@ def test_a_folder_of_too_many_pictures_fails(tmp_path: Path, monkeypatch: pytest
 
 def test_frames_held_at_once_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.mp4"
-    hostile.film(path)
+    hostile.film(path, "mpeg4")
     monkeypatch.setenv("GAPBENCH_ALLOW_CLIP_MEMORY", str(2 * 3 * 64 * 64))
     with pytest.raises(HarnessError, match="clip-memory"):
         read_frames(path, (3,))

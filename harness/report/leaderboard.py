@@ -23,6 +23,9 @@ from harness.results.ranking import standings_of
 from harness.results.rows import in_dataset_auc, rows_table
 from harness.tables import Table, markdown_table, plain, prose, wrapped
 
+_found: list[tuple[Board, pd.DataFrame]] = []
+"""The board that was shown last, and its `domains_of`."""
+
 __all__ = ["cost_table", "headline", "in_dataset_auc", "markdown", "rows_table", "terminal", "write_board"]
 
 
@@ -32,7 +35,7 @@ def markdown(board: Board, oracle: bool = False, published: Sequence[Figure] = (
     `oracle` appends what choosing on the test clips would have claimed; that is never ranked. Figures
     that were `published` are set beside what was measured.
     """
-    tables = [*_tables(board, domains_of(board), published), *(oracle_tables(board) if oracle else ())]
+    tables = [*_tables(board, _domains(board), published), *(oracle_tables(board) if oracle else ())]
     return _markdown(board, tables)
 
 
@@ -49,7 +52,7 @@ def _markdown(board: Board, tables: Iterable[Table]) -> str:
 def terminal(board: Board, oracle: bool = False, published: Sequence[Figure] = ()) -> str:
     """The leaderboard as plain text of at most 100 columns, as `markdown` gives it."""
     parts = [board.matrix, "=" * len(board.matrix), wrapped(board.about)]
-    tables = [*_tables(board, domains_of(board), published), *(oracle_tables(board) if oracle else ())]
+    tables = [*_tables(board, _domains(board), published), *(oracle_tables(board) if oracle else ())]
     shown = [plain(table) for table in tables]
     known = [wrapped(line) for line in provenance.known(board)]
     return "\n\n".join(["\n".join(parts), *known, *shown, wrapped(provenance.timing(board))]).rstrip()
@@ -69,7 +72,7 @@ def write_board(board: Board, folder: Path, published: Sequence[Figure] | None =
     """
     figures = figures_in(folder) if published is None else published
     frames = {".csv": rows_table(board.rows), "-cost.csv": cost_table(board).round(3)}
-    domains = domains_of(board)
+    domains = _domains(board)
     frames["-domains.csv"] = domains.infer_objects().round(4)
     written = [folder / f"{board.matrix}.md"]
     write_whole(written[0], _markdown(board, _tables(board, domains, figures)))
@@ -78,6 +81,13 @@ def write_board(board: Board, folder: Path, published: Sequence[Figure] | None =
             written.append(folder / f"{board.matrix}{kind}")
             write_whole(written[-1], csv_text(frame))
     return written + draw_plots(board, folder)
+
+
+def _domains(board: Board) -> pd.DataFrame:
+    """`domains_of`, found once for a board that is shown in several places: it takes long."""
+    if not _found or _found[0][0] is not board:
+        _found[:] = [(board, domains_of(board))]
+    return _found[0][1]
 
 
 def _tables(board: Board, domains: pd.DataFrame, published: Sequence[Figure]) -> Iterator[Table]:

@@ -273,7 +273,8 @@ def cross_domain_table(standings: Standings, found: pd.DataFrame) -> Iterator[Ta
         for line in standings.lines:
             mine = found[found["entry"].isin([entry.name for entry in line.entries])]
             for k, (reals, these) in enumerate(mine.groupby("reals_of", sort=False)):
-                cells = [_domain(these[these["fakes_of"] == name], bounded) for name in fakes]
+                across = dict(iter(these.groupby("fakes_of", sort=False)))
+                cells = [_domain(across[name], bounded) if name in across else "-" for name in fakes]
                 told = f"{reals} ({counts([*these['reals']])})"
                 body.append((standings.name(line) if k == 0 else "", told, *cells))
         note = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.environment import installed, sources
 from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
 from harness.guard.stored import opened, sealed
+from harness.progress import say
 from harness.records import Board
 from harness.report.plots.curves import reliability, robustness, roc, roc_rows, scored_rows, severity_points
 from harness.report.plots.forest import any_unseen, forest
@@ -18,6 +19,10 @@ from harness.report.plots.speed import speed, speeds
 from harness.report.plots.style import drawable
 from harness.results.rows import clean_auc, clean_rows
 from harness.types import HarnessError, unknown
+
+MOST_SETS = 36
+"""Test sets that the plots below have room for: six by six panels, or names along a table."""
+CROWDED = ("heatmap", "domains", "roc", "reliability")
 
 
 def draw_plots(board: Board, folder: Path) -> list[Path]:
@@ -30,10 +35,14 @@ def draw_plots(board: Board, folder: Path) -> list[Path]:
     before, drawn = (_read_note(note), {"shown": _shown(board)}) if ours else ({}, {})
     same = ours and before.get("shown") == drawn["shown"]
     paths = []
+    crowded = len({row.cell.tested_on for row in board.rows}) > MOST_SETS
+    if crowded:
+        kinds = f"{', '.join(CROWDED[:-1])} or {CROWDED[-1]}"
+        say(f"no plot of {kinds}: more than {MOST_SETS} test sets; the tables hold them all")
     for name, draw in DRAWN.items():
         path = folder / f"{board.matrix}-{name}.png"
-        if not has(name, board):  # a picture of an earlier run would pass for one of this
-            path.unlink(missing_ok=True)
+        if not has(name, board) or (crowded and name in CROWDED):
+            path.unlink(missing_ok=True)  # a picture of an earlier run would pass for one of this
             continue
         if not same or before.get(name) is None or before[name] != digest_of(path):
             draw(drawable(board), path)

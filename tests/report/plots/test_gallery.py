@@ -38,6 +38,18 @@ def test_every_plot_of_a_full_board_is_a_png_of_modest_size_that_can_be_read(
         assert not texts, name
 
 
+def test_of_more_test_sets_than_a_picture_holds_the_tables_are_left(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = make.add("xception", LAB, {LAB: 2, WILD: 1}, 100).board()
+    names = {path.name for path in gallery.draw_plots(board, tmp_path)}
+    monkeypatch.setattr(gallery, "MOST_SETS", 1)
+    kept = {path.name for path in gallery.draw_plots(board, tmp_path)}
+    gone = {f"{board.matrix}-{kind}.png" for kind in gallery.CROWDED}
+    assert gone <= names and kept == names - gone == {path.name for path in tmp_path.glob("*.png")}
+    assert "more than 1 test sets; the tables hold them all" in capsys.readouterr().err
+
+
 def test_a_board_of_the_row_to_beat_alone_can_be_drawn(make: Maker, tmp_path: Path) -> None:
     files = dict(drawn(make.add("constant", None, {LAB: 0, WILD: 0}, 1e6).board(), tmp_path))
     assert set(files) == {"forest", "heatmap", "roc", "reliability", "domains"}

@@ -85,7 +85,12 @@ OWN = {
         *("harness.runtime.hardware._times_slowed", "harness.runtime.hardware._lines"),
     ),
     "what is written, or was a moment ago": (
-        *("harness.cli.entry._run", "harness.cli.gate._report", "harness.report.plots.style.save"),
+        *(
+            "harness.cli.entry._run",
+            "harness.progress.with_streams",
+            "harness.cli.gate._report",
+            "harness.report.plots.style.save",
+        ),
         *("harness.training.checkpoint.save", "harness.datasets.procedural.encoder.encode"),
         "harness.datasets.procedural.planted._encoded_again",
     ),

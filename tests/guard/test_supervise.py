@@ -145,7 +145,7 @@ def test_a_signal_is_passed_on(number: int, tmp_path: Path) -> None:
     going = subprocess.Popen([sys.executable, "-c", script(body)], stderr=subprocess.PIPE, text=True)
     wait_for(tmp_path / "began")
     going.send_signal(number)
-    _, said = going.communicate(timeout=30)
+    _, said = going.communicate(timeout=90)
     assert going.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in said
 

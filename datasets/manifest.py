@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os.path
 import re
 from collections import Counter
@@ -232,7 +231,7 @@ def _clip(folder: Path, cells: Mapping[str, Any], stored: Stored, labels: Sequen
     if label == REAL and label_of(cells.get("manipulation")) == REAL:  # `original`, as FF++ calls it
         named.remove("manipulation")
     if label == REAL and named:
-        raise HarnessError(f"a real clip names the {named[0]} {cells[named[0]]!r}")
+        raise HarnessError(f"a real clip names the {named[0]} {parsed.shortened(cells[named[0]])}")
     return Clip(
         id=f"manifest/{name}",
         path=stored(folder / name),
@@ -300,10 +299,11 @@ def _attributes(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 def _box(cell: Any) -> list[float]:
     try:
-        sides = cell if not isinstance(cell, str) else json.loads(cell) if "[" in cell else cell.split(";")
+        text = cell if isinstance(cell, str) else ""
+        sides = parsed.json_of(text, "the box") if "[" in text else text.split(";") if text else cell
         box = [float(side) for side in sides]
     except (TypeError, ValueError) as error:
-        raise HarnessError(f"the box {cell!r} is neither [x, y, w, h] nor x;y;w;h") from error
+        raise HarnessError(f"the box {parsed.shortened(cell)} is neither [x, y, w, h] nor x;y;w;h") from error
     if len(box) != 4 or not min(box[2:]) > 0:
-        raise HarnessError(f"the box {cell!r} is not x, y, width and height in pixels")
+        raise HarnessError(f"the box {parsed.shortened(cell)} is not x, y, width and height in pixels")
     return box

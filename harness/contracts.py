@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -150,9 +150,9 @@ class DetectorEntry:
         )
 
 
-LeftOut = Callable[[Path], Iterator[tuple[Path, str]]]
+LeftOut = Callable[[Path], Iterable[tuple[Path, str]]]
 """`left_out(root)` -> every file under the root that is no part of a clip, and why in a few words."""
-Remarks = Callable[[Path], Iterator[str]]
+Remarks = Callable[[Path], Iterable[str]]
 """`remarks(root)` -> what was decided by names alone in listing what is there, a sentence each."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
 
 def absent_files(clips: Iterable[Clip]) -> int:
     """How many listed clips have no file."""
-    return sum(not clip.path.exists() for clip in clips)
+    return sum(not os.path.exists(clip.path) for clip in clips)
 
 
 def identity_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:

@@ -6,6 +6,7 @@ network where that was measured before. What is not known is said to be that.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ class Shown:
 
 def sampled(clips: Sequence[Clip], frames: int, crop: str) -> Sample | None:
     """A few of the clips, decoded as a run does; None where none of them can be read."""
-    here = [clip for clip in clips if clip.path.exists()]
+    here = [clip for clip in clips if os.path.exists(clip.path)]
     step = max(1, len(here) // SAMPLED)
     told: list[tuple[float, float, int]] = []
     for clip in here[step // 2 :: step][:SAMPLED]:

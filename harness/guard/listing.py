@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from harness.guard.clip_bounds import NO_FAILURE, reason_of
-from harness.guard.limits import within
+from harness.guard.clip_bounds import NO_FAILURE, named_failure, reason_of
+from harness.guard.limits import limit, within
 from harness.guard.patience import doing
 from harness.types import Clip, HarnessError
 
@@ -49,3 +50,22 @@ def guarded(name: str, clips: Callable[..., Any]) -> Callable[..., Iterator[Clip
             many, step = many + len(some), min(2 * step, MOST)
 
     return listed
+
+
+Told = TypeVar("Told")
+
+
+def told_by(name: str, tell: Callable[[Path], Iterable[Told]]) -> Callable[[Path], list[Told]]:
+    """What a dataset tells of its root beside its clips, such that it raises `HarnessError` alone.
+
+    More than the limit `clips` is one too.
+    """
+
+    @wraps(tell)
+    def told(root: Path) -> list[Told]:
+        with named_failure(f"the dataset {name}, telling of its files"):
+            said = [*islice(tell(root), int(limit("clips")) + 1)]
+        within(name, len(said), "clips")
+        return said
+
+    return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def chosen_clips(clips: Sequence[Clip], present: bool, limit: int | None) -> tup
     """The clips used of a list, in its order: those that have a file, if asked; `limit` of each split."""
     if limit is None and not present:
         return tuple(clips)
-    there = [clip for clip in clips if not present or clip.path.exists()]
+    there = [clip for clip in clips if not present or os.path.exists(clip.path)]
     kept = {clip.id for split in SPLITS for clip in limited(split_of(there, split), limit)}
     return tuple(clip for clip in there if clip.id in kept)
 

@@ -139,6 +139,8 @@ def test_a_relative_path_that_leaves_the_folder_is_refused_and_an_absolute_one_i
         ("path,label,box\na.mp4,1,1;2;3\n", "line 2: the box '1;2;3'"),
         ("path,label,box\na.mp4,1,1;2;0;4\n", "line 2: the box '1;2;0;4'"),
         ("path,label,box\na.mp4,1,left\n", "line 2: the box 'left'"),
+        (f"path,label,box\na.mp4,1,{'[' * 3000}{']' * 3000}\n", "line 2: the box has 3,000 levels"),
+        (f'path,label,box\na.mp4,1,"[0,0,1,{"9" * 5000}]"\n', "line 2: the box '[0,0,1,999"),
     ],
 )
 def test_a_line_that_cannot_be_understood_is_an_error_with_its_number(

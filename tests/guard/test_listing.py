@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.guard.listing import guarded
+from harness.guard.listing import guarded, told_by
 from harness.types import REAL, Clip, HarnessError
 
 
@@ -56,3 +56,19 @@ def test_no_more_is_listed_than_is_asked_for_at_first() -> None:
     listed = iter(map(clip, range(10)))
     assert next(guarded("set", lambda: listed)()).id == "0"
     assert next(listed).id == "1"
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), OSError("gone"), SystemExit(3)])
+def test_what_a_dataset_cannot_tell_of_its_files_is_one_line(error: BaseException) -> None:
+    def remarks(root: Path) -> Iterator[str]:
+        yield "one"
+        raise error
+
+    with pytest.raises(HarnessError, match="the dataset set, telling of its files failed"):
+        told_by("set", remarks)(Path())
+
+
+def test_a_dataset_does_not_tell_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_CLIPS", "1000")
+    with pytest.raises(HarnessError, match="more than"):
+        told_by("set", lambda root: map(str, count()))(Path())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ def inspect(
     prints = fingerprints.read(there, entry.name)
     elsewhere = [clip for name in others for clip in others[name]]
     if others:
-        around = [clip for clip in elsewhere if clip.split != "test" and clip.path.exists()]
+        around = [clip for clip in elsewhere if clip.split != "test" and os.path.exists(clip.path)]
         prints |= fingerprints.read(around, f"datasets beside {entry.name}")
     own = {clip.id: prints[clip.id] for clip in there}
     sound = [clip for clip in there if not own[clip.id].error]

@@ -120,7 +120,7 @@ def _video(path: Path) -> Facts:
     with open_film(path) as container:
         stream = film_stream(container)
         if stream is None:
-            raise HarnessError(f"{path.name}: has no video stream")
+            raise HarnessError(f"{path.name}: has no video stream that can be decoded")
         facts = _coding(container, stream)
         stated = (len(stream.index_entries) if "mov" in container.format.name else 0) or stream.frames
         seen: list[av.Packet] = []

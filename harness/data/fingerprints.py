@@ -189,7 +189,7 @@ def _header(path: Path) -> dict[str, Any]:
         with open_film(path) as container:
             stream = film_stream(container)
             if stream is None:
-                raise HarnessError("has no video stream")
+                raise HarnessError("has no video stream that can be decoded")
             names = container.format.name.split(",")
             return {
                 "container": "mp4" if "mp4" in names else names[0],

@@ -34,6 +34,7 @@ LIMITS = {
         Limit("clip-frames", 2**19, "frames", "packets of a video, or pictures in a folder; the clip fails"),
         Limit("clip-memory", 2**30, "bytes", "decoded frames of one clip held at once; the clip fails"),
         Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
+        Limit("clip-wait", 5, "seconds", "looking for one frame in a file over 1 GiB; the clip fails"),
         Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
         Limit("clips", 3_000_000, "clips", "a dataset or a manifest; it is refused"),
         Limit("manifest-cells", 30_000_000, "cells", "a manifest; it is refused"),

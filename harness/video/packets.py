@@ -39,6 +39,9 @@ DEEPEST = 64
 EVERY = 64
 """Packets between two looks at the clock."""
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+SOON_SEARCHED = 1 << 30
+"""Bytes of a file in which ffmpeg looks everywhere for a frame within seconds; of a larger one it has to
+give up, which costs a little at every read."""
 MOST_ASPECT = 8
 """Pixels more than so many times wider than high, or higher than wide, are a damaged header."""
 CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
@@ -153,7 +156,8 @@ def opened(path: Path) -> Iterator[Film]:
 
 def film_stream(container: av.container.InputContainer) -> av.VideoStream | None:
     """The video that players show: never a cover; of several the one marked as default, else the best."""
-    films = [stream for stream in container.streams.video if not stream.disposition & COVERS]
+    known = (stream for stream in container.streams.video if stream.codec_context is not None)
+    films = [stream for stream in known if not stream.disposition & COVERS]
     marked = [stream for stream in films if stream.disposition & Disposition.default]
     best = container.streams.best("video")
     found = marked or films
@@ -162,13 +166,15 @@ def film_stream(container: av.container.InputContainer) -> av.VideoStream | None
 
 def reason(error: Exception) -> str:
     """What ffmpeg says is wrong, in one line."""
+    if isinstance(error, (av.ExitError, av.BlockingIOError)):
+        return f"no frame in {limit('clip-wait'):g} s of reading, --allow clip-wait=NUMBER"
     return (str(getattr(error, "strerror", None) or error).splitlines() or [type(error).__name__])[0]
 
 
 def _film(path: Path, container: av.container.InputContainer) -> Film:
     stream = film_stream(container)
     if stream is None:
-        raise HarnessError(f"{path.name}: has no video stream")
+        raise HarnessError(f"{path.name}: has no video stream that can be decoded")
     # Clips are read side by side, so one thread each.
     stream.codec_context.thread_count = 1
     check_pixels(path.name, stream.codec_context.width, stream.codec_context.height)
@@ -264,9 +270,14 @@ def _order(seen: Sequence[Seen]) -> Order | None:
 
 def open_film(path: Path) -> av.container.InputContainer:
     """A regular video file of a size that is allowed, opened; whatever ffmpeg raises comes through."""
-    check_samples(path, check_file(path))
+    size = check_file(path)
+    check_samples(path, size)
     # An absolute path, for a colon in a file's name would make ffmpeg look for a protocol.
-    return av.open(str(path.absolute()), options={"format_whitelist": CONTAINERS, **_most_pixels()})
+    return av.open(
+        str(path.absolute()),
+        options={"format_whitelist": CONTAINERS, **_most_pixels()},
+        timeout=limit("clip-wait") if size > SOON_SEARCHED else None,
+    )
 
 
 def _most_pixels() -> dict[str, str]:

@@ -113,6 +113,7 @@ WEBP = b"RIFF\x2e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xfe\x3f\0\xfe\x3f\0" + bytes(1
 BMP = (
     b"BM" + struct.pack("<IIIIiiHHIIIIII", 60, 0, 54, 40, 40_000, -40_000, 1, 24, 0, 6, 1, 1, 0, 0) + bytes(6)
 )
+FLV = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x09\xff\xff\xff" + bytes(10**5)
 HDR = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n" + bytes(64)
 
 CONTENT: dict[str, tuple[Callable[[Path], bytes], str]] = {
@@ -133,6 +134,7 @@ CONTENT: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "packed.mp4": (lambda path: mp4(path, 10**8, packed=True), "clip-frames"),
     "fragments.mp4": (fragments, "clip-frames"),
     "nothing.png": (lambda _: b"", "the file is empty"),
+    "unknown.flv": (lambda _: FLV, "has no video stream that can be decoded"),
     "half.png": (lambda _: png(64, 64)[:20], "not a readable image"),
 }
 """Name -> its bytes, and what the reason of its failure says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
 import time
 from dataclasses import replace
@@ -267,3 +268,19 @@ def test_a_limit_that_is_raised_scores_what_failed_again(
     assert cell_file(Cell("constant", None, "t"), one, test, tmp_path).key != usual
     monkeypatch.setenv("GAPBENCH_ALLOW_CLIP_PIXELS", str(LIMITS["clip-pixels"].default))
     assert cell_file(Cell("constant", None, "t"), one, test, tmp_path).key == usual
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_gigabytes_of_nothing_behind_a_film_are_searched_for_a_stated_time(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_CLIP_WAIT", "1")
+    path = tmp_path / f"film{suffix}"
+    path.write_bytes(hostile.film(path))
+    os.truncate(path, 2**35)
+    said = next(judge_files([path], contestant(Mean()), "none"))
+    if suffix == ".mp4":
+        assert said.score is not None
+    else:
+        assert "no frame in 1 s of reading, --allow clip-wait=" in said.error
+        assert "clip-wait" in fingerprint(clip_of(path)).error

@@ -204,7 +204,7 @@ def dataset(
     def register(clips: Any) -> Any:
         embedded = prepare is not None
         facts = (about, crop, embedded, version, prepare, dict(official or {}), shares, _file_of(clips))
-        beside = (tell and told_by(name, tell) for tell in (left_out, remarks))
+        beside = (left_out and told_by(name, left_out), remarks and told_by(name, remarks))
         datasets.add(DatasetEntry(name, guarded(name, clips), *facts, *beside))
         return clips
 

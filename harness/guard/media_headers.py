@@ -194,8 +194,13 @@ def check_samples(path: Path, size: int) -> None:
     """A `HarnessError` for an MP4 of so many bytes whose tables tell of more samples than are allowed.
 
     A few hundred bytes can declare 10^8 of one byte each, of all of which ffmpeg makes an index as it opens
-    the file. Of any other file nothing is said.
+    the file. A GIF may not be larger than what is decoded at once: ffmpeg takes what follows a picture for
+    a part of it. Of any other file nothing is said.
     """
+    if size > limit("clip-memory"):
+        with path.open("rb") as file:
+            if file.read(3) == b"GIF":
+                within(f"{path.name}: the animation", size, "clip-memory")
     tracks, fragments = [_Track()], 0
     for kind, body in _told(path, size):
         if kind == b"trak":

@@ -194,6 +194,7 @@ def _film(path: Path, container: av.container.InputContainer) -> Film:
     size = 0
     most = limit("clip-frames")
     for packet in _demux(container, stream):
+        within(f"{path.name}: a packet", packet.size, "clip-memory")
         seen.append(_see(packet, tell))
         size += packet.size + OVERHEAD
         if len(seen) > most:

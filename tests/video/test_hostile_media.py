@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ from harness.results.predictions import CellFile, read_predictions
 from harness.training.frame_cache import Wanted, _cut
 from harness.trees import clip_content, clip_stamp
 from harness.types import Cell, Clip, HarnessError, Runtime
-from harness.video import clip_views
+from harness.video import clip_views, packets
 from harness.video.clip_views import show
 from harness.video.frames import crop_and_fit, read_frames
 from tests.video import hostile
@@ -284,3 +285,20 @@ def test_gigabytes_of_nothing_behind_a_film_are_searched_for_a_stated_time(
     else:
         assert "no frame in 1 s of reading, --allow clip-wait=" in said.error
         assert "clip-wait" in fingerprint(clip_of(path)).error
+
+
+def test_a_packet_larger_than_what_is_decoded_at_once_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with av.open(str(tmp_path / "film.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuvj420p")))
+        packet = av.Packet(bytes(10**6))
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 1, 1, stream.time_base
+        container.mux(packet)
+    (tmp_path / "film.gif").write_bytes(hostile.GIF + bytes(10**6))
+    monkeypatch.setenv("GAPBENCH_ALLOW_CLIP_MEMORY", "500_000")
+    for suffix, what in ((".avi", "a packet"), (".gif", "the animation")):
+        with pytest.raises(HarnessError, match=rf"film\{suffix}: {what} has 1,000,0\d\d bytes"):
+            packets.opened(tmp_path / f"film{suffix}").__enter__()

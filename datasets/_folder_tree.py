@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from harness.trees import IMAGES, VIDEOS, is_directory, is_image, is_mask, masks_beside, without_mask
+from harness.trees import IMAGES, VIDEOS, is_directory, is_image, is_mask, masks_beside, places, without_mask
 from harness.types import FAKE, REAL, HarnessError
 from harness.words import folder_says, frame_folders, is_numbered, named_frame, perhaps_frames, split_of
 
@@ -230,22 +229,10 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
-def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """The files in a folder and below it; hidden folders, and links that lead back up, are not entered."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    try:
-        with os.scandir(folder) as found:
-            entries = [(Path(entry.path), is_directory(entry)) for entry in found]
-    except OSError as error:
-        raise HarnessError(f"dataset folder: cannot list {folder}: {error.strerror}") from error
-    for path, is_folder in entries:
-        if is_folder:
-            if path.name[0] != ".":
-                yield from _files(path, above | {real})
-        else:
-            yield path
+def _files(folder: Path) -> Iterator[Path]:
+    """The files in a folder and below it (`places`)."""
+    for _, entries in places(folder):
+        yield from (Path(entry.path) for entry in entries if not is_directory(entry))
 
 
 def _place(folder: str) -> Place:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -14,7 +17,7 @@ from typing import Any
 
 from harness.files import text_of
 from harness.guard.limits import limit, within
-from harness.guard.regular import ordinary
+from harness.guard.regular import ordinary, shown
 from harness.types import HarnessError
 
 VIDEOS = frozenset(
@@ -28,7 +31,8 @@ IMAGES = frozenset(
 )
 """Endings of what is read, in small letters; every other one is named where files are left out."""
 
-
+MOST_WAYS = 1000
+"""Paths to one and the same folder, by links, that are all looked into."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 """The words and numbers of a name: `faceMask_01` has three."""
 
@@ -90,40 +94,56 @@ def _numbers_of(stem: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\d+", stem))
 
 
-def walk(
-    folder: Path, suffixes: Collection[str] = VIDEOS, above: frozenset[str] = frozenset()
-) -> Iterator[Path]:
-    """The files with these endings in a folder and below it, folder by folder, each sorted by name.
+def places(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """A folder and then those below it, one after the other, each with what is in it, sorted by name.
 
-    Links to a folder `above` are not entered.
+    Hidden folders, and links to a folder above, are not entered. One to which links lead in a great many
+    ways, as where each of some folders has links to all of the others, is a `HarnessError`.
     """
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    listed = _listed(folder)
-    yield from (Path(entry.path) for entry in listed if _wanted(entry, suffixes))
-    for entry in listed:
-        if is_directory(entry) and not entry.name.startswith("."):
-            yield from walk(Path(entry.path), suffixes, above | {real})
+    ways: Counter[str] = Counter()
+    waiting = [(folder, os.path.realpath(folder), frozenset[str]())]
+    while waiting:
+        place, real, above = waiting.pop()
+        if real in above:
+            continue
+        ways[real] += 1
+        if ways[real] > MOST_WAYS:
+            raise HarnessError(f"{shown(folder)}: links lead to {shown(real)} in over {MOST_WAYS:,} ways")
+        listed = _listed(place)
+        yield place, listed
+        below = [entry for entry in listed if entry.name[0] != "." and is_directory(entry)]
+        waiting += [(Path(entry.path), _real(entry, real), above | {real}) for entry in reversed(below)]
+
+
+def _real(entry: os.DirEntry[str], above: str) -> str:
+    """The real path of what lies in a folder of the real path `above`."""
+    return os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(above, entry.name)
+
+
+def walk(folder: Path, suffixes: Collection[str] = VIDEOS) -> Iterator[Path]:
+    """The files with these endings in a folder and below it (`places`), folder by folder, sorted by name."""
+    for _, listed in places(folder):
+        yield from (Path(entry.path) for entry in listed if _wanted(entry, suffixes))
 
 
 def files_below(folder: Path, known: Collection[str] = (), deep: bool = True) -> Iterator[Path]:
     """Every file in a folder and (`deep`) below it, sorted, except those `known` by their absolute path.
 
-    Hidden files and folders, folders that are `known` (a clip of frames), and links that lead back up are
-    not entered.
+    Hidden files and folders, folders that are `known` (a clip of frames), that cannot be listed, or that were
+    listed already by another name are not entered.
     """
     entered: set[str] = set()
-    for place, below, names in os.walk(os.path.abspath(folder), followlinks=True):
-        real = os.path.realpath(place)
+    waiting = [(Path(os.path.abspath(folder)), os.path.realpath(folder))]
+    while waiting:
+        place, real = waiting.pop()
         if real in entered:
-            below.clear()
             continue
         entered.add(real)
-        below[:] = sorted(d for d in below if deep and d[0] != "." and os.path.join(place, d) not in known)
-        for name in sorted(names):
-            if name[0] != "." and os.path.join(place, name) not in known:
-                yield Path(place, name)
+        with suppress(HarnessError):
+            found = [each for each in _listed(place) if each.name[0] != "." and each.path not in known]
+            yield from (Path(each.path) for each in found if not is_directory(each))
+            below = [each for each in reversed(found) if deep and is_directory(each)]
+            waiting += [(Path(each.path), _real(each, real)) for each in below]
 
 
 def _listed(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
@@ -136,7 +156,9 @@ def _listed(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise HarnessError(f"cannot list {folder}: {error.strerror}") from error
+        if error.errno == errno.ENAMETOOLONG:  # so deep that nothing in it can be named
+            return []
+        raise HarnessError(f"cannot list {shown(folder)}: {error.strerror}") from error
 
 
 def _wanted(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -11,7 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.trees import IMAGES, VIDEOS, clip_content, files, frames_in, masks_beside, walk
+from harness import registry
+from harness.data.given import clips_given
+from harness.trees import IMAGES, VIDEOS, clip_content, files, files_below, frames_in, masks_beside, walk
+from harness.types import HarnessError
 from harness.video.frames import read_frames
 
 AS = {".jfif": ".jpg", ".jpe": ".jpg", ".dib": ".bmp"}
@@ -76,6 +82,52 @@ def test_links_that_lead_in_a_circle_are_files_that_are_not_there(tmp_path: Path
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     assert list(walk(tmp_path)) == [tmp_path / "loop.mp4", tmp_path / "below" / "a.mp4"]
     assert files(tmp_path) == [tmp_path / "loop.mp4"]
+
+
+def listings(folder: Path) -> list[Callable[[], list[Path]]]:
+    entry = registry.datasets.get("folder")
+    return [
+        lambda: list(walk(folder)),
+        lambda: list(files_below(folder)),
+        lambda: [clip.path for clip in entry.clips(folder)],
+        lambda: clips_given([folder])[0],
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("letters", [1, 8])
+def test_however_deep_folders_lie_in_folders_the_clips_beside_them_are_listed(
+    number: int, letters: int, tmp_path: Path
+) -> None:
+    for name in ("real", "fake"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp4").write_bytes(b"x")
+    at = os.open(tmp_path / "real", os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d" * letters, dir_fd=at)
+        below = os.open("d" * letters, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    listed = listings(tmp_path)[number]()
+    subprocess.run(["rm", "-rf", tmp_path / "real" / ("d" * letters)], check=True)
+    assert sorted(listed) == [tmp_path / name / "a.mp4" for name in ("fake", "real")]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_folders_that_all_lead_to_each_other_are_not_walked_in_every_way(number: int, tmp_path: Path) -> None:
+    names = [f"{kind}{k}" for kind in ("real", "fake") for k in range(7)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp4").write_bytes(b"x")
+        for other in names:
+            (tmp_path / name / f"to-{other}").symlink_to(f"../{other}")
+    begun = time.monotonic()
+    try:
+        assert len(listings(tmp_path)[number]()) == len(names)
+    except HarnessError as error:
+        assert "in over 1,000 ways" in str(error)  # noqa: PT017 - either will do
+    assert time.monotonic() - begun < 60
 
 
 def test_a_pipe_has_no_content(tmp_path: Path) -> None:

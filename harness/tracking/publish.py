@@ -26,7 +26,7 @@ from harness.records import Board, Entry
 from harness.results.ranking import standings_of
 from harness.tracking.mlflow_run import EntryRun, campaign_of, experiment_of, track_entry, write_files
 from harness.tracking.saved_views import MATRIX_TAG, links_in, provide_views, ui_command
-from harness.tracking.store import alone, ask, check_location, location, shown, sqlite_file
+from harness.tracking.store import alone, ask, check_location, location, made_whole, shown, sqlite_file
 from harness.tracking.strange_server import Bounded, bounded_answers
 from harness.types import HarnessError
 
@@ -88,9 +88,12 @@ def connect(uri: str) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with alone(sqlite_file(uri)):
+    database = sqlite_file(uri)
+    with alone(database):
+        if database is not None:
+            made_whole(database, lambda address: MlflowClient(tracking_uri=address).search_experiments())
         client: Any = MlflowClient(tracking_uri=uri)
-        client = Bounded(client) if "://" in uri and sqlite_file(uri) is None else client
+        client = Bounded(client) if "://" in uri and database is None else client
         client.search_experiments(max_results=1)
     return client
 

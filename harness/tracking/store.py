@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import os
 import socket
 import sqlite3
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -91,6 +92,23 @@ def _open(database: Path) -> None:
         raise HarnessError(f"{database} is no regular file")
     with closing(sqlite3.connect(database, timeout=ANSWER_SECONDS)) as connection:
         connection.execute("PRAGMA schema_version")
+
+
+def made_whole(database: Path, make: Callable[[str], object]) -> None:
+    """Make a database that is not there yet (`make(address)`) such that it is there whole or not at all.
+
+    MLflow makes one in many steps, none of which can be repeated: what a killed process left would have to
+    be moved away by hand. Called while `alone` holds the lock.
+    """
+    if database.exists() and database.stat().st_size:
+        return
+    making = database.with_name(f".{database.name}.making")
+    for path in (making, *(Path(f"{making}{ending}") for ending in ("-journal", "-wal", "-shm"))):
+        path.unlink(missing_ok=True)
+    make(f"sqlite:///{making}")
+    with closing(sqlite3.connect(making)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.replace(making, database)
 
 
 def sqlite_file(uri: str) -> Path | None:

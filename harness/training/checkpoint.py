@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,11 +110,16 @@ def need_room(course: Course) -> None:
     tensors = course.detector.state_dict().values()
     needed = COPIES * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     folder = course.checkpoint.parent
-    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise HarnessError(f"no room to train: {folder} cannot be written ({error.strerror})") from error
     if free < needed:
         raise HarnessError(
-            f"no room to train: a checkpoint of {needed / 1e6:,.0f} MB is written to {folder}, where"
-            f" {free / 1e6:,.0f} MB are free; set GAPBENCH_HOME to a larger disk"
+            f"no room to train: a checkpoint of {needed / 1e6:,.1f} MB is written to {folder}, where"
+            f" {free / 1e6:,.1f} MB are free; set GAPBENCH_HOME to a larger disk"
         )
 
 

@@ -243,8 +243,8 @@ def _room(path: Path, wanted: Wanted) -> Iterator[np.memmap]:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not _make_way(path.parent):
                         free = shutil.disk_usage(path.parent).free
                         raise HarnessError(
-                            f"the frames of {len(wanted.clips)} clips need {needed / 1e9:.1f} GB in"
-                            f" {path.parent}, where {free / 1e9:.1f} GB are free; set GAPBENCH_HOME to a"
+                            f"no room: the frames of {len(wanted.clips)} clips need {needed / 1e6:,.1f} MB in"
+                            f" {path.parent}, where {free / 1e6:,.1f} MB are free; set GAPBENCH_HOME to a"
                             " larger disk"
                         ) from error
         yield np.memmap(temporary, np.uint8, "r+", shape=_shape(wanted, most))

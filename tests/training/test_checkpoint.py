@@ -165,3 +165,12 @@ def test_a_disk_without_room_for_a_checkpoint_is_told_before_the_training(
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1))
     with pytest.raises(HarnessError, match="no room to train"):
         train(job, tmp_path)
+
+
+def test_a_folder_of_weights_that_cannot_be_written_is_told_before_the_training(
+    job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_epoch", None)
+    (tmp_path / "weights").write_text("a file")
+    with pytest.raises(HarnessError, match=r"no room to train: .*weights cannot be written"):
+        train(job, tmp_path / "weights")

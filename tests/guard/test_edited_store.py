@@ -5,10 +5,13 @@ A small matrix is run once; each test edits one file of what that left, and give
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 import json
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -419,4 +422,53 @@ def test_a_home_of_an_earlier_version_is_believed_without_its_digests(
     assert main(EVAL) == 0
     told = capsys.readouterr()
     assert "set aside" not in told.err and "to score" not in told.out and "to train" not in told.out
+    assert tables(finished / "results") == tables(finished / "tables")
+
+
+FILLING = {
+    "000000-*.parquet": 2,
+    "????????.parquet": 2,
+    "edited.json": 2,
+    "small@*.json": 3,
+    "small@*.safetensors": 3,
+    "train-*.json": 3,
+    "train-*.frames": 3,
+    "edited.md": 2,
+    "edited.csv": 2,
+}
+"""File that the disk has no room for -> exit code; a detector that cannot be trained is absent."""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize(("name", "code"), FILLING.items(), ids=FILLING)
+def test_a_disk_that_fills_up_is_one_line_and_the_same_command_goes_on(
+    name: str,
+    code: int,
+    store: Path,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for folder in ("predictions", "validation", "weights", "frames", "runs", "seals"):
+        shutil.rmtree(store / folder)
+    usual, filled = tempfile.mkstemp, []
+
+    def full(dir: Path, prefix: str, suffix: str) -> tuple[int, str]:
+        if not fnmatch.fnmatch(prefix[1:-1], name):
+            return usual(dir=dir, prefix=prefix, suffix=suffix)
+        place = Path(dir) / f"{prefix}full{suffix}"
+        place.symlink_to("/dev/full")
+        filled.append(place)
+        return os.open(place, os.O_RDONLY), str(place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkstemp", full)
+        capsys.readouterr()
+        assert main(EVAL) == code
+    told = capsys.readouterr()
+    said = [line for line in (told.err + told.out).splitlines() if re.search("No space left|no room", line)]
+    assert filled and said and "Traceback" not in told.err
+    assert not [place for place in filled if os.path.lexists(place)], "nothing half is left"
+    assert main(EVAL) == 0
+    assert scores(store) == scores(finished / "kept")
     assert tables(finished / "results") == tables(finished / "tables")

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.files import write_whole, writing
+from harness.files import sheet_of, write_whole, writing
 from harness.guard.parsed import sized
 from harness.guard.regular import regular
 from harness.guard.stored import fault_of, opened, sealed, table_digest
@@ -222,6 +222,7 @@ def read_table(path: Path, what: str, columns: Sequence[str]) -> pd.DataFrame:
     """The text of a CSV, empty where a field is; a file without these columns is a `HarnessError`."""
     try:
         sized(path, "table-bytes", what)
+        sheet_of(path)  # refuses more columns or rows than a table may have
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error

@@ -166,7 +166,7 @@ def edited(path: Path) -> str:
         (None, "no rows"),
         ("", "not a table of rows"),
         ("detector,auc\nx,0.5\n", "lacks the column 'trained_on'"),
-        ("\x00\x01\x02", "not a table of rows"),
+        ("\x00\x01\x02", "neither UTF-8 nor UTF-16 text"),
     ],
 )
 def test_a_file_that_is_not_a_table_of_rows_is_refused_in_one_line(
@@ -254,3 +254,22 @@ def test_digests_that_are_none_are_refused_in_one_line(gated: Path) -> None:
             continue
         with pytest.raises(HarnessError, match="is not what was accepted"):
             read_accepted(Path("results"), "gated")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (",".join(map(str, range(20_000))) + "\n", "20,000 columns, more than 10,000"),
+        ("detector\n" + "a\n" * 300, "300 rows, more than 200"),
+        ("", "is not a table of rows"),
+        ("\0" * 4096, "is not a table of rows"),
+        ("PK\x03\x04", "a spreadsheet or a zip archive"),
+    ],
+)
+def test_a_table_of_more_than_one_can_hold_is_refused_before_it_is_read(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_TABLE_ROWS", "200")
+    (tmp_path / "rows.csv").write_text(text)
+    with pytest.raises(HarnessError, match=said):
+        read_rows(tmp_path / "rows.csv")

@@ -24,6 +24,7 @@ import pytest
 from harness import registry
 from harness.cli.entry import main
 from harness.evaluation import engine, run
+from harness.guard.stored import sealed, table_digest
 from harness.report.plots import gallery
 from harness.results.predictions import read_predictions
 from tests.training.small_detector import Small
@@ -122,6 +123,20 @@ def table_edit(change: Callable[[pa.Table], pa.Table], dated: bool = True) -> Ed
     return edit
 
 
+def sealed_again(change: Callable[[pa.Table], pa.Table]) -> Edit:
+    """An edit by somebody who knows the format, and writes the digest of what is there now."""
+
+    def edit(path: Path) -> None:
+        table = pq.read_table(path, partitioning=None)
+        said = json.loads(table.schema.metadata[b"gapbench"])
+        del said["stored"]
+        changed = change(table).replace_schema_metadata(None)
+        told = json.dumps(sealed(said, table_digest(changed))).encode()
+        pq.write_table(changed.replace_schema_metadata({b"gapbench": told}), path)
+
+    return edit
+
+
 def column(
     name: str, change: Callable[[list[Any]], Any], kind: pa.DataType | None = None
 ) -> Callable[[pa.Table], pa.Table]:
@@ -213,6 +228,12 @@ PREDICTIONS: dict[str, Edit] = {
     "truncated": truncated,
     "emptied": emptied,
     "a folder": a_folder,
+    "labels turned under a new digest": sealed_again(turned),
+    "half the rows under a new digest": sealed_again(half),
+    "other clip ids under a new digest": sealed_again(other_ids),
+    "other people under a new digest": sealed_again(other_people),
+    "rows in another order under a new digest": sealed_again(reordered),
+    "a score above 1 under a new digest": sealed_again(column("score", lambda told: [1.5, *told[1:]])),
     "an earlier version's with labels turned": table_edit(turned, dated=False),
     "an earlier version's with half the rows": table_edit(half, dated=False),
     "an earlier version's with other clip ids": table_edit(other_ids, dated=False),
@@ -359,6 +380,7 @@ def test_an_edited_record_of_a_run_is_refused_by_what_reads_it_and_written_again
 
 
 SHARDS = ("labels turned", "half the rows", "those of another cell", "truncated", "a folder", "scores edited")
+SHARDS = (*SHARDS, "labels turned under a new digest", "half the rows under a new digest")
 
 
 @pytest.mark.parametrize("edit", [PREDICTIONS[name] for name in SHARDS], ids=SHARDS)

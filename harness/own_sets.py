@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.contracts import NAME, DatasetEntry
 from harness.files import TABLES, digest, home, read_json, write_whole
-from harness.guard.regular import shown
+from harness.guard.regular import can_be_named, shown
 from harness.guard.stored import fault_of, record_of, sealed, shape_of
 from harness.progress import say
 from harness.trees import clip_content
@@ -86,6 +86,7 @@ def find_own(name: str) -> OwnSet | None:
     except TypeError as error:
         raise HarnessError(f"{path} does not describe clips of one's own: {error}; {again}") from error
     other = bool(fault_of([*found.columns.values(), *found.alike.values()], [str]))
+    other = other or not os.path.isabs(found.root) or not can_be_named(found.root)
     other = other or found.kind not in ("folder", "manifest") or len(found.labels) not in (0, 2)
     if other or found.name != name or found.people_from not in ("", *PEOPLE_FROM):
         raise HarnessError(f"{path} does not describe {name}; {again}")

@@ -18,7 +18,8 @@ from typing import Any
 
 from harness.contracts import NAME, DatasetEntry
 from harness.files import TABLES, digest, home, read_json, write_whole
-from harness.guard.regular import shown
+from harness.guard.regular import can_be_named, shown
+from harness.guard.stored import fault_of, record_of, sealed, shape_of
 from harness.progress import say
 from harness.trees import clip_content
 from harness.types import Clip, HarnessError, unknown
@@ -57,6 +58,9 @@ class OwnSet:
         return home() / "own" / f"{self.name}.json"
 
 
+SHAPE = {**shape_of(OwnSet), "labels?": [str]}
+
+
 def kind_of(path: Path) -> str:
     """The dataset that reads a path: `folder`, `manifest`, or empty where it is neither."""
     folder = os.path.isdir(path)
@@ -73,13 +77,20 @@ def own_names() -> list[str]:
 def find_own(name: str) -> OwnSet | None:
     """What is known under a name, None if nothing is; a damaged record is a `HarnessError`."""
     path = home() / "own" / f"{name}.json"
-    if not NAME.fullmatch(name) or not os.path.isfile(path):
+    if not NAME.fullmatch(name) or not os.path.lexists(path):
         return None
-    said = read_json(path)
+    again = "remove it, and give the clips their name again"
+    said = record_of(read_json(path), path, "clips of one's own", SHAPE, again)
     try:
-        return OwnSet(**{**said, "labels": tuple(said["labels"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise HarnessError(f"{path} does not describe clips of one's own: {error}") from error
+        found = OwnSet(**{**said, "labels": tuple(said.get("labels", ()))})
+    except TypeError as error:
+        raise HarnessError(f"{path} does not describe clips of one's own: {error}; {again}") from error
+    other = bool(fault_of([*found.columns.values(), *found.alike.values()], [str]))
+    other = other or not os.path.isabs(found.root) or not can_be_named(found.root)
+    other = other or found.kind not in ("folder", "manifest") or len(found.labels) not in (0, 2)
+    if other or found.name != name or found.people_from not in ("", *PEOPLE_FROM):
+        raise HarnessError(f"{path} does not describe {name}; {again}")
+    return found
 
 
 def known_as(path: Path, get: Callable[[str], DatasetEntry]) -> OwnSet | None:
@@ -162,7 +173,7 @@ def own_entry(name: str, get: Callable[[str], DatasetEntry]) -> DatasetEntry | N
 
 
 def _keep(record: OwnSet) -> None:
-    write_whole(record.path, json.dumps(dataclasses.asdict(record), indent=1))
+    write_whole(record.path, json.dumps(sealed(dataclasses.asdict(record)), indent=1))
 
 
 def _is_dataset(name: str, get: Callable[[str], DatasetEntry]) -> bool:

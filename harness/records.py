@@ -80,9 +80,10 @@ class Cost:
             why = "measured by an earlier version"
             found |= {"latency_ms_p90": None, "throughput_invalid": why, "latency_invalid": why}
         fault = fault_of(found, shape_of(cls))
-        rates = [fault_of(rate, float, "throughput") for pair in found.get("throughput", []) for rate in pair]
-        fault = fault or next(filter(None, rates), "")
-        if fault or any(len(pair) != 2 for pair in found.get("throughput", ())):
+        pairs = [] if fault else found.get("throughput", [])
+        if any(len(pair) != 2 or fault_of(pair[0], int) or fault_of(pair[1], float) for pair in pairs):
+            fault = "has no batch and rate for one of throughput"
+        if fault:
             raise HarnessError(f"no record of a cost: it {fault}; measure it with: gapbench cost")
         pairs = tuple((int(batch), float(rate)) for batch, rate in found.pop("throughput", ()))
         return cls(**found, throughput=pairs)

@@ -83,7 +83,8 @@ PROVENANCE = {
     **{"recipe_name?": (None, str), "source_sha256?": (None, str), "versions?": (None, dict)},
     **{"made?": (None, [dict]), "device?": str, "seconds?": float},
 }
-WEIGHTS = {**shape_of(Weights), "curve?": [dict], "provenance?": PROVENANCE}
+EPOCH = {"epoch": int, "train_loss": float, "val_auc": float, "seconds": float}
+WEIGHTS = {**shape_of(Weights), "curve?": [EPOCH], "provenance?": PROVENANCE}
 """The records of imported and of trained weights, as `guard.stored.fault_of` wants them."""
 
 

@@ -20,12 +20,12 @@ def check_detector(entry: DetectorEntry) -> list[Finding]:
     A detector that cannot be built gets that one finding.
     """
     trial = detector.DetectorTrial(entry)
-    found = run_checks([detector.is_built_from_every_recipe], trial)
+    found = run_checks([detector.is_built_from_every_recipe], trial, entry.name)
     if not found[0].passed:
         return found
     if entry.trainable:
-        found += run_checks(detector.TRAINABLE_CHECKS, trial)
-    return found + run_checks(detector.DETECTOR_CHECKS, trial)
+        found += run_checks(detector.TRAINABLE_CHECKS, trial, entry.name)
+    return found + run_checks(detector.DETECTOR_CHECKS, trial, entry.name)
 
 
 def check_dataset(entry: DatasetEntry, root: Path) -> list[Finding]:
@@ -47,5 +47,7 @@ def check_perturbation(entry: PerturbationEntry) -> list[Finding]:
 
     A perturbation without usable parameters gets that one finding.
     """
-    found = run_checks([perturbation.parameters_can_be_written_down], entry)
-    return found + run_checks(perturbation.PERTURBATION_CHECKS, entry) if found[0].passed else found
+    found = run_checks([perturbation.parameters_can_be_written_down], entry, entry.name)
+    if not found[0].passed:
+        return found
+    return found + run_checks(perturbation.PERTURBATION_CHECKS, entry, entry.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from harness.guard.clip_bounds import reason_of
 from harness.guard.names import said_by
+from harness.guard.patience import doing
 
 Subject = TypeVar("Subject")
 
@@ -35,9 +37,18 @@ def require(kept: object, otherwise: str) -> None:
         raise Broken(otherwise)
 
 
-def run_checks(checks: Iterable[Callable[[Subject], str | None]], subject: Subject) -> list[Finding]:
-    """Run checks one after the other; a check that passes may give a note to show instead of its promise."""
-    return [_run(check, subject) for check in checks]
+def run_checks(
+    checks: Iterable[Callable[[Subject], str | None]], subject: Subject, whose: str = ""
+) -> list[Finding]:
+    """Run checks one after the other; a check that passes may give a note to show instead of its promise.
+
+    `whose`: the plug-in that is said to hang where one check does not end; empty: nobody waits for that.
+    """
+    found = []
+    for check in checks:
+        with doing(f"{whose}, the check {check.__name__}") if whose else nullcontext():
+            found.append(_run(check, subject))
+    return found
 
 
 def _run(check: Callable[[Subject], str | None], subject: Subject) -> Finding:

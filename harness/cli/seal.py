@@ -22,6 +22,7 @@ from harness.data.clips import content_of, list_clips
 from harness.data.location import root_of, why_no_folder
 from harness.environment import installed, machine_identity, sources
 from harness.files import digest, digest_of, home, read_json
+from harness.guard.stored import fault_of, shape_of
 from harness.tracking.store import sqlite_file
 from harness.types import Clip, HarnessError
 
@@ -74,6 +75,8 @@ def unbroken(options: Namespace) -> Seal | None:
         if kept["format"] != FORMAT or kept["sha256"] != digest(kept["seal"]):
             return None
         seal = Seal(**kept["seal"])
+        if fault_of(kept["seal"], shape_of(Seal)) or len(seal.store) != 3 or _faults_inside(seal):
+            return None
     except (HarnessError, KeyError, TypeError, AttributeError, ValueError):  # none, or a damaged one
         return None
     files = all(digest_of(Path(name)) == said for name, said in seal.digests.items())
@@ -85,6 +88,13 @@ def unbroken(options: Namespace) -> Seal | None:
         and (not seal.store[0] or stored_digest(*seal.store[:2]) == seal.store[2])
     )
     return seal if holds else None
+
+
+def _faults_inside(seal: Seal) -> bool:
+    """Whether a seal holds another kind of value than it was written with."""
+    texts = [*seal.data.values(), *seal.roots.values(), *filter(None, seal.digests.values()), *seal.store]
+    stamps = filter(None, seal.stamps.values())
+    return any(fault_of(text, str) for text in texts) or any(fault_of(stamp, [int]) for stamp in stamps)
 
 
 def basis_of(options: Namespace) -> str:

@@ -144,12 +144,16 @@ def _opened(text: str, clip: Clip, stamp: str) -> Fingerprint | None:
         said, fault = stored.opened(json.loads(text), stamp)
     except (ValueError, RecursionError):
         return None
-    if fault or stored.fault_of(said, SHAPE):
+    if fault or stored.fault_of(said, SHAPE) or not all(map(_is_fact, said.get("facts", {}).values())):
         return None
     try:
         return Fingerprint(**{**said, "clip_id": clip.id})
     except TypeError:
         return None
+
+
+def _is_fact(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) < float("inf"))
 
 
 def fingerprint(clip: Clip) -> Fingerprint:

@@ -18,10 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.files import write_whole, writing
+from harness.files import sheet_of, write_whole, writing
 from harness.guard.parsed import sized
 from harness.guard.regular import regular
-from harness.guard.stored import opened, sealed, table_digest
+from harness.guard.stored import fault_of, opened, sealed, table_digest
 from harness.metrics.classification import auc
 from harness.records import Board, Row
 from harness.results.predictions import META, read_parquet, read_predictions
@@ -66,6 +66,8 @@ SCHEMA = pa.schema(
     ]
 )
 """One line a cell and clip, in the order of the rows; the score of a failed clip is null."""
+TYPES = {pa.int8(): pa.types.is_integer, pa.float32(): pa.types.is_floating}
+"""Type of a column -> whether another will do."""
 
 SLACK = 1e-4
 """How far an AUC may be from the one in its row: the row's rounding, and nothing else."""
@@ -139,8 +141,7 @@ def as_accepted(path: Path, matrix: str) -> None:
     """
     beside = path.with_name(f"{matrix}.parquet")
     try:
-        metadata = pq.read_schema(regular(beside)).metadata or {}
-        said, fault = opened(json.loads(metadata.get(META, b"{}")))
+        said, fault = _told(pq.read_schema(regular(beside)))
         wanted = said.get(path.name.removeprefix(matrix))
         text = regular(path).read_text(encoding="utf-8") if wanted else ""
     except (OSError, ValueError, pa.ArrowException, HarnessError):  # whoever reads it says so
@@ -148,6 +149,30 @@ def as_accepted(path: Path, matrix: str) -> None:
     if fault or (wanted and wanted != _of_text(text)):
         again = f"accept again: gapbench accept {matrix}"
         raise HarnessError(f"{path} is not what was accepted: its digest is another; {again}")
+
+
+def _told(schema: pa.Schema) -> tuple[dict[str, Any], str]:
+    """The digests that are written of what was accepted, and why they cannot be believed."""
+    try:
+        said, fault = opened(json.loads((schema.metadata or {}).get(META, b"{}")))
+    except (ValueError, RecursionError):
+        return {}, "its digests are not JSON"
+    fault = fault or fault_of(said, dict.fromkeys((*(f"{name}?" for name in BESIDE), "predictions?"), str))
+    return said, fault and f"what is written of it {fault}"
+
+
+def _fault_in(table: pa.Table) -> str:
+    """Why a table cannot be accepted predictions; empty where it can."""
+    for name in SCHEMA.names:
+        kind, wanted = table.schema.field(name).type, SCHEMA.field(name).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        fits = pa.types.is_string if wanted == WORD else TYPES[wanted]
+        if not fits(kind) and not (pa.types.is_null(kind) and wanted == WORD):
+            return f"it has {kind} in the column {name}"
+    labels, scores = set(table["label"].unique().to_pylist()), table["score"].drop_null().to_numpy()
+    if not labels <= {REAL, FAKE} or not ((scores >= 0) & (scores <= 1)).all():
+        return "a label is neither 0 nor 1, or a score not within them"
+    return "" if not any(table[name].null_count for name in ("cell", "clip_id")) else "a clip has no name"
 
 
 def _of_text(text: str) -> str:
@@ -197,6 +222,7 @@ def read_table(path: Path, what: str, columns: Sequence[str]) -> pd.DataFrame:
     """The text of a CSV, empty where a field is; a file without these columns is a `HarnessError`."""
     try:
         sized(path, "table-bytes", what)
+        sheet_of(path)  # refuses more columns or rows than a table may have
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
@@ -252,14 +278,19 @@ def _write_predictions(path: Path, kept: AcceptedRun, beside: Mapping[str, str])
 
 def _read_predictions(path: Path) -> dict[str, pd.DataFrame]:
     table = read_parquet(path, [name for name in SCHEMA.names if name != "note"], "accepted predictions")
-    said = (table.schema.metadata or {}).get(META)
-    if said is not None and json.loads(said).get("predictions") != _of_predictions(
-        table.select(SCHEMA.names)
-    ):
-        raise HarnessError(f"{path} is not what was accepted: its digest is another; accept again")
+    said, fault = _told(table.schema)
     if "note" not in table.column_names:  # of an earlier version, which kept none
         table = table.append_column("note", pa.nulls(len(table), pa.string()))
-    whole = table.select(SCHEMA.names).to_pandas()
+    try:
+        table = table.select(SCHEMA.names)
+        fault = fault or _fault_in(table)
+        if not fault and said.get("predictions") not in (None, _of_predictions(table)):
+            fault = "its digest is another"
+        whole = table.to_pandas()
+    except (ValueError, KeyError, pa.ArrowException) as error:  # a name twice, text that is none
+        fault = str(error).splitlines()[0]
+    if fault:
+        raise HarnessError(f"{path} is not what was accepted: {fault}; accept again")
     words = [name for name in SCHEMA.names[1:] if isinstance(whole[name].dtype, pd.CategoricalDtype)]
     whole = whole.astype(dict.fromkeys(words, object))
     grouped = whole.groupby("cell", sort=False, observed=True)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
@@ -26,6 +27,8 @@ FIELD = "stored"
 """What a record calls its version and digest."""
 PIECE = 2**26
 """Bytes of a large file that one thread digests at a time."""
+MOST = {int: 2**63 - 1, float: sys.float_info.max}
+"""Kind of number -> the largest one of it that is kept."""
 ALIKE = {float: (int, float), list: (list, tuple)}
 """Kind of a field in a record -> what JSON may say for it."""
 CHANGED = "does not hold what was written (its digest is another)"
@@ -72,7 +75,7 @@ def fault_of(said: Any, shape: Any, at: str = "") -> str:
 
     A shape is a type; a tuple of shapes, one of which has to do (None: nothing is said); a list of one shape,
     for each of a list; or a mapping of field -> shape, where a field that ends in `?` may lack and further
-    fields may be there. A whole number will do for `float`, and true and false are no numbers.
+    fields may be there. A whole number will do for `float`; true, false, NaN and infinity are no numbers.
     """
     if _fits(said, shape):
         return ""
@@ -103,8 +106,10 @@ def _fits(said: Any, shape: Any) -> bool:
 
 
 def _is(said: Any, shape: Any) -> bool:
-    kind = type(shape) if isinstance(shape, (dict, list)) else type(None) if shape is None else shape
-    return isinstance(said, ALIKE.get(kind, kind)) and (kind is bool or type(said) is not bool)
+    kind: Any = type(shape) if isinstance(shape, (dict, list)) else type(None) if shape is None else shape
+    if not isinstance(said, ALIKE.get(kind, kind)) or (kind is not bool and type(said) is bool):
+        return False
+    return kind not in MOST or -MOST[kind] <= said <= MOST[kind]  # false for NaN
 
 
 def shape_of(kind: Any) -> Any:
@@ -139,6 +144,8 @@ def _faults_of_fields(said: Mapping[str, Any], shape: Mapping[str, Any], at: str
 
 
 def _kind(said: Any) -> str:
+    if type(said) in MOST and not -MOST[int] <= said <= MOST[int]:
+        return "a number without end"
     names = {dict: "a record", list: "a list", str: "a text", type(None): "nothing", bool: "true or false"}
     return names.get(type(said), "a number")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def read_record(matrix: str) -> dict[str, Any] | None:
     The weights it names are those of this home, wherever it lay when it was written.
     """
     path = record_path(matrix)
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     again = f"run again: gapbench eval {matrix}"
     record = record_of(read_json(path), path, "a run", RECORD, again)

@@ -71,7 +71,7 @@ def cost_of(entry: registry.DetectorEntry, recipe: Recipe | None, runtime: Runti
     `recipe` gives size, frames and options of a trainable one. `measured_cost` measures again.
     """
     kept = kept_file(entry, recipe, runtime)
-    if kept.is_file():
+    if os.path.lexists(kept):
         try:
             return read_cost(kept)
         except HarnessError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,19 @@ from torch import Tensor
 
 from harness.environment import differences
 from harness.files import writing
-from harness.guard.stored import CHANGED, parts_digest, set_aside
+from harness.guard.regular import regular
+from harness.guard.stored import CHANGED, fault_of, parts_digest, set_aside
 from harness.progress import say
 from harness.runtime.device import torch_device
 from harness.timing import spent
 from harness.types import HarnessError, Recipe, Runtime
+from harness.weights import EPOCH
 
+PROGRESSED = {
+    **{"epoch": int, "curve": [EPOCH], "best": dict, "best_epoch": int, "best_auc": float},
+    "made?": (None, [dict]),
+}
+"""Where a training stands, as `guard.stored.fault_of` wants it."""
 COPIES = 4
 """Of the network in a checkpoint: as it is, at its best, and two averages of the optimizer."""
 
@@ -103,11 +110,16 @@ def need_room(course: Course) -> None:
     tensors = course.detector.state_dict().values()
     needed = COPIES * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     folder = course.checkpoint.parent
-    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise HarnessError(f"no room to train: {folder} cannot be written ({error.strerror})") from error
     if free < needed:
         raise HarnessError(
-            f"no room to train: a checkpoint of {needed / 1e6:,.0f} MB is written to {folder}, where"
-            f" {free / 1e6:,.0f} MB are free; set GAPBENCH_HOME to a larger disk"
+            f"no room to train: a checkpoint of {needed / 1e6:,.1f} MB is written to {folder}, where"
+            f" {free / 1e6:,.1f} MB are free; set GAPBENCH_HOME to a larger disk"
         )
 
 
@@ -142,16 +154,7 @@ def resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
     before = {name: tensor.clone() for name, tensor in course.detector.state_dict().items()}
     try:
         return _loaded(course, optimizer)
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file raises
         course.detector.load_state_dict(before)
         fault = f"does not fit ({(str(error) or type(error).__name__).splitlines()[0]})"
         say(f"{course.title}: the checkpoint {set_aside(course.checkpoint, fault, 'training begins anew')}")
@@ -160,13 +163,17 @@ def resumed(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
 
 def _loaded(course: Course, optimizer: torch.optim.Optimizer) -> Progressed:
     content: dict[str, Any] = torch.load(
-        course.checkpoint, map_location=torch_device(course.runtime.device), weights_only=True
+        regular(course.checkpoint), map_location=torch_device(course.runtime.device), weights_only=True
     )
     told = content.pop("sha256", None)
     if told is not None and told != _digest_of(content):
         raise ValueError(CHANGED)
     if content.get("key", course.key) != course.key:
         raise ValueError("it belongs to another training")
+    fault = fault_of(content["progressed"], PROGRESSED)
+    best = content["progressed"].get("best")
+    if fault or _shapes(best or content["network"]) != _shapes(content["network"]):
+        raise ValueError(f"it {fault or 'has another network at its best'}")
     makers = content["progressed"].get("made") or [{}]
     state = Progressed(**{**content["progressed"], "made": makers})
     if not len(state.curve) == state.epoch <= course.recipe.epochs:

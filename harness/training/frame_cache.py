@@ -106,7 +106,7 @@ def _opened(path: Path, wanted: Wanted) -> tuple[dict[str, Any], np.memmap]:
 def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
     """What is known of a file that was kept; None unless it is whole and of these frames."""
     facts = path.with_suffix(".json")
-    if not path.is_file() or not facts.is_file():
+    if not os.path.lexists(path) or not os.path.lexists(facts):
         return None
     fault, said = "", {}
     try:
@@ -114,11 +114,11 @@ def _kept(path: Path, wanted: Wanted) -> dict[str, Any] | None:
         if wanted.again and said.get("made") != wanted.made:
             return None
         fault = _fault_of(path, said, wanted)
-    except (HarnessError, ValueError) as error:
+    except (HarnessError, OSError, ValueError, TypeError, OverflowError) as error:
         fault = f"cannot be believed ({error})"
     if fault:
         say(set_aside(facts, fault, "the clips are decoded again"))
-        if path.is_file():
+        if os.path.lexists(path):
             set_aside(path, fault, "")
         return None
     os.utime(path)
@@ -144,7 +144,10 @@ def _places(said: Mapping[str, Any], wanted: Wanted) -> np.ndarray:
     clips = len(said["labels"])
     if "places" not in said:
         return np.arange(clips * wanted.frames).reshape(clips, wanted.frames)
-    return np.array(said["places"], dtype=np.int64).reshape(clips, wanted.frames)
+    places = np.array(said["places"], dtype=np.int64).reshape(clips, wanted.frames)
+    if places.size and places.min() < 0:
+        raise ValueError("a frame before the first")
+    return places
 
 
 def _rows(said: Mapping[str, Any], wanted: Wanted) -> int:
@@ -240,8 +243,8 @@ def _room(path: Path, wanted: Wanted) -> Iterator[np.memmap]:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not _make_way(path.parent):
                         free = shutil.disk_usage(path.parent).free
                         raise HarnessError(
-                            f"the frames of {len(wanted.clips)} clips need {needed / 1e9:.1f} GB in"
-                            f" {path.parent}, where {free / 1e9:.1f} GB are free; set GAPBENCH_HOME to a"
+                            f"no room: the frames of {len(wanted.clips)} clips need {needed / 1e6:,.1f} MB in"
+                            f" {path.parent}, where {free / 1e6:,.1f} MB are free; set GAPBENCH_HOME to a"
                             " larger disk"
                         ) from error
         yield np.memmap(temporary, np.uint8, "r+", shape=_shape(wanted, most))

@@ -42,6 +42,8 @@ LEAST_SEEN = 1 / 8
 who is seen in fewer frames does not count where another is seen in more."""
 
 Spot = tuple[float, float, float, float]
+FARTHEST = 2.0**24
+"""Pixels from the corner of a picture that a kept face lies at most."""
 """[x, y, w, h] of a face in pixels of the clean frame; it may reach beyond it."""
 Person = Mapping[int, Spot]
 """Frame of the file -> where a person's face is seen in it."""
@@ -96,8 +98,11 @@ class Faces:
                 for person in said["people"]
             )
             found = cls(tuple(int(index) for index in said["scored"]), main, tuple(people))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise HarnessError(f"not a stored record of faces: {text[:60]!r}") from error
+        spots = [spot for person in (main, *people) for spot in person.values()]
+        if not all(abs(side) <= FARTHEST for spot in spots for side in spot):  # nor for NaN
+            raise HarnessError("a stored record of faces has one that is in no picture")
         if not set(found.main) <= set(found.scored):
             raise HarnessError("a stored record of faces has one in a frame that is not scored")
         return found

@@ -124,3 +124,29 @@ def test_one_that_ends_everything_on_import_is_no_success(text: str, tmp_path: P
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert "plugin.py" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("detector", "said"),
+    [("hangs", "did not end within 8 s (--patience)"), ("ends_the_process", "was ended from within")],
+)
+def test_one_that_hangs_or_ends_the_process_while_it_is_checked_is_named_with_the_check(
+    detector: str, said: str, picture: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "--plugin",
+        "plugin.py",
+        "--patience",
+        "8",
+        "check",
+        detector,
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=picture.parent, timeout=100
+    )
+    assert done.returncode == 2
+    assert said in done.stderr and f"{detector}, the check scores_have" in done.stderr
+    assert "Traceback" not in done.stderr

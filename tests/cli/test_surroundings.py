@@ -14,6 +14,7 @@ import pytest
 from harness.cli import plugins
 from harness.cli.entry import main
 from harness.data.location import data_file
+from harness.evaluation import engine
 from harness.files import scratch_folder
 
 
@@ -106,3 +107,19 @@ def test_a_command_without_streams_writes_into_no_file_instead(closed: list[int]
     ends = " ".join(f"{number}>&-" for number in closed)
     done = subprocess.run(["sh", "-c", f'"$0" -c "$1" {ends}', sys.executable, code], timeout=60, check=False)
     assert (done.returncode, told.read_text()) == (0, "True")
+
+
+@pytest.mark.parametrize(
+    "place", ["file", "file/below", "file/far/below", "circle", "circle/below", "/dev/null"]
+)
+def test_a_results_folder_that_cannot_be_is_told_before_anything_is_scored(
+    place: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("m.toml").write_text('about = "a test"\ndetectors = ["constant"]\ntest = ["procedural_tiny"]\n')
+    Path("file").write_text("")
+    Path("circle").symlink_to("circle")
+    monkeypatch.setattr(engine, "_Run", None)  # nothing is scored
+    assert main(["eval", "m.toml", "--device", "cpu", "--no-publish", "--results", place]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is a file, not a folder" in line
+    assert not (home / "predictions").exists()

@@ -184,7 +184,16 @@ def test_a_cache_that_is_no_database_is_named_and_set_aside(
 EDIT = "UPDATE prints SET print = replace(print, '\"size\": ', '\"size\": 1' || substr(?, 1, 0))"
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "no JSON", '{"size": "much"}', "edited"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "3", "no JSON", '{"size": "much"}', "edited", '{"clip_id": "", "size": 1, "facts": [1]}'),
+        *(
+            f'{{"clip_id": "", "size": 1, "facts": {{"frames": {value}}}}}'
+            for value in ("[1]", "{}", "1e999")
+        ),
+    ],
+)
 def test_an_edited_fingerprint_is_said_and_made_again(
     text: str, tmp_path: Path, tiny_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

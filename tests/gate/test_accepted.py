@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -162,7 +166,7 @@ def edited(path: Path) -> str:
         (None, "no rows"),
         ("", "not a table of rows"),
         ("detector,auc\nx,0.5\n", "lacks the column 'trained_on'"),
-        ("\x00\x01\x02", "not a table of rows"),
+        ("\x00\x01\x02", "neither UTF-8 nor UTF-16 text"),
     ],
 )
 def test_a_file_that_is_not_a_table_of_rows_is_refused_in_one_line(
@@ -193,3 +197,79 @@ def test_the_table_of_rows_has_what_is_kept_of_them(gated: Path) -> None:
     assert (row.clips, row.metrics["auc"], row.provenance["threshold"]) == (
         *(line["clips"], line["auc"], line["threshold"]),
     )
+
+
+def _with(name: str, change: Callable[[list[Any]], Any], kind: Any = None) -> Callable[[pa.Table], pa.Table]:
+    def edit(table: pa.Table) -> pa.Table:
+        values = change(table[name].to_pylist())
+        return table.set_column(table.column_names.index(name), name, pa.array(values, kind))
+
+    return edit
+
+
+EDITED: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "half the rows": lambda table: table.slice(0, len(table) // 2),
+    "no rows": lambda table: table.slice(0, 0),
+    "labels turned": _with("label", lambda said: [1 - label for label in said]),
+    "a label of 7": _with("label", lambda said: [7, *said[1:]]),
+    "labels of text": _with("label", lambda said: ["fake"] * len(said)),
+    "a score of 2": _with("score", lambda said: [2.0, *said[1:]]),
+    "a score that is no number": _with("score", lambda said: [float("nan"), *said[1:]]),
+    "scores of text": _with("score", lambda said: ["0.5"] * len(said)),
+    "scores in lists": _with("score", lambda said: [[0.5]] * len(said)),
+    "names of bytes": _with("clip_id", lambda said: [str(name).encode() for name in said]),
+    "names that are no text": _with("clip_id", lambda said: [b"\xff"] * len(said)),
+    "cells without a name": _with("cell", lambda said: [None, *said[1:]], pa.string()),
+    "a column twice": lambda table: table.append_column("score", table["score"]),
+    "no column of scores": lambda table: table.drop_columns(["score"]),
+    "no column of notes": lambda table: table.drop_columns(["note"]).slice(1),
+}
+DIGESTS = (None, b"{", b"[]", b"null", b"3", b"[" * 100_000, b"\xff", b'{"predictions": 5}', b'{"stored": 5}')
+
+
+@pytest.mark.parametrize("edit", EDITED.values(), ids=EDITED)
+def test_accepted_predictions_that_somebody_changed_are_refused_in_one_line(
+    gated: Path, edit: Callable[[pa.Table], pa.Table]
+) -> None:
+    run_accept(options())
+    path = accepted_file(Path("results"), "gated", ".parquet")
+    table = pq.read_table(path)
+    for metadata in (table.schema.metadata, None):  # an earlier version's has no digest
+        pq.write_table(edit(table).replace_schema_metadata(metadata), path)
+        with pytest.raises(HarnessError) as error:
+            read_accepted(Path("results"), "gated")
+        assert "\n" not in str(error.value) and "gated" in str(error.value)
+
+
+def test_digests_that_are_none_are_refused_in_one_line(gated: Path) -> None:
+    run_accept(options())
+    path = accepted_file(Path("results"), "gated", ".parquet")
+    table = pq.read_table(path)
+    written = json.loads(table.schema.metadata[b"gapbench"])
+    edited = json.dumps({**written, ".csv": "0" * 64}).encode()
+    for said in (*DIGESTS, edited):
+        pq.write_table(table.replace_schema_metadata(said and {b"gapbench": said}), path)
+        if said is None:
+            read_accepted(Path("results"), "gated")
+            continue
+        with pytest.raises(HarnessError, match="is not what was accepted"):
+            read_accepted(Path("results"), "gated")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (",".join(map(str, range(20_000))) + "\n", "20,000 columns, more than 10,000"),
+        ("detector\n" + "a\n" * 300, "300 rows, more than 200"),
+        ("", "is not a table of rows"),
+        ("\0" * 4096, "is not a table of rows"),
+        ("PK\x03\x04", "a spreadsheet or a zip archive"),
+    ],
+)
+def test_a_table_of_more_than_one_can_hold_is_refused_before_it_is_read(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAPBENCH_ALLOW_TABLE_ROWS", "200")
+    (tmp_path / "rows.csv").write_text(text)
+    with pytest.raises(HarnessError, match=said):
+        read_rows(tmp_path / "rows.csv")

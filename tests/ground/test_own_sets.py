@@ -148,3 +148,24 @@ def test_a_damaged_record_is_said(home: Path, tmp_path: Path) -> None:
     record.path.write_text(json.dumps({"name": "mine"}))
     with pytest.raises(HarnessError, match="does not describe clips of one's own"):
         find_own("mine")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("root", value) for value in ("a\0b", "n" * 5000, "mine", "")),
+        *(("kind", value) for value in ("ffpp", "")),
+        *(("labels", value) for value in (["real"], ["a", "b", "c"], [1, 2])),
+        *(("people_from", "anything"), ("columns", {"path": 3}), ("alike", {"a": []}), ("name", "other")),
+    ],
+)
+def test_a_record_that_says_what_nobody_said_is_refused(
+    field: str, value: Any, home: Path, tmp_path: Path
+) -> None:
+    record = brought(make(tmp_path / "mine"))
+    said = {**json.loads(record.path.read_text()), field: value}
+    for told in (said, {name: part for name, part in said.items() if name != "stored"}):
+        record.path.write_text(json.dumps(told))
+        with pytest.raises(HarnessError, match="does not describe") as error:
+            find_own("mine")
+        assert str(error.value).isprintable()

@@ -5,10 +5,13 @@ A small matrix is run once; each test edits one file of what that left, and give
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 import json
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ import pytest
 from harness import registry
 from harness.cli.entry import main
 from harness.evaluation import engine, run
+from harness.guard.stored import sealed, table_digest
 from harness.report.plots import gallery
 from harness.results.predictions import read_predictions
 from tests.training.small_detector import Small
@@ -119,6 +123,20 @@ def table_edit(change: Callable[[pa.Table], pa.Table], dated: bool = True) -> Ed
     return edit
 
 
+def sealed_again(change: Callable[[pa.Table], pa.Table]) -> Edit:
+    """An edit by somebody who knows the format, and writes the digest of what is there now."""
+
+    def edit(path: Path) -> None:
+        table = pq.read_table(path, partitioning=None)
+        said = json.loads(table.schema.metadata[b"gapbench"])
+        del said["stored"]
+        changed = change(table).replace_schema_metadata(None)
+        told = json.dumps(sealed(said, table_digest(changed))).encode()
+        pq.write_table(changed.replace_schema_metadata({b"gapbench": told}), path)
+
+    return edit
+
+
 def column(
     name: str, change: Callable[[list[Any]], Any], kind: pa.DataType | None = None
 ) -> Callable[[pa.Table], pa.Table]:
@@ -210,6 +228,12 @@ PREDICTIONS: dict[str, Edit] = {
     "truncated": truncated,
     "emptied": emptied,
     "a folder": a_folder,
+    "labels turned under a new digest": sealed_again(turned),
+    "half the rows under a new digest": sealed_again(half),
+    "other clip ids under a new digest": sealed_again(other_ids),
+    "other people under a new digest": sealed_again(other_people),
+    "rows in another order under a new digest": sealed_again(reordered),
+    "a score above 1 under a new digest": sealed_again(column("score", lambda told: [1.5, *told[1:]])),
     "an earlier version's with labels turned": table_edit(turned, dated=False),
     "an earlier version's with half the rows": table_edit(half, dated=False),
     "an earlier version's with other clip ids": table_edit(other_ids, dated=False),
@@ -356,6 +380,7 @@ def test_an_edited_record_of_a_run_is_refused_by_what_reads_it_and_written_again
 
 
 SHARDS = ("labels turned", "half the rows", "those of another cell", "truncated", "a folder", "scores edited")
+SHARDS = (*SHARDS, "labels turned under a new digest", "half the rows under a new digest")
 
 
 @pytest.mark.parametrize("edit", [PREDICTIONS[name] for name in SHARDS], ids=SHARDS)
@@ -419,4 +444,53 @@ def test_a_home_of_an_earlier_version_is_believed_without_its_digests(
     assert main(EVAL) == 0
     told = capsys.readouterr()
     assert "set aside" not in told.err and "to score" not in told.out and "to train" not in told.out
+    assert tables(finished / "results") == tables(finished / "tables")
+
+
+FILLING = {
+    "000000-*.parquet": 2,
+    "????????.parquet": 2,
+    "edited.json": 2,
+    "small@*.json": 3,
+    "small@*.safetensors": 3,
+    "train-*.json": 3,
+    "train-*.frames": 3,
+    "edited.md": 2,
+    "edited.csv": 2,
+}
+"""File that the disk has no room for -> exit code; a detector that cannot be trained is absent."""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize(("name", "code"), FILLING.items(), ids=FILLING)
+def test_a_disk_that_fills_up_is_one_line_and_the_same_command_goes_on(
+    name: str,
+    code: int,
+    store: Path,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for folder in ("predictions", "validation", "weights", "frames", "runs", "seals"):
+        shutil.rmtree(store / folder)
+    usual, filled = tempfile.mkstemp, []
+
+    def full(dir: Path, prefix: str, suffix: str) -> tuple[int, str]:
+        if not fnmatch.fnmatch(prefix[1:-1], name):
+            return usual(dir=dir, prefix=prefix, suffix=suffix)
+        place = Path(dir) / f"{prefix}full{suffix}"
+        place.symlink_to("/dev/full")
+        filled.append(place)
+        return os.open(place, os.O_RDONLY), str(place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkstemp", full)
+        capsys.readouterr()
+        assert main(EVAL) == code
+    told = capsys.readouterr()
+    said = [line for line in (told.err + told.out).splitlines() if re.search("No space left|no room", line)]
+    assert filled and said and "Traceback" not in told.err
+    assert not [place for place in filled if os.path.lexists(place)], "nothing half is left"
+    assert main(EVAL) == 0
+    assert scores(store) == scores(finished / "kept")
     assert tables(finished / "results") == tables(finished / "tables")

@@ -81,7 +81,8 @@ GUARDED = {"regular", "why_not", "sized", "check_safetensors", "sheet_of", "sett
 OWN = {
     "a program, or what it says of itself": (
         *("harness.cli.entry._done", "harness.environment.with_helpers", "harness.environment._flags"),
-        *("harness.process.usable_cores", "harness.runtime.cost_process._entry"),
+        "harness.process.usable_cores",
+        "harness.runtime.cost_process._entry",
         *("harness.runtime.hardware._times_slowed", "harness.runtime.hardware._lines"),
     ),
     "what is written, or was a moment ago": (

@@ -302,3 +302,12 @@ def test_rows_that_would_be_filled_in_for_absent_clips_are_limited(monkeypatch: 
     monkeypatch.setenv("GAPBENCH_ALLOW_TABLE_ROWS", "200")
     with pytest.raises(HarnessError, match="640 rows with those that some detectors lack"):
         board(table)
+
+
+def test_pairs_of_test_sets_are_limited_over_all_detectors() -> None:
+    names = [(f"d{detector}", f"s{place}") for detector in range(60) for place in range(20)]
+    table = pd.DataFrame(names, columns=["detector", "tested_on"]).assign(clip_id="a", label=1, score=0.5)
+    with pytest.raises(HarnessError) as raised:
+        board(table)
+    refused("24,000 pairs of test sets", str(raised.value))
+    refused("--allow score-pairs=24000", str(raised.value))

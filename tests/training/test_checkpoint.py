@@ -37,6 +37,39 @@ def other_epoch(path: Path, content: dict[str, Any]) -> None:
     torch.save(told, path)
 
 
+def _says(path: Path, content: dict[str, Any], **said: Any) -> None:
+    told = {**content, "progressed": {**content["progressed"], **said}}
+    del told["sha256"]
+    torch.save(told, path)
+
+
+def other_course(path: Path, content: dict[str, Any]) -> None:
+    _says(path, content, curve=[{"epoch": 1}])
+
+
+def other_best(path: Path, content: dict[str, Any]) -> None:
+    _says(path, content, best={"head.weight": torch.zeros(3)})
+
+
+def no_number(path: Path, content: dict[str, Any]) -> None:
+    _says(path, content, best_auc=float("nan"))
+
+
+def a_pipe(path: Path, content: dict[str, Any]) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_circle(path: Path, content: dict[str, Any]) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def huge(path: Path, content: dict[str, Any]) -> None:
+    path.write_bytes(b"")
+    os.truncate(path, 2**38)
+
+
 def a_list(path: Path, content: dict[str, Any]) -> None:
     torch.save([1, 2, 3], path)
 
@@ -46,7 +79,8 @@ def a_folder(path: Path, content: dict[str, Any]) -> None:
     path.mkdir()
 
 
-EDITS = (half, other_tensors, other_training, other_epoch, a_list, a_folder)
+EDITS = (half, other_tensors, other_training, other_epoch, other_course, other_best, no_number, huge, a_list)
+EDITS = (*EDITS, a_folder, a_pipe, a_circle)
 
 
 @pytest.fixture
@@ -131,3 +165,12 @@ def test_a_disk_without_room_for_a_checkpoint_is_told_before_the_training(
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1))
     with pytest.raises(HarnessError, match="no room to train"):
         train(job, tmp_path)
+
+
+def test_a_folder_of_weights_that_cannot_be_written_is_told_before_the_training(
+    job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_epoch", None)
+    (tmp_path / "weights").write_text("a file")
+    with pytest.raises(HarnessError, match=r"no room to train: .*weights cannot be written"):
+        train(job, tmp_path / "weights")

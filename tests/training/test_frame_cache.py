@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,56 @@ def test_frames_not_used_for_longest_make_way_on_a_full_disk(
     with pytest.raises(HarnessError, match="set GAPBENCH_HOME to a larger disk"):
         read_footage(wanted(job, "val", 2), tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".json"]
+
+
+def facts(**said: Any) -> Callable[[Path], Any]:
+    """An edit of what is known of kept frames, as an earlier version would have written it."""
+
+    def edit(path: Path) -> None:
+        record = path.with_suffix(".json")
+        told = {**json.loads(record.read_text()), **said}
+        del told["stored"]
+        record.write_text(json.dumps(told))
+
+    return edit
+
+
+def _instead(make: Callable[[Path], Any], ending: str) -> Callable[[Path], Any]:
+    def edit(path: Path) -> None:
+        path.with_suffix(ending).unlink()
+        make(path.with_suffix(ending))
+
+    return edit
+
+
+EDITS: dict[str, Callable[[Path], Any]] = {
+    "places before the first": facts(places=[[-1] * 4] * 24),
+    "places that are none": facts(places=[[None]]),
+    "places without end": facts(places=[[10**19] * 4] * 24),
+    "places of text": facts(places=["x"]),
+    "labels without end": facts(labels=[10**19]),
+    "no digest": facts(sha256=None),
+    **{
+        f"{name} for {ending}": _instead(make, ending)
+        for ending in (".json", ".frames")
+        for name, make in {
+            "a pipe": os.mkfifo,
+            "a folder": Path.mkdir,
+            "a circle": lambda path: path.symlink_to(path.name),
+        }.items()
+    },
+}
+
+
+def test_kept_frames_that_were_edited_are_decoded_again(
+    job: TrainingJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = read_footage(wanted(job, "train", 4), tmp_path)
+    pixels, places = first.pixels.copy(), first.places.copy()
+    (kept,) = tmp_path.glob("*.frames")
+    for name, edit in EDITS.items():
+        edit(kept)
+        capsys.readouterr()
+        again = read_footage(wanted(job, "train", 4), tmp_path)
+        assert (again.pixels == pixels).all() and (again.places == places).all(), name
+        assert "set aside" in capsys.readouterr().err, name

@@ -197,7 +197,22 @@ def test_a_record_of_faces_is_written_and_read():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", '{"scored":[1],"people":[]}', '{"scored":[1],"people":[[[2,1,1,5,5]]]}', '{"scored":[1]}'],
+    [
+        *(
+            "",
+            "{}",
+            '{"scored":[1],"people":[]}',
+            '{"scored":[1],"people":[[[2,1,1,5,5]]]}',
+            '{"scored":[1]}',
+        ),
+        *('{"scored":[1],"people":[[[1,NaN,1,5,5]]]}', '{"scored":[1],"people":[[[1,1e300,1,5,5]]]}'),
+        *(
+            '{"scored":[1e999],"people":[[]]}',
+            '{"scored":[1],"people":[[],[[1,1,1,Infinity,5]]]}',
+            "[1]",
+            "3",
+        ),
+    ],
 )
 def test_a_stored_record_of_faces_that_is_damaged_is_refused(text):
     with pytest.raises(HarnessError, match="stored record of faces"):

@@ -7,6 +7,7 @@ or lies elsewhere, there are none, and the command that would find them is recom
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def write_check(found: Checked) -> Path:
 def read_check(dataset: str, content_sha256: str) -> Checked | None:
     """What the check of these clips found; None where there is none or only an older format."""
     file = check_file(dataset, content_sha256)
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     hint = f"check again: gapbench data check {dataset}"
     told = record_of(read_json(file), file, "a check", {"format": int}, hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +166,7 @@ def read_audit(dataset: str, clips_sha256: str = "", content_sha256: str = "") -
     is a `HarnessError` that names it.
     """
     file = audit_file(dataset, clips_sha256)
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     hint = f"audit again: gapbench data audit {dataset}"
     told = record_of(read_json(file), file, "an audit", {"format": int}, hint)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.environment import installed, sources
 from harness.files import digest, digest_of, file_name, home, plain, read_json, write_whole
-from harness.guard.stored import opened, sealed
+from harness.guard.stored import opened, sealed, set_aside
 from harness.progress import say
 from harness.records import Board
 from harness.report.plots.curves import reliability, robustness, roc, roc_rows, scored_rows, severity_points
@@ -65,12 +66,17 @@ def _shown(board: Board) -> str:
 
 
 def _read_note(path: Path) -> dict[str, str]:
-    """What was noted when the plots were drawn; nothing where that is lost or damaged."""
-    try:
-        said, fault = opened(read_json(path)) if path.is_file() else ({}, "")
-        return {} if fault else said
-    except HarnessError:
+    """What was noted when the plots were drawn; nothing where that is lost, or damaged and set aside."""
+    if not os.path.lexists(path):
         return {}
+    try:
+        said, fault = opened(read_json(path))
+    except HarnessError as error:
+        said, fault = {}, f"cannot be believed ({error})"
+    if fault:
+        say(set_aside(path, fault, "the plots are drawn again"))
+        return {}
+    return said
 
 
 def has(plot: str, board: Board) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
 import os
 import re
 import tempfile
+import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ LINE = re.compile(r"[^\r\n]*+(?:\r\n?|\n)|[^\r\n]++")
 """A line of a table with its end, as `csv.reader` wants it."""
 MOST_BEFORE = 10_000
 """Lines before that of the column names, at most."""
+ABANDONED_SECONDS = 3600
+"""Nobody who is alive leaves a file that is being written untouched for so long."""
 NO_TEXT = {b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
 
 
@@ -82,6 +86,14 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def swept(path: Path) -> None:
+    """Remove what killed processes left of writing this file; what is young may be written at this moment."""
+    with suppress(OSError):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

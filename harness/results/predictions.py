@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.files import home, writing
+from harness.files import home, swept, writing
 from harness.guard.parsed import parquet
 from harness.guard.regular import regular
 from harness.guard.stored import FIELD, sealed, set_aside, table_digest
@@ -134,6 +134,7 @@ class CellFile:
             provenance["fp32_difference"] = max(known)
         _write(self.path, pa.concat_tables(tables), {**meta, "provenance": provenance, "key": self.key})
         self.clear()
+        swept(self.path)
 
     def adopt(
         self, folder: Path, key_of: Callable[[Mapping[str, str]], str], today: Mapping[str, str]

@@ -17,7 +17,7 @@ from torch import nn
 
 from harness.contracts import DetectorEntry
 from harness.environment import differences, made_with, revision, versions
-from harness.files import digest, file_digest, plain, seed_of, write_whole, writing
+from harness.files import digest, file_digest, plain, seed_of, swept, write_whole, writing
 from harness.guard.clip_bounds import limits_of_clips
 from harness.guard.stored import sealed
 from harness.metrics.thresholds import best_threshold
@@ -134,6 +134,8 @@ def train(job: TrainingJob, folder: Path, again: bool = False) -> Weights:
     with spent("write"):
         weights = _store(job, stem, state, threshold, measured)
     checkpoint.unlink(missing_ok=True)
+    for path in (checkpoint, weights.path):
+        swept(path)
     say(f"{title}: validation AUC {state.best_auc:.3f} after epoch {state.best_epoch} of {state.epoch}")
     return weights
 

@@ -19,6 +19,7 @@ from harness.files import (
     read_json,
     seed_of,
     sheet_of,
+    swept,
     text_of,
     write_whole,
     writing,
@@ -227,3 +228,15 @@ def test_home_is_named_by_the_environment_or_lies_in_the_working_folder(
     monkeypatch.delenv("GAPBENCH_HOME")
     monkeypatch.chdir(tmp_path)
     assert home() == tmp_path / ".gapbench"
+
+
+def test_what_a_killed_process_left_of_a_file_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    old, young = (tmp_path / f".a[1].bin.{name}.bin" for name in ("old", "young"))
+    others = [tmp_path / name for name in ("a[1].bin", ".a1.bin.x.bin", ".b.bin.x.bin")]
+    for path in (old, young, *others):
+        path.write_text("")
+        os.utime(path, (0, 0))
+    os.utime(young)
+    swept(tmp_path / "a[1].bin")
+    swept(tmp_path / "gone" / "a.bin")
+    assert set(tmp_path.iterdir()) == {young, *others}

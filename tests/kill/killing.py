@@ -12,6 +12,7 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,19 +163,26 @@ def killed(ended: Ended) -> bool:
 def left(folder: Path) -> dict[str, Any]:
     """What a finished run left: weights and scores to the bit, and the rows of its table."""
     found: dict[str, Any] = {}
-    for path in sorted(folder.glob("home/*/*/**/*.parquet")):
+    for path in sorted(_seen(folder.glob("home/*/*/**/*.parquet"))):
         table = read_predictions(path)[0]
         found[str(path.relative_to(folder))] = [list(table["clip_id"]), table["score"].to_numpy().tobytes()]
-    for path in sorted(folder.glob("home/weights/*.safetensors")):
+    for path in sorted(_seen(folder.glob("home/weights/*.safetensors"))):
         found[path.name] = path.read_bytes()
     found["table"] = (folder / "results/killed.csv").read_text()
     return found
 
 
 def half_written(folder: Path) -> list[str]:
-    """Names in the home that look finished and are not: no shard, no checkpoint, no marker may be left."""
+    """Names in the home that look finished and are not: no shard, no checkpoint, no marker may be left.
+
+    A hidden name is what was written at that moment, which a later run removes (`files.swept`).
+    """
     endings = (".shards", ".partial", "making.json")
-    return [str(path) for path in folder.glob("home/**/*") if path.name.endswith(endings)]
+    return [str(path) for path in _seen(folder.glob("home/**/*")) if path.name.endswith(endings)]
+
+
+def _seen(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if not path.name.startswith(".")]
 
 
 def complete_runs(folder: Path) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.tracking.store import made_whole
 from harness.types import HarnessError
 from tests.tracking.published_boards import board, publish
 
@@ -87,3 +88,24 @@ def test_a_pipe_in_the_place_of_a_database_is_not_waited_for(name: str, tmp_path
     os.mkfifo(tmp_path / name)
     with pytest.raises(HarnessError, match="no regular file"):
         publish(board(tmp_path), (f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")), tmp_path)
+
+
+def test_a_database_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    database = tmp_path / "a.db"
+
+    def make(address: str) -> None:
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as connection:
+            connection.execute("CREATE TABLE a (b)")  # a second time this would fail
+            if not again:
+                raise OSError("killed")
+
+    again: list[str] = []
+    with pytest.raises(OSError, match="killed"):
+        made_whole(database, make)
+    assert not database.exists()
+    again.append("")
+    made_whole(database, make)
+    made_whole(database, make)
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("a",)]
+    assert list(tmp_path.iterdir()) == [database]

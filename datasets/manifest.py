@@ -25,13 +25,23 @@ DEPTH = 8
 UNNAMED = "unnamed"
 """Manipulation of a fake whose line names none."""
 
+_looked: dict[Path, tuple[int, ...]] = {}
+"""File -> its stamp when it was last listed: to list a million lines takes most of a minute."""
+_doubtful: dict[Path, dict[str, str]] = {}
+"""File -> the images in it that may be frames of a clip."""
+
 Line = tuple[str, Mapping[str, Any]]
 """Where it stands (`line 7`), and its cells by column; an empty cell is left out."""
 
 
 def remarks(root: Path) -> Iterator[str]:
     """Which lines may list frames and were taken as pictures."""
-    _, doubtful = _frames(list(manifest(root)))
+    file = _file(root)
+    if _looked.get(file) != _stamp(file):
+        _doubtful.pop(file, None)
+        for _ in manifest(root):
+            pass
+    doubtful = _doubtful.get(file, {})
     if doubtful:
         path, clip = next(iter(doubtful.items()))
         yield (
@@ -93,8 +103,15 @@ def _frames(clips: Sequence[Clip]) -> tuple[dict[str, str], dict[str, str]]:
     return told | in_folders, doubtful
 
 
+def _stamp(file: Path) -> tuple[int, ...]:
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def _refuse_frames(file: Path, clips: Sequence[Clip]) -> None:
-    frames, _ = _frames(clips)
+    stamp = _stamp(file)
+    frames, _doubtful[file] = _frames(clips)
+    _looked[file] = stamp
     if frames:
         path, clip = next(iter(frames.items()))
         raise HarnessError(

@@ -182,13 +182,17 @@ class Stored:
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, str]] = {}
+        self._meant: dict[Path, tuple[Path, dict[str, str]]] = {}
 
     def __call__(self, path: Path) -> Path:
         """The path of the file that is meant; the path itself where there is no other."""
-        folder, names = path.parent, self._names(path.parent)
-        if not names and folder.parent != folder and not folder.is_dir():
-            folder = self(folder)
-            names = self._names(folder)
+        if path.parent not in self._meant:
+            folder, names = path.parent, self._names(path.parent)
+            if not names and folder.parent != folder and not folder.is_dir():
+                folder = self(folder)
+                names = self._names(folder)
+            self._meant[path.parent] = folder, names
+        folder, names = self._meant[path.parent]
         return folder / (names.get(path.name) or names.get(_spelled(path.name)) or path.name)
 
     def _names(self, folder: Path) -> dict[str, str]:

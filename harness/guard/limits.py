@@ -36,7 +36,7 @@ LIMITS = {
         Limit("clip-seconds", 600, "seconds", "reading, cropping and perturbing one clip; the clip fails"),
         Limit("clip-wait", 5, "seconds", "looking for one frame in a file over 1 GiB; the clip fails"),
         Limit("patience", 600, "seconds", "one step of a plug-in, as a batch; the run ends and says whose"),
-        Limit("clips", 3_000_000, "clips", "a dataset or a manifest; it is refused"),
+        Limit("clips", 1_000_000, "clips", "a dataset or a manifest; it is refused"),
         Limit("manifest-cells", 30_000_000, "cells", "a manifest; it is refused"),
         Limit("table-bytes", 2**30, "bytes", "a table (CSV, Parquet), unpacked; it is refused"),
         Limit("table-rows", 10_000_000, "rows", "a table; it is refused"),

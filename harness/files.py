@@ -30,6 +30,8 @@ LINE = re.compile(r"[^\r\n]*+(?:\r\n?|\n)|[^\r\n]++")
 """A line of a table with its end, as `csv.reader` wants it."""
 MOST_BEFORE = 10_000
 """Lines before that of the column names, at most."""
+SINGLE = frozenset({str, int, float, bool, type(None)})
+"""Types that JSON says as they are: asked of every value of every clip."""
 ABANDONED_SECONDS = 3600
 """Nobody who is alive leaves a file that is being written untouched for so long."""
 NO_TEXT = {b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
@@ -42,12 +44,14 @@ def digest(thing: Any) -> str:
 
 def plain(thing: Any) -> Any:
     """The same thing in JSON's types: records become mappings, tuples lists, paths text."""
+    if type(thing) in SINGLE:
+        return thing
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         return {f.name: plain(getattr(thing, f.name)) for f in dataclasses.fields(thing)}
     if isinstance(thing, Mapping):
         return {str(key): plain(value) for key, value in thing.items()}
     if isinstance(thing, (list, tuple)):
-        return [plain(value) for value in thing]
+        return [value if type(value) in SINGLE else plain(value) for value in thing]
     return str(thing) if isinstance(thing, Path) else thing
 
 

@@ -12,7 +12,7 @@ from harness import registry
 from harness.data.location import near_miss
 from harness.data.people import with_people
 from harness.data.splits import split_up
-from harness.files import clips_digest, digest, plain
+from harness.files import clips_digest, digest
 from harness.guard.clip_bounds import NO_FAILURE, named_failure, reason_of
 from harness.guard.patience import doing
 from harness.trees import clip_content, clip_stamp
@@ -140,4 +140,4 @@ def content_of(clips: tuple[Clip, ...], entry: registry.DatasetEntry) -> str:
         return identity_of(clips, entry)
     said = [[clip.target, clip.source, {**clip.attributes, "faces": None}] for clip in clips]
     known = clip_stamp if entry.root is None else clip_content
-    return digest([identity_of(clips, entry), plain(said), [known(clip.path) for clip in clips], READING])
+    return digest([identity_of(clips, entry), said, [known(clip.path) for clip in clips], READING])

@@ -52,7 +52,12 @@ Size = tuple[int, int]
 
 def score_dataset(test: TestSet, jobs: Sequence[Job]) -> int:
     """Score every unfinished cell of one test set and keep the predictions; returns the frames scored."""
-    pending = [job for job in jobs if job.due]
+    pending = []
+    for job in jobs:
+        if job.due:
+            pending.append(job)
+        else:
+            job.file.clear_joined()
     if not pending:
         return 0
     ranges = shard_ranges(len(test.clips), pending[0].cell.runtime.batch)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,13 @@ class CellFile:
         for path in self.shards.glob("[!.]*.parquet"):
             if stored_meta(path).get("made") != made:
                 path.unlink(missing_ok=True)
+
+    def clear_joined(self) -> None:
+        """Remove shards that a run joined and was killed before it removed them; newer ones score anew."""
+        with suppress(OSError):
+            joined = self.path.stat().st_mtime_ns
+            if all(path.stat().st_mtime_ns <= joined for path in self.shards.iterdir()):
+                self.clear()
 
     def clear(self) -> None:
         """Remove the shards, with what a killed run left among them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import replace
@@ -200,3 +201,16 @@ def test_a_run_stopped_between_the_last_shard_and_the_finished_file_goes_on(
     found = run(clips, [one], tmp_path)
     assert Counted.calls == 0, "finished shards were scored again"
     assert len(found["a/clean"][0]) == len(clips)
+
+
+def test_shards_of_a_finished_cell_are_removed_unless_they_are_newer_than_it(
+    clips: tuple[Clip, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(CellFile, "clear", lambda self: None)
+        run(clips, [contestant(Counted(0.5), "a")], tmp_path)
+    (shards, others) = sorted(tmp_path.glob("*/*.shards"))
+    newer = next(others.iterdir())
+    os.utime(newer, (2**33, 2**33))
+    run(clips, [contestant(Counted(0.5), "a")], tmp_path)
+    assert not shards.exists() and newer.exists()

@@ -35,8 +35,8 @@ eval: $(VENV)/.installed ## run a matrix and print its leaderboard (MATRIX=cross
 train: $(VENV)/.installed ## train a detector (DETECTOR=xception ON=procedural_lab)
 	$(GAPBENCH) train "$(DETECTOR)" --on "$(ON)"
 
-test: lint ## lint, then run the tests
-	$(BIN)/python -m pytest
+test: lint ## lint, then run the tests, of two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .
@@ -60,7 +60,7 @@ bench-accept: $(VENV)/.installed ## accept and publish the ratios that make benc
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.gate accept
 
 thorough: $(VENV)/.installed ## all of the long tables of hostile input, of which make test tries one in four
-	THOROUGH=1 $(BIN)/python -m pytest tests/guard tests/cli tests/video tests/training
+	THOROUGH=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/guard tests/cli tests/video tests/training
 
 fuzz: $(VENV)/.installed ## read thousands of damaged files of every kind (COUNT=3000 SEED=0)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.fuzz --count "$(COUNT)" --seed "$(SEED)"

@@ -73,7 +73,13 @@ PEOPLE: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "dfd": ((r"(?P<t>\d+)(_(?P<s>\d+))?__(?P<n>.+?)(__[A-Z0-9]{8})?", "dfd/{t}", "dfd/{s}", "dfd/{t}__{n}"),),
     "dfdc": ((r"(?P<n>[^/]+)", "dfdc/{n}", "", "dfdc/{n}"),),
-    "dfdc_preview": ((r"(?P<t>\d+)_((?P<s>\d+)_)?[^/]+", "dfdc_preview/{t}", "dfdc_preview/{s}", ""),),
+    "dfdc_preview": (
+        (
+            r"(?P<s>\d+)_(?P<t>\d+)_(?P<n>[^/_]+_[^/]+)",
+            *("dfdc_preview/{t}", "dfdc_preview/{s}", "dfdc_preview/{t}_{n}"),
+        ),
+        (r"(?P<t>\d+)_(?P<n>[^/]+)", "dfdc_preview/{t}", "", "dfdc_preview/{t}_{n}"),
+    ),
     "deeperforensics": (
         (r"source_videos/(?P<t>[^/]+)/(.+/)?(?P<n>[^/]+)", "deeperforensics/{t}", "", "deeperforensics/{n}"),
         (r"(?P<t>\d{3})(_(?P<s>[MW]\d+))?", "ffpp/{t}", "deeperforensics/{s}", "ffpp/{t}"),

@@ -21,12 +21,14 @@ METHODS = ("method_A", "method_B")
     "dfdc_preview",
     about="DFDC preview: dataset.json with original_videos, method_A and method_B; train and test",
     crop="face",
+    official={"*/real": 1131, "*/fake": 4119},
 )
 def dfdc_preview(root: Path) -> Iterator[Clip]:
     """Clips by `dataset.json`: label (lower case), split, and the identities of target and swapped face.
 
-    The method is the folder of a fake. There is no val split. The full challenge is another dataset,
-    `dfdc`. (Dolhansky et al., 2019, arXiv 1910.08854)
+    The method is the folder of a fake. A fake is called `<swapped>_<target>_<take>`, the recording that it
+    was made of `<target>_<take>`: that is its footage (else what `source_video` says). There is no val
+    split. The full challenge is another dataset, `dfdc`. (Dolhansky et al., 2019, arXiv 1910.08854)
     """
     listing = root / "dataset.json"
     if not listing.is_file():
@@ -51,6 +53,8 @@ def _clip(root: Path, listing: Path, path: str, facts: Mapping[str, Any]) -> Cli
     if label == "fake" and method not in METHODS:
         raise HarnessError(f"{listing}: {path} is fake but not in {' or '.join(METHODS)}")
     target, swapped = facts.get("target_id"), facts.get("swapped_id")
+    footage = _footage(PurePosixPath(path).stem, target, swapped if label == "fake" else None)
+    footage = footage or facts.get("source_video")
     return Clip(
         id=f"dfdc_preview/{PurePosixPath(path).with_suffix('')}",
         path=root / path,
@@ -59,7 +63,14 @@ def _clip(root: Path, listing: Path, path: str, facts: Mapping[str, Any]) -> Cli
         manipulation=method if label == "fake" else None,
         target=f"dfdc_preview/{target}" if target else None,
         source=f"dfdc_preview/{swapped}" if swapped and label == "fake" else None,
+        attributes={"footage": f"dfdc_preview/{footage}"} if footage else {},
     )
+
+
+def _footage(stem: str, target: Any, swapped: Any) -> str | None:
+    """The recording that a file shows, by its name; None where it is not named as the release names it."""
+    start = f"{target}_" if swapped is None else f"{swapped}_{target}_"
+    return f"{target}_{stem.removeprefix(start)}" if stem.startswith(start) else None
 
 
 def _said(listing: Path, path: str, facts: Any, key: str, known: Mapping[str, int] | tuple[str, ...]) -> str:

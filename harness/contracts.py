@@ -175,7 +175,8 @@ class DatasetEntry:
     prepare: Callable[[Path], None] | None = None
     """For an embedded dataset: makes the files under the root if they are not there yet."""
     official: Mapping[str, int] = field(default_factory=dict)
-    """Clips in the complete dataset: `split/real` or `split/manipulation` (`*` for all splits) -> count."""
+    """Clips in the complete dataset: `split/real`, `split/manipulation` or `split/fake` (all of them; `*` for
+    all splits) -> count."""
     shares: str = ""
     """Dataset whose folder is also this one's, unless a folder of its own is named."""
     file: str = ""

@@ -126,19 +126,20 @@ def _promise(clip: Clip, dataset: str) -> str | None:
 
 
 def against(clips: Sequence[Clip], official: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """(listed, official) clips by official key, `split/kind`; in a key `*` stands for all splits."""
+    """(listed, official) clips by official key, `split/kind`: `*` is all splits, `fake` all fakes."""
     have = kinds(clips)
     found = {}
     for key, wanted in official.items():
         split, _, kind = key.partition("/")
-        found[key] = sum(n for (s, k), n in have.items() if k == kind and split in (s, "*")), wanted
+        of_kind = {k: k == kind or (kind == "fake" and k != "real") for _, k in have}
+        found[key] = sum(n for (s, k), n in have.items() if of_kind[k] and split in (s, "*")), wanted
     return found
 
 
 def balance(clips: Sequence[Clip], official: Mapping[str, int]) -> Table:
     """Clips of each kind in each split, beside the official number where it differs."""
     have, wanted = kinds(clips), against(clips, official)
-    names = sorted({kind for _, kind in have} | {key.partition("/")[2] for key in official})
+    names = sorted({kind for _, kind in have} | {key.partition("/")[2] for key in official} - {"fake"})
     names = sorted(names, key=lambda name: name != "real")
     splits = [split for split in SPLITS if any(s == split for s, _ in have)]
 

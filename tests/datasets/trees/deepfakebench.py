@@ -87,8 +87,8 @@ LISTED: dict[str, Listed] = {
     "dfdc_preview": {
         "DFDCP": {
             "DFDCP_Real": {"test": ["DFDCP/original_videos/frames/200_A_001"]},
-            "DFDCP_FakeA": {"test": ["DFDCP/method_A/frames/200_300_A_001"]},
-            "DFDCP_FakeB": {"test": ["DFDCP/method_B/frames/200_300_A_001"]},
+            "DFDCP_FakeA": {"test": ["DFDCP/method_A/frames/300_200_A_001"]},
+            "DFDCP_FakeB": {"test": ["DFDCP/method_B/frames/300_200_A_001"]},
         }
     },
     "deeperforensics": {

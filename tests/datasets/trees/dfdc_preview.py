@@ -11,10 +11,10 @@ from tests.datasets.trees.planting import plant, write
 LISTED = {
     "original_videos/100/100_A_001.mp4": ("real", "train", "100", None),
     "original_videos/200/200_A_001.mp4": ("real", "test", "200", None),
-    "method_A/100_200_A/100_200_A_001.mp4": ("fake", "train", "100", "200"),
-    "method_B/100_200_A/100_200_A_001.mp4": ("fake", "train", "100", "200"),
-    "method_A/200_300_A/200_300_A_001.mp4": ("fake", "test", "200", "300"),
-    "method_B/200_300_A/200_300_A_001.mp4": ("fake", "test", "200", "300"),
+    "method_A/200_100_A/200_100_A_001.mp4": ("fake", "train", "100", "200"),
+    "method_B/200_100_A/200_100_A_001.mp4": ("fake", "train", "100", "200"),
+    "method_A/300_200_A/300_200_A_001.mp4": ("fake", "test", "200", "300"),
+    "method_B/300_200_A/300_200_A_001.mp4": ("fake", "test", "200", "300"),
 }
 
 

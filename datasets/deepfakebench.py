@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from harness.datasets._reenacted import REENACTED
+
 from harness.guard.parsed import json_of, sized
 from harness.registry import dataset
 from harness.types import FAKE, REAL, Clip, HarnessError, unknown
@@ -171,7 +173,7 @@ def _clips(name: str, root: Path, files: list[Path]) -> Iterator[Clip]:
             split=split,
             manipulation=_variant(place) or manipulation if manipulation == "end_to_end" else manipulation,
             target=target,
-            source=source,
+            source=None if manipulation in REENACTED else source,
             attributes={"listed_frames": video.frames} | ({"footage": footage} if footage else {}),
         )
 

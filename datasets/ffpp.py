@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.datasets._reenacted import REENACTED
+
 from harness.files import read_json
 from harness.registry import dataset
 from harness.trees import Stored, files, need, read_lines
@@ -125,7 +127,7 @@ def _clip(name: str, folder: Path, kind: str, split: str, target: str, source: s
         split=split,
         manipulation=kind if forged else None,
         target=f"ffpp/{target}",
-        source=f"ffpp/{source}" if forged else None,
+        source=f"ffpp/{source}" if forged and kind not in REENACTED else None,
         attributes={"footage": f"ffpp/{target}"},
     )
 

@@ -44,6 +44,7 @@ def test_videos_of_one_name_stay_apart_for_their_full_path(built: Any) -> None:
     assert len(same) == 4
     assert len({clip.path for clip in same}) == 4
     assert {clip.manipulation for clip in same} == {"Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"}
+    assert {clip.manipulation for clip in same if clip.source} == {"Deepfakes", "FaceSwap"}
 
 
 def test_frames_follow_each_other_by_number(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def test_both_orders_of_a_pair_are_fakes_whose_first_number_is_the_target(
     assert (one.target, one.source, one.attributes["footage"]) == ("ffpp/000", "ffpp/003", "ffpp/000")
     assert (other.target, other.source, other.attributes["footage"]) == ("ffpp/003", "ffpp/000", "ffpp/003")
     assert clips["youtube/000"].attributes["footage"] == "ffpp/000"
+
+
+def test_who_lends_motion_alone_is_nobody_who_is_seen_in_ffpp(root: Path) -> None:
+    official_pairs(root)
+    named = Counter(clip.manipulation for clip in listed("ffpp_c23", root).values() if clip.source)
+    assert named == dict.fromkeys(("Deepfakes", "FaceSwap", "FaceShifter"), 1000)
 
 
 def test_a_matrix_can_name_or_leave_out_a_method_of_ffpp(root: Path, dozen: Sequence[Path]) -> None:

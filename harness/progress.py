@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from harness.guard import names
 from harness.guard.clip_bounds import reason_of
+from harness.guard.output import reader_gone, to_nobody
 from harness.types import HarnessError
 
 LINE_EVERY_SECONDS = 15.0
@@ -78,12 +79,20 @@ def tell(line: str) -> None:
 
 
 def show(text: str, end: str = "\n", stream: TextIO | None = None) -> None:
-    """Text of several lines, on standard output; nothing in it can steer a terminal."""
+    """Text of several lines, on standard output; nothing in it can steer a terminal.
+
+    Where whoever read it has gone, as `head` does, the work goes on to its end and its exit code.
+    """
     stream = stream or sys.stdout
     if stream is None or stream.closed:
         raise HarnessError("standard output was closed from within: nothing more can be shown")
-    stream.write(names.page(text) + end)
-    stream.flush()
+    try:
+        stream.write(names.page(text) + end)
+        stream.flush()
+    except BrokenPipeError:
+        if not reader_gone(stream):
+            raise
+        to_nobody(stream)
 
 
 def take_any_letter() -> None:

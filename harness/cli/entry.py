@@ -17,7 +17,7 @@ from harness.cli.options import Parser
 from harness.guard.clip_bounds import reason_of
 from harness.guard.limits import set_limits
 from harness.guard.memory import check_libraries_fit, memory_limit, memory_ran_out
-from harness.guard.output import kept_for_json, reader_gone
+from harness.guard.output import kept_for_json, reader_gone, to_nobody
 from harness.guard.supervise import supervised
 from harness.progress import say, show, take_any_letter, take_over_output, with_streams
 from harness.types import HarnessError, unknown
@@ -107,7 +107,7 @@ def _run(given: list[str]) -> int:
         return _failed("interrupted; what is finished is kept, the same command goes on from there", 130)
     except Exception as error:  # noqa: BLE001 - not 1, which is a verdict: a bug is no regression
         if isinstance(error, BrokenPipeError) and reader_gone():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            to_nobody(sys.stdout)
             return 0
         if memory_ran_out(error):
             reason = (str(error).splitlines() or [type(error).__name__])[0]

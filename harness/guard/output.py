@@ -43,11 +43,18 @@ def json_to() -> TextIO:
     return _kept or sys.stdout
 
 
-def reader_gone() -> bool:
-    """Whether whoever read our standard output has closed it, as `head` does."""
+def reader_gone(stream: TextIO | None = None) -> bool:
+    """Whether whoever read our standard output, or another stream, has closed it, as `head` does."""
     try:
         poll = select.poll()
-        poll.register(sys.stdout.fileno(), select.POLLERR)
+        poll.register((stream or sys.stdout).fileno(), select.POLLERR)
         return bool(poll.poll(0))
     except (OSError, ValueError, AttributeError):
         return True
+
+
+def to_nobody(stream: TextIO) -> None:
+    """Let what is written to a stream from now on, and what still waits to be, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -123,3 +123,19 @@ def test_a_results_folder_that_cannot_be_is_told_before_anything_is_scored(
     (line,) = capsys.readouterr().err.splitlines()
     assert "is a file, not a folder" in line
     assert not (home / "predictions").exists()
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_command_whose_reader_has_gone_ends_with_its_own_code(lines: int) -> None:
+    code = (
+        "import sys; from harness.cli import entry, plugins; from harness.progress import show\n"
+        "def errors(options):\n"
+        f"    for _ in range({lines}): show('x' * 100)\n"
+        "    return 1\n"
+        "plugins.run_ls = errors; sys.argv = ['gapbench', 'ls']; sys.exit(entry.main())\n"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=-1, timeout=60, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -227,12 +227,23 @@ def read_lines(path: Path) -> list[str]:
 
 def clip_stamp(path: Path) -> list[Any] | None:
     """Place, number of files, size and time of change of a clip; None where it cannot be looked at."""
+    found = file_stamp(path)
+    return None if found is None else found[:4]
+
+
+def file_stamp(path: Path) -> list[Any] | None:
+    """`clip_stamp`, and what no copy can keep: where the files lie on the disk, and when that was written.
+
+    By it is kept what was read from a file and can be read again; a key has to outlive a backup.
+    """
     try:
         found = [part.stat() for part in parts_of(path)]
     except (OSError, ValueError, HarnessError):  # a folder of frames that may not be opened, for one
         return None
     changed = max((status.st_mtime_ns for status in found), default=0)
-    return [str(path.absolute()), len(found), sum(status.st_size for status in found), changed]
+    replaced = max((status.st_ctime_ns for status in found), default=0)
+    places, size = sum(status.st_ino for status in found), sum(status.st_size for status in found)
+    return [str(path.absolute()), len(found), size, changed, places, replaced]
 
 
 ENDS = 16_384

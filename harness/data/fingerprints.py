@@ -27,7 +27,7 @@ from harness.guard import stored
 from harness.guard.clip_bounds import check_file, clip_clock, reason_of
 from harness.guard.stored import database, sealed
 from harness.progress import Progress, say
-from harness.trees import clip_stamp, is_image, parts_of
+from harness.trees import file_stamp, is_image, parts_of
 from harness.types import Clip, HarnessError
 from harness.video.decoding import decode
 from harness.video.frames import Pictures, read_frames
@@ -274,7 +274,7 @@ def opened(path: Path) -> Iterator[PrintCache]:
 
 def stamp_text(path: Path, method: str) -> str:
     """Changes when the file, a frame of the folder or the method does; "" where it cannot be looked at."""
-    found = clip_stamp(path)
+    found = file_stamp(path)
     return "" if found is None else " ".join(map(str, (method, *found[1:])))
 
 

@@ -21,7 +21,7 @@ from harness.files import digest, home
 from harness.guard.clip_bounds import clip_clock, named_failure
 from harness.guard.stored import database, opened, sealed
 from harness.progress import Progress, say
-from harness.trees import clip_stamp
+from harness.trees import file_stamp
 from harness.types import Clip, HarnessError
 from harness.video import face_finder, face_model
 from harness.video.face_finder import Finder
@@ -65,7 +65,7 @@ class FaceCache:
         progress, an empty one hides it. A file that cannot serve as a cache is a `HarnessError`.
         """
         wanted = sorted(set(counts))
-        stamps = {clip.id: json.dumps(clip_stamp(clip.path)) for clip in clips}
+        stamps = {clip.id: json.dumps(file_stamp(clip.path)) for clip in clips}
         with self._open() as base:
             known: dict[str, Found] = dict(self._known(base, stamps, wanted))
             rest = [clip for clip in clips if clip.id not in known]

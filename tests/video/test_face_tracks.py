@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -71,8 +72,10 @@ def test_a_second_call_looks_at_nothing_and_says_the_same(seen, counting, tmp_pa
 def test_only_what_changed_is_looked_at_again(seen, counting, portraits, tmp_path):
     cache = FaceCache(tmp_path / "faces", counting)
     before = cache.faces(seen, "mine")
+    date = seen[4].path.stat().st_mtime_ns
     write_image(seen[4].path, pasted(scene(), portraits[0], 200, 60, 250))
     write_image(seen[6].path / "3.png", pasted(scene(), portraits[0], 50, 40, 250))
+    os.utime(seen[4].path, ns=(date, date))
     after = cache.faces(seen, "mine")
     assert counting.shown == (6 + 3) + (1 + 4)
     assert {name for name in after if after[name] != before[name]} == {"mine/4.png", "mine/frames"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -119,20 +119,54 @@ def _register(name: str, stems: tuple[str, ...]) -> None:
         if not files:
             known = ", ".join(sorted(there))
             raise HarnessError(f"deepfakebench_{name}: {root} has no {stems[0]}.json (found: {known})")
-        yield from _clips(f"deepfakebench_{name}", root, files[:1] if stems[0] in there else files)
+        files = files[:1] if stems[0] in there else files
+        yield from _clips(f"deepfakebench_{name}", root, [(file, _videos(file)) for file in files])
 
 
 for _name, _stems in FILES.items():
     _register(_name, _stems)
 
 
-@dataset("deepfakebench", about="every JSON file of DeepfakeBench that is there: face crops", crop="none")
+class UnknownLabel(HarnessError):
+    """A label that no list of DeepfakeBench had: of a method that somebody added."""
+
+
+_passed_over: dict[Path, list[str]] = {}
+"""Root -> why some of its files were passed over when it was last listed."""
+
+
+def _remarks(root: Path) -> list[str]:
+    """Which files are passed over, for their labels are not known."""
+    if root not in _passed_over:
+        for _ in deepfakebench(root):
+            pass
+    return [f"none of its videos is listed: {reason}" for reason in _passed_over[root]]
+
+
+@dataset(
+    "deepfakebench",
+    about="every JSON file of DeepfakeBench that is there: face crops",
+    crop="none",
+    remarks=_remarks,
+)
 def deepfakebench(root: Path) -> Iterator[Clip]:
-    """The videos of all JSON files at once, each once; what is listed and how is said by `_clips`."""
-    files = _json_files(root, "deepfakebench")
-    yield from _clips(
-        "deepfakebench", root, [file for file in files if not file.stem.endswith(("_c40", "_raw"))]
-    )
+    """The videos of all JSON files at once, each once; what is listed and how is said by `_clips`.
+
+    A file of which a label is not known is passed over, and that is said, unless there is no other.
+    """
+    found = _json_files(root, "deepfakebench")
+    files, reasons = [], list[str]()
+    for file in found:
+        if file.stem.endswith(("_c40", "_raw")):
+            continue
+        try:
+            files.append((file, [*_videos(file)]))
+        except UnknownLabel as error:
+            if len(found) == 1:
+                raise
+            reasons.append(str(error))
+    _passed_over[root] = reasons
+    yield from _clips("deepfakebench", root, files)
 
 
 def _json_files(root: Path, name: str) -> list[Path]:
@@ -142,8 +176,8 @@ def _json_files(root: Path, name: str) -> list[Path]:
     return found
 
 
-def _clips(name: str, root: Path, files: list[Path]) -> Iterator[Clip]:
-    """The videos of some JSON files: of FaceForensics++ and DFD at c23, of all others as they are.
+def _clips(name: str, root: Path, files: Iterable[tuple[Path, Iterable[Found]]]) -> Iterator[Clip]:
+    """The videos of some JSON files with what each lists: FaceForensics++ and DFD at c23, others as they are.
 
     A clip is a folder of frames, known by its full path from the dataset's folder on: folder names alone
     repeat. Paths may be written with backslashes, under `./datasets/` or `datasets/rgb/`, or absolute;
@@ -153,8 +187,8 @@ def _clips(name: str, root: Path, files: list[Path]) -> Iterator[Clip]:
     known is a `HarnessError`. (Yan et al., NeurIPS 2023)
     """
     found: dict[str, Found] = {}
-    for file in files:
-        for new in _videos(file):
+    for file, listed in files:
+        for new in listed:
             place = _place(file, new)
             old = found.setdefault(place, new)
             if (_made_by(old), old.name) != (_made_by(new), new.name):
@@ -209,7 +243,7 @@ def _checked(file: Path, kind: str, split: str, name: str, video: Any) -> Found:
         raise HarnessError(f"{file}: {kind} {split}: {name} lists no frames")
     video = video if video.label else video._replace(label=kind)
     if video.label not in LABELS:
-        raise HarnessError(f"{file}: {name}: {unknown('label', video.label, LABELS)}")
+        raise UnknownLabel(f"{file}: {name}: {unknown('label', video.label, LABELS)}")
     return Found(video, split, name or re.split(r"[/\\]", video.folder)[-1])
 
 

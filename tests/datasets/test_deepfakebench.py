@@ -203,3 +203,13 @@ def test_a_dataset_that_looks_into_its_frames_to_list_them_is_caught(built: Any)
 
     findings = check_dataset(DatasetEntry("nosy", nosy, "x"), built("deepfakebench_uadfv"))
     assert [each.check for each in findings if not each.passed] == ["listing_opens_no_clip"]
+
+
+def test_a_file_of_a_method_that_nobody_knows_is_passed_over_and_said(built: Any) -> None:
+    root, entry = built("deepfakebench"), datasets.get("deepfakebench")
+    before = listed("deepfakebench", root)
+    assert entry.remarks is not None and [*entry.remarks(root)] == []
+    write(root / "dataset_json" / "roop.json", _one("FF-SH", ["UADFV/fake/7/0.png"]))
+    assert listed("deepfakebench", root) == before
+    (remark,) = entry.remarks(root)
+    assert "roop.json" in remark and "'FF-SH'" in remark

@@ -142,7 +142,10 @@ def test_a_signal_is_passed_on(number: int, tmp_path: Path) -> None:
         "except KeyboardInterrupt:\n"
         "    return 130"
     )
-    going = subprocess.Popen([sys.executable, "-c", script(body)], stderr=subprocess.PIPE, text=True)
+    # A command that a shell runs in the background is deaf to Ctrl-C, and so is what it starts.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", heard + script(body)]
+    going = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(tmp_path / "began")
     going.send_signal(number)
     _, said = going.communicate(timeout=90)

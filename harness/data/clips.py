@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +113,18 @@ def arranged(entry: registry.DatasetEntry, clips: Sequence[Clip]) -> tuple[Clip,
     return split_up(told, entry.name, entry.alike).clips if entry.splits else told
 
 
-def partial(entry: registry.DatasetEntry, clips: Iterable[Clip]) -> str:
-    """How many of the official test clips are listed, of each kind of which some are missing; else empty."""
+def partial(parts: Collection[Subset], clips: Iterable[Clip]) -> str:
+    """How many of the official test clips of a dataset are listed, of each kind of which some are missing.
+
+    Asked of the kinds that its `parts` consist of; a manipulation of which none lies here is missing, too.
+    """
     counted = Counter(clip.manipulation or "real" for clip in clips if clip.split == "test")
-    wanted = {key.partition("/")[2]: n for key, n in entry.official.items() if key.startswith("test/")}
-    said = [f"{counted[kind]} of {n} {kind}" for kind, n in wanted.items() if 0 < counted[kind] < n]
+    said = []
+    for key, wanted in next(iter(parts)).entry.official.items():
+        split, _, kind = key.partition("/")
+        asked = any(part.only in (None, kind) or kind == "real" for part in parts if part.left_out != kind)
+        if split == "test" and asked and counted[kind] < wanted:
+            said.append(f"{counted[kind]} of {wanted} {kind}")
     return f"{', '.join(said)} clips" if said else ""
 
 

@@ -122,15 +122,18 @@ def _cost(found: Contestant) -> Cost | None:
 def _tested(plan: Plan) -> dict[str, dict[str, Any]]:
     """What is known of the datasets that were tested on, so that their audits are found."""
     found = {}
-    tested = {plan.subset(cell.tested_on).dataset: plan.subset(cell.tested_on).entry for cell in plan.cells}
-    for name, entry in tested.items():
+    tested: dict[str, set[Subset]] = {}
+    for cell in plan.cells:
+        tested.setdefault(plan.subset(cell.tested_on).dataset, set()).add(plan.subset(cell.tested_on))
+    for name, parts in tested.items():
+        entry = registry.datasets.get(name)
         found[name] = {
             "clips_sha256": identity_of(plan.clips[name], entry),
             "brought": not entry.embedded,
             "content_sha256": content_of(plan.clips[name], entry),
             "coverage": coverage(plan, name),
             "root": shown_place(Path(plan.matrix.data[name])) if name in plan.matrix.data else None,
-            "partial": partial(entry, plan.clips[name]) or _chosen(plan, name),
+            "partial": partial(parts, plan.clips[name]) or _chosen(plan, name),
             "listing": plan.listing.get(name, ""),
         }
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.clips import Subset
+from harness.data.clips import Subset, partial
 from harness.registry import datasets
 from harness.types import SPLITS, HarnessError
 from tests.datasets.listings import counted, listed, refused, touch
@@ -61,6 +61,22 @@ def test_both_orders_of_a_pair_are_fakes_whose_first_number_is_the_target(
     assert (one.target, one.source, one.attributes["footage"]) == ("ffpp/000", "ffpp/003", "ffpp/000")
     assert (other.target, other.source, other.attributes["footage"]) == ("ffpp/003", "ffpp/000", "ffpp/003")
     assert clips["youtube/000"].attributes["footage"] == "ffpp/000"
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (["ffpp_c23"], "0 of 140 FaceShifter clips"),
+        (["ffpp_c23-FaceShifter"], ""),
+        (["ffpp_c23:Deepfakes"], ""),
+        (["ffpp_c23:Deepfakes", "ffpp_c23:FaceShifter"], "0 of 140 FaceShifter clips"),
+    ],
+)
+def test_a_method_that_was_asked_for_and_lies_not_here_is_missing(
+    named: list[str], said: str, root: Path
+) -> None:
+    official_pairs(root, METHODS[:4])
+    assert partial([*map(Subset.parse, named)], listed("ffpp_c23", root).values()) == said
 
 
 def test_who_lends_motion_alone_is_nobody_who_is_seen_in_ffpp(root: Path) -> None:

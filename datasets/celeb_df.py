@@ -18,6 +18,8 @@ NAMES = {
     FAKES: re.compile(r"(?P<target>id\d+)_(?P<source>id\d+)_(?P<take>\d{4})"),
 }
 """Folder -> how its files are named, without `.mp4`."""
+TESTED_V2 = {"Celeb-real": 108, "YouTube-real": 70, FAKES: 340}
+"""Videos of each folder in the list of v2."""
 LISTED_AS = {"1": REAL, "0": FAKE}
 """What the official list says, the other way round than the field (and this project) does: 1 is real."""
 
@@ -59,6 +61,8 @@ def _clips(root: Path, name: str) -> Iterator[Clip]:
     if not (root / TEST_LIST).is_file():
         raise HarnessError(f"dataset {name}: {root} has no {TEST_LIST}, which says what is for testing")
     tested = _tested(root / TEST_LIST)
+    if name != "celeb_df_v2" and {folder: len(stems) for folder, stems in tested.items()} == TESTED_V2:
+        raise HarnessError(f"dataset {name}: {root / TEST_LIST} is the list of celeb_df_v2: v1 has its own")
     for folder, pattern in NAMES.items():
         if not (root / folder).is_dir():
             continue

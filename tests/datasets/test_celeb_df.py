@@ -21,6 +21,8 @@ def test_the_official_list_of_celeb_df_v2_has_178_real_and_340_fake_test_clips(
     for folder in celeb_df.TESTED:
         (root / folder).mkdir(parents=True)
     shutil.copy(file, root)
+    with pytest.raises(HarnessError, match="is the list of celeb_df_v2"):
+        listed("celeb_df_v1", root)
     clips = listed("celeb_df_v2", root)  # none is on disk, all are listed
     official = datasets.get("celeb_df_v2").official
     tests = {"test/real": 178, "test/Celeb-synthesis": 340}

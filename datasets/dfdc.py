@@ -55,16 +55,23 @@ def dfdc(root: Path) -> Iterator[Clip]:
 def _folders(root: Path) -> Iterator[tuple[Path, str, str]]:
     """(folder with a list, its name in ids, split where the list names none), parts by their number."""
     for above in (root, root / "train"):
-        parts = {part: PART.fullmatch(part.name) for part in above.glob("dfdc_train_part_*")}
-        numbered = sorted((int(found[1]), part) for part, found in parts.items() if found)
-        for number, part in numbered:
-            if _has_list(part):
-                yield part, f"dfdc_train_part_{number}", "train"
+        for number, part in _parts(above):
+            yield part, f"dfdc_train_part_{number}", "train"
     for name, split in FOLDERS.items():
         if _has_list(root / name):
             yield root / name, split, split
     if _list_of(root):
         yield root, "", "test"
+
+
+def _parts(above: Path, deep: bool = True) -> Iterator[tuple[int, Path]]:
+    """The parts in a folder that have a list, by number; one may lie in another, as archives unpack."""
+    found = {part: PART.fullmatch(part.name) for part in above.glob("dfdc_train_part_*")}
+    for number, part in sorted((int(named[1]), part) for part, named in found.items() if named):
+        if _has_list(part):
+            yield number, part
+        if deep:
+            yield from _parts(part, deep=False)
 
 
 def _has_list(folder: Path) -> bool:

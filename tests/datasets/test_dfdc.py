@@ -52,10 +52,16 @@ def test_one_is_fake_in_the_labels_of_dfdc_test(tmp_path: Path, built: Any) -> N
 
 def test_dfdc_validation_is_val_and_parts_may_lie_in_train(tmp_path: Path) -> None:
     write(tmp_path / "validation" / "labels.csv", "filename,label\na.mp4,1\n")
-    write(tmp_path / "train" / "dfdc_train_part_02" / "metadata.json", '{"b.mp4": {"label": "REAL"}}')
+    outer = tmp_path / "train" / "dfdc_train_part_02"
+    write(outer / "metadata.json", '{"b.mp4": {"label": "REAL"}}')
+    for within in (outer, tmp_path / "dfdc_train_part_04"):  # archives unpack a folder into a folder
+        number = 3 if within == outer else 4
+        write(within / f"dfdc_train_part_{number}" / "metadata.json", '{"c.mp4": {"label": "REAL"}}')
     clips = listed("dfdc", tmp_path)
     assert {key: clip.split for key, clip in clips.items()} == {
         "dfdc_train_part_2/b": "train",
+        "dfdc_train_part_3/c": "train",
+        "dfdc_train_part_4/c": "train",
         "val/a": "val",
     }
 

@@ -6,6 +6,7 @@ looked at. A folder of frames is described by its first frame's file and the num
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import statistics
@@ -36,6 +37,8 @@ Facts = dict[str, float | str]
 PACKETS = 600
 """Packets looked at to find how far key frames lie apart."""
 LONGEST_WORD = 60
+YEAR = re.compile(r"(19|20)\d\d(?=\D)")
+"""What a date begins with, in containers (ISO 8601) and in EXIF."""
 SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 ENCODER = re.compile(
     rb"(x26[45]) (?:- core (\d+)|\(build (\d+)\))[^\x00]{0,300}?options: ([\x20-\x7e]*)", re.DOTALL
@@ -86,6 +89,7 @@ def _image(path: Path) -> Facts:
             with path.open("rb") as file:
                 head = file.read(29)
             facts |= {f"PNG {name}": float(head[at]) for name, at in PNG_FACTS.items()}
+        facts |= _year(exif.get("DateTimeOriginal"), exif.get("DateTime"))
         facts |= {f"EXIF {name}": _word(value) for name, value in exif.items()}
         return facts | {f"metadata {key}": _word(value) for key, value in image.info.items()}
 
@@ -110,10 +114,18 @@ def _jpeg(image: JpegImagePlugin.JpegImageFile) -> Facts:
 
 
 def _word(value: object) -> str:
-    """A value of metadata as a word; of what is long or no text, only that it is there."""
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    text = text.strip("\0 ")
-    return text if text.isprintable() and len(text) <= LONGEST_WORD else "there"
+    """A value of metadata as a word; of what is long or no text the start of its sha256: alike is alike."""
+    data = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+    text = (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)).strip("\0 ")
+    if text.isprintable() and len(text) <= LONGEST_WORD:
+        return text
+    return f"there ({hashlib.sha256(data).hexdigest()[:8]})"
+
+
+def _year(*dates: object) -> Facts:
+    """The year in which a file says that it was made, where it says so."""
+    found = next(filter(None, (YEAR.match(str(date or "")) for date in dates)), None)
+    return {"creation year": float(found[0])} if found else {}
 
 
 def _video(path: Path) -> Facts:
@@ -186,6 +198,7 @@ def _coding(container: Any, stream: Any) -> Facts:
     }
     if sound is not None:
         facts |= {"sound rate": float(sound.sample_rate or 0), "sound channels": float(sound.channels or 0)}
+    facts |= _year(*(word for key, word in said.items() if key.endswith(("creation_time", "date"))))
     return facts | {f"metadata {key}": _word(word) for key, word in said.items()}
 
 

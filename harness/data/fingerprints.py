@@ -34,7 +34,7 @@ from harness.video.frames import Pictures, read_frames
 from harness.video.packets import film_stream, open_film
 
 FILE = "fingerprints.sqlite"
-METHOD = "2"
+METHOD = "3"
 """Raised whenever the same file would say something else."""
 SECONDS = 2.0
 """Span of the frames looked at: to decode up to the middle of a clip of 12 s takes 2.6 times as long."""

@@ -12,7 +12,7 @@ import pytest
 from harness.datasets.procedural.planted import EXPORT
 from PIL import Image
 
-from harness.data.file_facts import container_facts
+from harness.data.file_facts import Facts, container_facts
 from harness.types import HarnessError
 
 
@@ -112,6 +112,28 @@ def test_a_video_says_its_sound_its_pixels_and_how_it_is_turned(tmp_path: Path) 
     assert abs(float(facts["rotation"])) == 90
     assert (facts["encoder settings"], facts["x264 crf"], facts["x264 ref"]) == ("x264", 31, 2)
     assert str(facts["x264 build"]).isdigit() and facts["x264 chroma_qp_offset"] in (0.0, -2.0)
+
+
+def test_a_file_says_when_it_was_made_and_which_long_words_are_alike(tmp_path: Path) -> None:
+    def film(name: str, **metadata: str) -> Facts:
+        with av.open(str(tmp_path / name), "w") as container:
+            container.metadata.update(metadata)
+            stream = container.add_stream("libx264", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+        return container_facts(tmp_path / name)
+
+    long = "made with care " * 10
+    one = film("a.mp4", creation_time="2019-05-04T03:02:01Z", comment=long)
+    other, third = film("b.mp4", comment=long), film("c.mp4", comment=f"{long}!")
+    assert one["creation year"] == 2019 and "creation year" not in other
+    assert one["metadata comment"] == other["metadata comment"] != third["metadata comment"]
+    assert long not in str(one)
+    exif = Image.Exif()
+    exif[0x0132] = "2021:12:01 10:00:00"
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    assert container_facts(tmp_path / "a.jpg")["creation year"] == 2021
 
 
 @pytest.mark.skipif("libx265" not in av.codecs_available, reason="this PyAV has no libx265")

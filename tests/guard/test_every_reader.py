@@ -87,7 +87,7 @@ OWN = {
     ),
     "what is written, or was a moment ago": (
         *(
-            "harness.cli.entry._run",
+            "harness.guard.output.to_nobody",
             "harness.progress.with_streams",
             "harness.cli.gate._report",
             "harness.report.plots.style.save",

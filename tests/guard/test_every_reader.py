@@ -87,7 +87,6 @@ OWN = {
     ),
     "what is written, or was a moment ago": (
         *(
-            "harness.guard.output.to_nobody",
             "harness.progress.with_streams",
             "harness.cli.gate._report",
             "harness.report.plots.style.save",

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,19 @@ def find_weights(job: TrainingJob, folder: Path) -> Weights | None:
             put_aside(record, "belongs to another training")
             del found[record]
         elif weights.provenance.get("source_sha256") == now:
+            _clear_done(record, earlier_keys.partial_of(job.stem(folder)))
             return weights
     if path not in found and earlier_keys.adopt_weights(job, folder) is None:
         return None
     weights = found.get(path) or read_weights(path)
     return weights if _fit(weights, job.entry) else None
+
+
+def _clear_done(record: Path, checkpoint: Path) -> None:
+    """Remove the checkpoint that a training was killed beside when it was done; a newer one trains anew."""
+    with suppress(OSError):
+        if checkpoint.stat().st_mtime_ns <= record.stat().st_mtime_ns:
+            checkpoint.unlink()
 
 
 def _set_aside(stem: Path) -> None:

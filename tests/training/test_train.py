@@ -20,6 +20,7 @@ from harness.metrics.thresholds import best_threshold
 from harness.training import job as training_job
 from harness.training import loop
 from harness.training import train as training
+from harness.training.earlier_keys import partial_of
 from harness.training.frame_cache import read_footage
 from harness.training.train import TrainingJob, find_weights, load_detector, read_weights, train
 from harness.types import TRAINING, HarnessError
@@ -272,6 +273,18 @@ def test_weights_that_a_changed_detector_takes_the_place_of_are_there_again_when
     assert found is not None
     assert (found.sha256, found.threshold) == (weights.sha256, weights.threshold)
     assert load_detector(found, ENTRY) is not None
+
+
+def test_the_checkpoint_of_a_finished_training_is_removed_unless_it_is_newer(
+    job: TrainingJob, tmp_path: Path
+) -> None:
+    weights = train(job, tmp_path)
+    left = partial_of(job.stem(tmp_path))
+    for newer in (False, True):
+        left.write_bytes(b"")
+        os.utime(left, (2.0**33 * newer, 2.0**33 * newer))
+        assert find_weights(job, tmp_path) == weights
+        assert left.exists() == newer
 
 
 def test_an_unfinished_training_that_the_detector_no_longer_fits_is_begun_anew_and_said(

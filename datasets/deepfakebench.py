@@ -154,18 +154,17 @@ def deepfakebench(root: Path) -> Iterator[Clip]:
 
     A file of which a label is not known is passed over, and that is said, unless there is no other.
     """
-    found = _json_files(root, "deepfakebench")
-    files, reasons = [], list[str]()
-    for file in found:
+    files, unknown_ones = [], list[UnknownLabel]()
+    for file in _json_files(root, "deepfakebench"):
         if file.stem.endswith(("_c40", "_raw")):
             continue
         try:
             files.append((file, [*_videos(file)]))
         except UnknownLabel as error:
-            if len(found) == 1:
-                raise
-            reasons.append(str(error))
-    _passed_over[root] = reasons
+            unknown_ones.append(error)
+    if unknown_ones and not files:
+        raise unknown_ones[0]
+    _passed_over[root] = list(map(str, unknown_ones))
     yield from _clips("deepfakebench", root, files)
 
 

@@ -14,7 +14,7 @@ from harness.files import LINE, TABLES, is_parquet, sheet_of
 from harness.guard import parsed
 from harness.guard.regular import can_be_named, regular, shown
 from harness.registry import dataset
-from harness.trees import Stored, is_image
+from harness.trees import Stored, file_stamp, is_image
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError, unknown
 from harness.words import MISSING, frame_told, frames_in_folders, label_of, split_of
 
@@ -25,10 +25,9 @@ DEPTH = 8
 UNNAMED = "unnamed"
 """Manipulation of a fake whose line names none."""
 
-_looked: dict[Path, tuple[int, ...]] = {}
-"""File -> its stamp when it was last listed: to list a million lines takes most of a minute."""
-_doubtful: dict[Path, dict[str, str]] = {}
-"""File -> the images in it that may be frames of a clip."""
+_doubtful: dict[Path, tuple[Any, dict[str, str]]] = {}
+"""File -> its stamp when it was last listed, and the images in it that may be frames of a clip: to list a
+million lines takes most of a minute."""
 
 Line = tuple[str, Mapping[str, Any]]
 """Where it stands (`line 7`), and its cells by column; an empty cell is left out."""
@@ -37,11 +36,10 @@ Line = tuple[str, Mapping[str, Any]]
 def remarks(root: Path) -> Iterator[str]:
     """Which lines may list frames and were taken as pictures."""
     file = _file(root)
-    if _looked.get(file) != _stamp(file):
-        _doubtful.pop(file, None)
+    if _doubtful.get(file, (None, {}))[0] != file_stamp(file):
         for _ in manifest(root):
             pass
-    doubtful = _doubtful.get(file, {})
+    _, doubtful = _doubtful[file]
     if doubtful:
         path, clip = next(iter(doubtful.items()))
         yield (
@@ -103,15 +101,9 @@ def _frames(clips: Sequence[Clip]) -> tuple[dict[str, str], dict[str, str]]:
     return told | in_folders, doubtful
 
 
-def _stamp(file: Path) -> tuple[int, ...]:
-    status = file.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
 def _refuse_frames(file: Path, clips: Sequence[Clip]) -> None:
-    stamp = _stamp(file)
-    frames, _doubtful[file] = _frames(clips)
-    _looked[file] = stamp
+    frames, doubtful = _frames(clips)
+    _doubtful[file] = file_stamp(file), doubtful
     if frames:
         path, clip = next(iter(frames.items()))
         raise HarnessError(

@@ -30,7 +30,7 @@ from harness.contracts import PerturbationEntry as PerturbationEntry
 from harness.contracts import Remarks as Remarks
 from harness.contracts import stated_selection as stated_selection
 from harness.guard.clip_bounds import reason_of
-from harness.guard.listing import guarded, told_by
+from harness.guard.listing import guarded, made_by, told_by
 from harness.guard.memory import memory_ran_out
 from harness.guard.patience import doing
 from harness.types import HarnessError, Recipe, unknown
@@ -203,7 +203,8 @@ def dataset(
 
     def register(clips: Any) -> Any:
         embedded = prepare is not None
-        facts = (about, crop, embedded, version, prepare, dict(official or {}), shares, _file_of(clips))
+        make = prepare and made_by(name, prepare)
+        facts = (about, crop, embedded, version, make, dict(official or {}), shares, _file_of(clips))
         beside = (left_out and told_by(name, left_out), remarks and told_by(name, remarks))
         datasets.add(DatasetEntry(name, guarded(name, clips), *facts, *beside))
         return clips

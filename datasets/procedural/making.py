@@ -8,10 +8,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from harness.files import digest, digest_of, file_digest, read_json, seed_of, wr
 from harness.guard.stored import below, record_of, sealed, set_aside, shape_of
 from harness.process import usable_cores
 from harness.progress import Progress, say
+from harness.trees import file_stamp
 from harness.types import FAKE, REAL, Clip, HarnessError
 
 Forger = Callable[[Footage, Face, np.random.Generator], np.ndarray]
@@ -48,7 +49,7 @@ ENTRY = {name.removesuffix("?"): shape for name, shape in shape_of(Clip).items()
 SHAPE = {"key": str, "generator": str, "seed": int, "clips": [ENTRY], "files?": dict}
 MAKING = "making.json"
 """Present while clips are being made; says for which key, so that a later run continues or restarts."""
-_looked: dict[tuple[Path, str], list[tuple[Path, tuple[int, ...]]]] = {}
+_looked: dict[tuple[Path, str], dict[Path, list[Any] | None]] = {}
 """Root and key -> the files there and their stamps when they were found to be as they were written."""
 
 
@@ -110,10 +111,10 @@ def _made(root: Path, name: str, scenes: list[Scene], key: str) -> bool:
     if not path.is_file():
         return False
     looked = _looked.pop((root, key), None)
-    if looked and looked == _stamps(path for path, _ in looked):
+    if looked and looked == {path: file_stamp(path) for path in looked}:
         _looked[root, key] = looked
         return True
-    looked = _stamps([path])
+    looked = {path: file_stamp(path)}
     try:
         said = _manifest(root)
         if said["key"] != key:
@@ -125,7 +126,7 @@ def _made(root: Path, name: str, scenes: list[Scene], key: str) -> bool:
         write_whole(root / MAKING, json.dumps({"key": key}))  # first: then the folder is known to be ours
         say(set_aside(path, fault, "made again"))
         return False
-    looked += _stamps(root / entry["path"] for entry in said["clips"])
+    looked |= {clip: file_stamp(clip) for clip in (root / entry["path"] for entry in said["clips"])}
     found = {entry["path"]: digest_of(root / entry["path"]) for entry in said["clips"]}
     told = said.get("files", found)
     spoilt = [root / name for name, now in found.items() if now is None or now != told.get(name)]
@@ -138,16 +139,6 @@ def _made(root: Path, name: str, scenes: list[Scene], key: str) -> bool:
     if lines:
         say(f"{lines[0]}{f' (and {len(lines) - 1} more)' * (len(lines) > 1)}")
     return False
-
-
-def _stamps(paths: Iterable[Path]) -> list[tuple[Path, tuple[int, ...]]]:
-    """Each path with what changes when its file does; less where there is none."""
-    found: list[tuple[Path, tuple[int, ...]]] = []
-    for path in paths:
-        with suppress(OSError):
-            status = os.stat(path)
-            found.append((path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
-    return found
 
 
 def _other_clips(said: Mapping[str, Any], name: str, scenes: list[Scene]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from harness.data.location import near_miss
 from harness.data.people import with_people
 from harness.data.splits import split_up
 from harness.files import clips_digest, digest
-from harness.guard.clip_bounds import NO_FAILURE, named_failure, reason_of
-from harness.guard.patience import doing
+from harness.guard.clip_bounds import NO_FAILURE, reason_of
 from harness.trees import clip_content, clip_stamp
 from harness.types import READING, REAL, Clip, HarnessError, parts_of
 
@@ -39,6 +38,10 @@ class Subset:
     def entry(self) -> registry.DatasetEntry:
         """The dataset, as it is registered; `HarnessError` for one that nobody registered."""
         return registry.datasets.get(self.dataset)
+
+    def consists_of(self, kind: str) -> bool:
+        """Whether clips of a kind, `real` or a manipulation, are part of it."""
+        return kind != self.left_out and (self.only is None or kind in ("real", self.only))
 
     def for_training(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
         """The clips of the training and validation splits."""
@@ -74,10 +77,9 @@ class Subset:
 def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
     """All clips of a dataset; an embedded one is made first. No clip at all is a `HarnessError`."""
     if entry.prepare is not None:
-        with named_failure(f"making {entry.name}"):
-            entry.prepare(root)
+        entry.prepare(root)
     try:
-        clips = tuple(_listed(entry, root))
+        clips = tuple(entry.clips(root))
     except OSError as error:
         raise HarnessError(f"{entry.name}: cannot list {error.filename or root}: {error.strerror}") from error
     except HarnessError as error:
@@ -96,17 +98,6 @@ def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:
     return arranged(entry, clips)
 
 
-def _listed(entry: registry.DatasetEntry, root: Path) -> Iterator[Clip]:
-    """The clips as the dataset lists them, each in a step that is watched over."""
-    clips = iter(entry.clips(root))
-    while True:
-        with doing(f"the dataset {entry.name}, listing its clips"):
-            clip = next(clips, None)
-        if clip is None:
-            return
-        yield clip
-
-
 def arranged(entry: registry.DatasetEntry, clips: Sequence[Clip]) -> tuple[Clip, ...]:
     """Clips of one's own with the people that names tell and the splits that nobody states, if asked."""
     told = with_people(clips, entry.people_from, entry.name)
@@ -122,7 +113,7 @@ def partial(parts: Collection[Subset], clips: Iterable[Clip]) -> str:
     said = []
     for key, wanted in next(iter(parts)).entry.official.items():
         split, _, kind = key.partition("/")
-        asked = any(part.only in (None, kind) or kind == "real" for part in parts if part.left_out != kind)
+        asked = any(part.consists_of(kind) for part in parts)
         if split == "test" and asked and counted[kind] < wanted:
             said.append(f"{counted[kind]} of {wanted} {kind}")
     return f"{', '.join(said)} clips" if said else ""

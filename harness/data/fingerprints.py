@@ -81,7 +81,8 @@ class Fingerprint:
     """All that the headers say (`file_facts`); empty where nobody can read them."""
 
 
-SHAPE = stored.shape_of(Fingerprint)
+SHAPE, FACT = stored.shape_of(Fingerprint), (str, float)
+"""What a fingerprint and a fact of it look like (`stored.fault_of`)."""
 
 
 def read(
@@ -144,16 +145,12 @@ def _opened(text: str, clip: Clip, stamp: str) -> Fingerprint | None:
         said, fault = stored.opened(json.loads(text), stamp)
     except (ValueError, RecursionError):
         return None
-    if fault or stored.fault_of(said, SHAPE) or not all(map(_is_fact, said.get("facts", {}).values())):
+    if fault or stored.fault_of(said, SHAPE) or stored.fault_of([*said.get("facts", {}).values()], [FACT]):
         return None
     try:
         return Fingerprint(**{**said, "clip_id": clip.id})
     except TypeError:
         return None
-
-
-def _is_fact(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) < float("inf"))
 
 
 def fingerprint(clip: Clip) -> Fingerprint:

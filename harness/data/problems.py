@@ -13,7 +13,6 @@ from harness.data import left_out
 from harness.data.clips import arranged
 from harness.data.fingerprints import EMPTY, Fingerprint
 from harness.data.location import near_miss
-from harness.guard.clip_bounds import named_failure
 from harness.trees import files_below, is_image
 from harness.types import Clip, HarnessError
 
@@ -45,8 +44,7 @@ def listed(entry: DatasetEntry, root: Path) -> tuple[tuple[Clip, ...], list[Prob
     wrong: list[Problem] = []
     try:
         if entry.prepare is not None:
-            with named_failure(f"making {entry.name}"):
-                entry.prepare(root)
+            entry.prepare(root)
         for clip in entry.clips(root):
             (twice if clip.id in found else found).setdefault(clip.id, clip)
     except (HarnessError, OSError) as error:  # a folder that may not be opened, for one

@@ -301,9 +301,7 @@ def coverage(plan: Plan, name: str) -> tuple[int, int]:
         wanted = {
             kind: count
             for key, count in part.entry.official.items()
-            if key.startswith("test/")
-            and (kind := key.partition("/")[2]) != part.left_out
-            and (part.only is None or kind in ("real", part.only))
+            if key.startswith("test/") and part.consists_of(kind := key.partition("/")[2])
         }
         plan.covered[name] = len(clips) - absent_files(clips), max(len(clips), sum(wanted.values()))
     return plan.covered[name]

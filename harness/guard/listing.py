@@ -52,6 +52,17 @@ def guarded(name: str, clips: Callable[..., Any]) -> Callable[..., Iterator[Clip
     return listed
 
 
+def made_by(name: str, prepare: Callable[[Path], None]) -> Callable[[Path], None]:
+    """The function of an embedded dataset that makes its files, such that it raises `HarnessError` alone."""
+
+    @wraps(prepare)
+    def made(root: Path) -> None:
+        with named_failure(f"making {name}"):
+            prepare(root)
+
+    return made
+
+
 Told = TypeVar("Told")
 
 

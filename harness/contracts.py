@@ -183,7 +183,11 @@ class DatasetEntry:
     left_out: LeftOut | None = None
     """For a dataset that is what lies in its folders: which files are no clips. Others come with a list."""
     remarks: Remarks | None = None
-    """For such a dataset: what whoever reads a number must know of how it was listed."""
+    """What whoever reads a number must know of how it was listed."""
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What can be named as `dataset:part` beside manipulations, domains and what is here -> manipulations."""
+    faults: Remarks | None = None
+    """What is wrong with what lies there, and makes a number wrong."""
     root: Path | None = None
     """Where the clips of one's own lie that were given this name (`own_sets`); None for all others."""
     people_from: str = ""

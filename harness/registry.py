@@ -198,6 +198,8 @@ def dataset(
     shares: str = "",
     left_out: LeftOut | None = None,
     remarks: Remarks | None = None,
+    parts: Mapping[str, tuple[str, ...]] | None = None,
+    faults: Remarks | None = None,
 ) -> Callable[[Any], Any]:
     """Register the decorated `root -> Iterator[Clip]` as a dataset; with `prepare` it is embedded."""
 
@@ -205,8 +207,9 @@ def dataset(
         embedded = prepare is not None
         make = prepare and made_by(name, prepare)
         facts = (about, crop, embedded, version, make, dict(official or {}), shares, _file_of(clips))
-        beside = (left_out and told_by(name, left_out), remarks and told_by(name, remarks))
-        datasets.add(DatasetEntry(name, guarded(name, clips), *facts, *beside))
+        beside = {"left_out": left_out, "remarks": remarks, "faults": faults}
+        told: dict[str, Any] = {key: told_by(name, tell) for key, tell in beside.items() if tell is not None}
+        datasets.add(DatasetEntry(name, guarded(name, clips), *facts, parts=dict(parts or {}), **told))
         return clips
 
     return register

@@ -21,7 +21,7 @@ from harness.report.leaderboard import result_names
 from harness.report.published_figures import LEDGER
 from harness.results.predictions import record_path
 from harness.tracking.mlflow_run import experiment_of
-from harness.types import HarnessError
+from harness.types import HarnessError, parts_of
 from harness.weights import find_imported
 
 ACCEPTED = (".csv", ".parquet", "-cost.csv")
@@ -72,7 +72,12 @@ class SealWriter:
 
 def _clips_of(plan: Any) -> dict[str, str]:
     """Dataset -> digest of its clips, or why it is not here; what is still to be made is left out."""
-    found = dict(plan.absent)
+    parts = {
+        name
+        for name in plan.absent
+        if registry.datasets.knows(parts_of(name)[0]) and parts_of(name)[1:] != (None, None)
+    }
+    found = {name: why for name, why in plan.absent.items() if name not in parts}
     for name in plan.known:
         if name in plan.clips:
             found[name] = seen(registry.datasets.get(name), plan.clips[name], plan.listing.get(name, ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,16 @@ from harness.data.splits import split_up
 from harness.files import clips_digest, digest
 from harness.guard.clip_bounds import NO_FAILURE, reason_of
 from harness.trees import clip_content, clip_stamp
-from harness.types import READING, REAL, Clip, HarnessError, parts_of
+from harness.types import FAKE, READING, REAL, Clip, HarnessError, parts_of, unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A dataset, or a part of it: `name`, `name-manipulation` (without it), `name:manipulation` (only it)."""
+    """A dataset, or a part of it: `name`, `name-manipulation` (without it), `name:manipulation` (only it).
+
+    After the colon there may also be one of the named `parts` of a dataset, and where it has such, a domain
+    (the attribute `domain` of its clips): with fakes of a domain come the reals of that domain alone.
+    """
 
     dataset: str
     left_out: str | None = None
@@ -41,13 +45,53 @@ class Subset:
 
     def consists_of(self, kind: str) -> bool:
         """Whether clips of a kind, `real` or a manipulation, are part of it."""
-        return kind != self.left_out and (self.only is None or kind in ("real", self.only))
+        return kind != self.left_out and (self.only is None or kind in ("real", self.only, *self._named()))
 
-    def for_training(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
+    def by_domain(self, clips: Sequence[Clip]) -> tuple[str, ...]:
+        """The parts that it is tested as where its fakes are of several domains; () where it is tested whole.
+
+        `HarnessError` where it is a part itself.
+        """
+        domain_of = self._domains()
+        domains = sorted({d for clip in self.for_testing(clips) if (d := domain_of(clip))})
+        if len(domains) > 1 and (self.only or self.left_out):
+            raise HarnessError(
+                f"{self.dataset}{':' if self.only else '-'}{self.only or self.left_out} mixes fakes that are"
+                f" made of different reals: name a manipulation, or {self.dataset}: and one of"
+                f" {', '.join(domains)}"
+            )
+        return tuple(f"{self.dataset}:{domain}" for domain in domains) if len(domains) > 1 else ()
+
+    def why_absent(self, clips: Sequence[Clip]) -> str:
+        """Why it cannot be tested on with these clips of its dataset, where the dataset foresees that.
+
+        None of a named part is here, or fakes of a domain have no reals; "" where it can be.
+        """
+        hint, domain_of = f"see gapbench data check {self.dataset}", self._domains()
+        if self._named() and not any(clip.manipulation in self._named() for clip in clips):
+            return f"no clip of it is here; {hint}"
+        chosen = self.for_testing(clips)
+        domains = sorted({domain for clip in chosen if (domain := domain_of(clip))})
+        if not domains or any(clip.label == REAL for clip in chosen):
+            return ""
+        return (
+            f"its fakes are judged against the reals that they are made of ({', '.join(domains)}), and none"
+            f" of those is here; {hint}"
+        )
+
+    def official(self) -> int:
+        """How many test clips the complete set has, of those kinds whose number is known."""
+        return sum(
+            count
+            for key, count in self.entry.official.items()
+            if key.startswith("test/") and self.consists_of(key.partition("/")[2])
+        )
+
+    def for_training(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """The clips of the training and validation splits."""
         return self._of(clips, ("train", "val"))
 
-    def for_testing(self, clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
+    def for_testing(self, clips: Sequence[Clip]) -> tuple[Clip, ...]:
         """The clips of the test split."""
         return self._of(clips, ("test",))
 
@@ -58,20 +102,65 @@ class Subset:
         official = self.entry.official
         return self.left_out in {key.partition("/")[2] for key in official}
 
-    def _of(self, clips: tuple[Clip, ...], splits: tuple[str, ...]) -> tuple[Clip, ...]:
-        named = self.left_out or self.only
+    def _parts(self) -> Mapping[str, tuple[str, ...]]:
+        return self.entry.parts if registry.datasets.knows(self.dataset) else {}
+
+    def _named(self) -> tuple[str, ...]:
+        """The manipulations of the part that is named, where it is one."""
+        return self._parts().get(self.only, ()) if self.only else ()
+
+    def _domains(self) -> Callable[[Clip], str | None]:
+        """Which reals a fake is judged against, and of which a real is; None where all are alike."""
+        several = bool(self._parts())
+        return lambda clip: (
+            str(clip.attributes["domain"]) if several and "domain" in clip.attributes else None
+        )
+
+    def _check_name(self, clips: Sequence[Clip]) -> None:
+        named, parts, domain_of = self.left_out or self.only, self._parts(), self._domains()
         known = {clip.manipulation for clip in clips if clip.manipulation}
-        if named and named not in known and not self._left_out_already():
+        if named is None or named in known or self._left_out_already():
+            return
+        if not parts:
             raise HarnessError(
                 f"{self.dataset} has no manipulation {named!r} (known: {', '.join(sorted(known)) or 'none'})"
             )
+        known |= {*parts, *(domain for clip in clips if (domain := domain_of(clip)))} if self.only else set()
+        if named not in known:
+            raise unknown(f"part of {self.dataset}", named, known)
+
+    def _of(self, clips: Sequence[Clip], splits: tuple[str, ...]) -> tuple[Clip, ...]:
+        self._check_name(clips)
+        mine, domain_of = {self.only, *self._named()}, self._domains()
+
+        def is_asked(clip: Clip) -> bool:
+            if clip.manipulation == self.left_out and self.left_out is not None:
+                return False
+            return self.only is None or clip.manipulation in mine or domain_of(clip) in mine
+
+        met = {domain_of(clip) for clip in clips if clip.label == FAKE and is_asked(clip)}
         return tuple(
             clip
             for clip in clips
             if clip.split in splits
-            and (self.only is None or clip.label == REAL or clip.manipulation == self.only)
-            and (self.left_out is None or clip.manipulation != self.left_out)
+            and (is_asked(clip) if clip.label == FAKE else domain_of(clip) in (None, *met))
         )
+
+
+def tested_as(
+    named: Mapping[str, tuple[Subset, Sequence[Clip]]],
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """What each test set is tested as, itself or one part a domain, and why some of those cannot be.
+
+    `named`: test set -> the same as a subset, and the clips of its dataset.
+    """
+    parts = {name: subset.by_domain(clips) or (name,) for name, (subset, clips) in named.items()}
+    whys = {
+        part: Subset.parse(part).why_absent(clips)
+        for name, (_, clips) in named.items()
+        for part in parts[name]
+    }
+    return parts, {part: why for part, why in whys.items() if why}
 
 
 def list_clips(entry: registry.DatasetEntry, root: Path) -> tuple[Clip, ...]:

@@ -128,10 +128,13 @@ def dropped(entry: DatasetEntry, root: Path) -> Iterator[Problem]:
     What may be a clip that nobody reads, or lies in a folder that says neither class, is a warning.
     """
     try:
+        faults = list(entry.faults(root)) if entry.faults is not None else []
         remarks = list(entry.remarks(root)) if entry.remarks is not None else []
         groups = left_out.left_out(entry, root, ()) if entry.left_out is not None else ()
     except (HarnessError, OSError):  # said by the list of clips already
         return
+    for fault in faults:
+        yield Problem("error", "folders", fault)
     for remark in remarks:
         yield Problem("note", "frames", remark)
     for each in groups:

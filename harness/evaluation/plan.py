@@ -12,7 +12,7 @@ from typing import Any
 from harness import registry
 from harness.contracts import clips_of_recipe
 from harness.data import left_out, overlap
-from harness.data.clips import Subset, absent_files, content_of, identity_of, list_clips
+from harness.data.clips import Subset, absent_files, content_of, identity_of, list_clips, tested_as
 from harness.data.location import root_of, why_no_folder
 from harness.evaluation.cell_keys import TestSet
 from harness.evaluation.contestants import Contestant, Trained, full_name, weights_named
@@ -148,12 +148,25 @@ def plan_matrix(
         _list_claimed(plan, name)
     detectors = list(dict.fromkeys(cell.detector for cell in plan.cells))
     plan.lost = [name for name in detectors if name in plan.absent]
+    _look_at_parts(plan)
     plan.cells = [cell for cell in plan.cells if not _names(plan, cell) & plan.absent.keys()]
     _build_fixed(plan)
     for trained in filter(plan.trains, plan.trained):
         registry.detectors.get(trained[0]).recipe(matrix.recipe_for(str(trained[1])))
     check_subsets(plan)
     return plan
+
+
+def _look_at_parts(plan: Plan) -> None:
+    """Test a dataset of several domains on each alone, and note those of which no real is here."""
+    here = {cell.tested_on: plan.subset(cell.tested_on) for cell in plan.cells if plan.listed(cell.tested_on)}
+    parts, absent = tested_as({name: (part, plan.clips[part.dataset]) for name, part in here.items()})
+    cells = [
+        replace(cell, tested_on=name)
+        for cell in plan.cells
+        for name in parts.get(cell.tested_on, [cell.tested_on])
+    ]
+    plan.cells, plan.absent = list(dict.fromkeys(cells)), plan.absent | absent
 
 
 def _find_named(plan: Plan, train: bool) -> None:
@@ -230,7 +243,7 @@ def _names(plan: Plan, cell: Cell) -> set[str]:
     sets = [cell.tested_on]
     if cell.detector not in plan.absent and plan.trains((cell.detector, cell.trained_on, cell.seed)):
         sets.append(str(cell.trained_on))
-    return {cell.detector, cell.perturbation, *(plan.subset(text).dataset for text in sets)}
+    return {cell.detector, cell.perturbation, cell.tested_on, *(plan.subset(text).dataset for text in sets)}
 
 
 def _look_for(plan: Plan, entry: registry.DatasetEntry) -> None:
@@ -291,19 +304,11 @@ def test_set(plan: Plan, name: str) -> TestSet:
 
 
 def coverage(plan: Plan, name: str) -> tuple[int, int]:
-    """How many test files of what a cell names are here, and how many there should be.
-
-    Those are the listed ones, or as many as the complete set has, whichever are more.
-    """
+    """How many test files of what a cell names are here, and how many were listed or official, if more."""
     if name not in plan.covered:
         part = plan.subset(name)
         clips = part.for_testing(plan.clips[part.dataset])
-        wanted = {
-            kind: count
-            for key, count in part.entry.official.items()
-            if key.startswith("test/") and part.consists_of(kind := key.partition("/")[2])
-        }
-        plan.covered[name] = len(clips) - absent_files(clips), max(len(clips), sum(wanted.values()))
+        plan.covered[name] = len(clips) - absent_files(clips), max(len(clips), part.official())
     return plan.covered[name]
 
 

@@ -21,12 +21,13 @@ ON_OUR_CROPS = ("ffpp_c23", "celeb_df_v2", "dfdc_preview", "deeperforensics")
 ON_THEIR_CROPS = tuple(
     f"deepfakebench_{name}" for name in ("ffpp", "celeb_df_v1", "celeb_df_v2", "dfd", "dfdc", "dfdc_preview")
 )
-NAMES = ("ffpp-celebdf", "deepfakebench")
+PROTOCOLS = tuple(f"df40-protocol-{number}" for number in (1, 2, 3))
+NAMES = ("ffpp-celebdf", "deepfakebench", *PROTOCOLS)
 
 
 @pytest.fixture(params=NAMES)
 def matrix(request: pytest.FixtureRequest) -> Matrix:
-    """Each of the two matrices."""
+    """Each of the matrices for data that users bring."""
     return load_matrix(request.param)
 
 
@@ -66,6 +67,19 @@ def test_deepfakebench_is_trained_and_tested_on_its_own_lists() -> None:
     matrix = load_matrix("deepfakebench")
     assert (matrix.train, matrix.test) == (("deepfakebench_ffpp",), ON_THEIR_CROPS)
     assert matrix.conditions() == [("clean", 0)]
+
+
+def test_the_protocols_of_df40_test_the_families_and_the_unknown_methods_of_its_authors() -> None:
+    families = [("FSAll_ff", "FRAll_ff", "EFSAll_ff"), ("FSAll_cdf", "FRAll_cdf", "EFSAll_cdf")]
+    # as the authors' README gives the lines for its tables 3, 4 and 5; e4e comes as two lists
+    unknown = (
+        "deepfacelab heygen whichisreal MidJourney stargan starganv2 styleclip e4e_ff e4e_cdf CollabDiff"
+    )
+    for name, parts in zip(PROTOCOLS, (*families, tuple(unknown.split())), strict=True):
+        matrix = load_matrix(name)
+        assert matrix.test == tuple(f"df40:{part}" for part in parts)
+        assert set(parts) <= registry.datasets.get("df40").parts.keys()
+        assert {cell.regime for cell in matrix.cells(Runtime())} == {"cross-dataset"}
 
 
 def missing_of(text: str, name: str) -> str:

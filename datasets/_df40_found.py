@@ -136,6 +136,11 @@ class Found:
         return None
 
     @property
+    def manipulation(self) -> str:
+        """What made it, if it is a fake: the method, and of which reals."""
+        return self.name if self.branch is None else f"{self.name}_{self.branch}"
+
+    @property
     def shown(self) -> Shown:
         """By the names of its frames where they say it, else by its own name."""
         if self.branch is None or (self.frames and all(map(SEED.fullmatch, self.frames))):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.datasets._ffpp_footage import videos_of
+
 from harness.registry import dataset
 from harness.trees import Stored, need, read_lines
 from harness.types import FAKE, REAL, SPLITS, Clip, HarnessError
@@ -83,25 +85,26 @@ def _splits(folder: Path) -> dict[tuple[str, str], str]:
 
 
 def _real(path: Path, split: str) -> Clip:
-    video = f"ffpp/{path.stem}"
+    person, _, shown = videos_of(f"ffpp/{path.stem}", None, f"ffpp/{path.stem}")
     return Clip(
         id=f"deeperforensics/youtube/{path.stem}",
         path=path,
         label=REAL,
         split=split,
-        target=video,
-        attributes={"footage": video},
+        target=person,
+        attributes=shown,
     )
 
 
 def _fake(path: Path, split: str, target: str, actor: str) -> Clip:
+    person, _, shown = videos_of(f"ffpp/{target}", None, f"ffpp/{target}")
     return Clip(
         id=f"deeperforensics/{path.parent.name}/{path.stem}",
         path=path,
         label=FAKE,
         split=split,
         manipulation=path.parent.name,
-        target=f"ffpp/{target}",
+        target=person,
         source=f"deeperforensics/{actor}",
-        attributes={"footage": f"ffpp/{target}"},
+        attributes=shown,
     )

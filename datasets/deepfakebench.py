@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from harness.datasets._ffpp_footage import videos_of
 from harness.datasets._reenacted import REENACTED
 
 from harness.guard.parsed import json_of, sized
@@ -198,7 +199,7 @@ def _clips(name: str, root: Path, files: Iterable[tuple[Path, Iterable[Found]]])
     bases = {folder: _base(root, folder) for folder in {place.partition("/")[0] for place in found}}
     for place, (video, split, _) in found.items():
         owner, manipulation = LABELS[video.label]
-        target, source, footage = _people(owner, place)
+        target, source, shown = videos_of(*_people(owner, place))
         yield Clip(
             id=f"{name}/{place}",
             path=bases[place.partition("/")[0]] / place,
@@ -207,7 +208,7 @@ def _clips(name: str, root: Path, files: Iterable[tuple[Path, Iterable[Found]]])
             manipulation=_variant(place) or manipulation if manipulation == "end_to_end" else manipulation,
             target=target,
             source=None if manipulation in REENACTED else source,
-            attributes={"listed_frames": video.frames} | ({"footage": footage} if footage else {}),
+            attributes={"listed_frames": video.frames, **shown},
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from harness.datasets._df40_found import NO_CLIPS, PARTS, STORED_AS, STRUCTURE, Found, below, clips_of, named
+from harness.datasets._ffpp_footage import videos_of
 
 from harness.files import read_json
 from harness.registry import dataset
@@ -161,8 +162,9 @@ def _stored(folder: Path, name: str) -> Path:
 
 def _real(path: Path, domain: str, target: str | None, footage: str | None) -> Clip:
     """A real of another dataset: known by its footage, wherever it lies."""
-    said = {"domain": domain, "footage": footage}
-    return Clip(f"df40/real/{footage}", path, REAL, "test", None, target, attributes=said)
+    person, _, shown = videos_of(target, None, footage)
+    said = {"domain": domain, **shown}
+    return Clip(f"df40/real/{footage}", path, REAL, "test", None, person, attributes=said)
 
 
 def _clip(found: Found) -> Clip:
@@ -170,6 +172,7 @@ def _clip(found: Found) -> Clip:
     domain = found.branch or found.name
     if found.label == REAL and footage:
         return _real(found.path, domain, target, footage)
+    person, face, shown = videos_of(target, source, footage)
     parts = [part for part in found.above if part.lower() not in STORED_AS]
     name = found.path.name if found.still else found.stem
     return Clip(
@@ -177,10 +180,8 @@ def _clip(found: Found) -> Clip:
         path=found.path,
         label=REAL if found.label == REAL else FAKE,
         split="test",
-        manipulation=None
-        if found.label == REAL
-        else "_".join((found.name, *([found.branch] if found.branch else []))),
-        target=target,
-        source=source,
-        attributes={"domain": domain} | ({"footage": footage} if footage else {}),
+        manipulation=None if found.label == REAL else found.manipulation,
+        target=person,
+        source=face,
+        attributes={"domain": domain, **shown},
     )

@@ -79,7 +79,7 @@ def add_eval(command: Adder) -> None:
     own.add_argument(
         "--unseen-people",
         action="store_true",
-        help="leave out test clips of people whom the training clips show too",
+        help="leave out test clips of people, and of recordings, that the training clips show too",
     )
     own.add_argument("--crop", choices=CROPS, help="part of the frame that is shown (default: the face)")
     own.add_argument(

@@ -14,6 +14,7 @@ HOWS = {
     "footage": "same recording",
     "content": "same frames",
     "near copy": "near copy",
+    "sequence": "another part of the same video",
     "identity": "same person",
 }
 """How two clips may share something, surest first, and as it is said."""
@@ -34,18 +35,26 @@ class Shared:
 def shared(train: Sequence[Clip], test: Sequence[Clip], prints: Prints | None = None) -> list[Shared]:
     """The test clips that share footage with a training clip, each once, in their order, with the surest how.
 
-    By id, by the attribute `footage`, and where fingerprints are given by the content of the first frame
-    and by what the frames look like: see `likeness` for what that finds and misses.
+    By id, by the attribute `footage` (`sequence`, where only a part of it is shown), and where fingerprints
+    are given by the content of the first frame and by what the frames look like: see `likeness` for what
+    that finds and misses.
     """
     found = _by(lambda clip: [clip.id], "id", train, test)
     left = [clip for clip in test if clip.id not in found]
-    found |= _by(footage_of, "footage", train, left)
+    found |= _by(_part_of_footage, "footage", train, left)
     if prints is not None:
         known = prints
         left = [clip for clip in test if clip.id not in found]
         found |= _by(lambda clip: _content(known, clip), "content", train, left)
         left = [clip for clip in test if clip.id not in found]
         found |= copies(train, left, known)
+    return [found[clip.id] for clip in test if clip.id in found and not _only_parts(found[clip.id])]
+
+
+def sequences(train: Sequence[Clip], test: Sequence[Clip]) -> list[Shared]:
+    """The test clips that show another part of a video of which training clips show a part."""
+    same = _by(_part_of_footage, "footage", train, test)
+    found = _by(footage_of, "sequence", train, [clip for clip in test if clip.id not in same])
     return [found[clip.id] for clip in test if clip.id in found]
 
 
@@ -56,8 +65,9 @@ def identities(train: Sequence[Clip], test: Sequence[Clip]) -> list[Shared]:
 
 
 def strangers(train: Sequence[Clip], test: Sequence[Clip]) -> tuple[Clip, ...]:
-    """The test clips in which nobody is seen whom a training clip shows; who names nobody is among them."""
+    """The test clips that share no person and no recording with a training clip, as far as they name them."""
     met = {each.test_clip.id for each in identities(train, test)}
+    met |= set(_by(footage_of, "footage", train, test))
     return tuple(clip for clip in test if clip.id not in met)
 
 
@@ -67,16 +77,17 @@ def people_met(train: Sequence[Clip], test: Sequence[Clip]) -> str:
     "31 of 518 test clips show people whom training clips show too (12 people), e.g. X and Y; 5 name nobody".
     Only people that clips name, as `target` or `source`, can be found.
     """
-    found = identities(train, test)
+    found, parts = identities(train, test), sequences(train, test)
     if not found:
         return ""
     nobody = sum(not _people(clip) for clip in test)
     show = "shows" if len(found) == 1 else "show"
     unnamed = f"; {nobody:,} name{'s' if nobody == 1 else ''} nobody" if nobody else ""
     people = counted_people(train, test)
+    more = f"; {len(parts):,} of them in another part of the same video" if parts else ""
     return (
         f"{len(found):,} of {len(test):,} test clips {show} people whom training clips show too ({people}), "
-        f"e.g. {found[0].test_clip.id} and {found[0].train_clip.id}{unnamed}"
+        f"e.g. {found[0].test_clip.id} and {found[0].train_clip.id}{unnamed}{more}"
     )
 
 
@@ -113,6 +124,18 @@ def footage_of(clip: Clip) -> list[str]:
     """The global name of the recording a clip shows, where its dataset gives one."""
     footage = clip.attributes.get("footage")
     return [str(footage)] if footage else []
+
+
+def _only_parts(pair: Shared) -> bool:
+    """Whether two clips look alike because they are other parts of one video."""
+    footage = footage_of(pair.test_clip)
+    return pair.how == "near copy" and bool(footage) and footage == footage_of(pair.train_clip)
+
+
+def _part_of_footage(clip: Clip) -> list[str]:
+    """The part that a clip shows of a recording that is cut into several, else the recording."""
+    part = clip.attributes.get("sequence")
+    return [str(part)] if part else footage_of(clip)
 
 
 def _content(prints: Prints, clip: Clip) -> list[str]:

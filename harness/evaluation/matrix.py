@@ -85,7 +85,7 @@ class Matrix:
     limit: int | None = None
     """Test clips of a set used at most (balanced, evenly spread over the listing); None uses all."""
     unseen_people: bool = False
-    """Whether test clips are left out that show people whom training clips of the matrix show."""
+    """Whether test clips are left out of people, or of recordings, that training clips of the matrix show."""
     gate: Mapping[str, float] = field(default_factory=dict)
     """Margins and budgets of the regression gate, by rule."""
     prevalence: float = PREVALENCE

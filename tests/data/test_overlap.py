@@ -12,7 +12,7 @@ import pytest
 
 from harness import registry
 from harness.data.fingerprints import Fingerprint
-from harness.data.overlap import Shared, identities, people_met, shared, strangers, why
+from harness.data.overlap import Shared, identities, people_met, sequences, shared, strangers, why
 from harness.data.perceptual_hash import hash_of, nearest
 from harness.types import FAKE, REAL, Clip
 from harness.video.frames import read_frames
@@ -180,3 +180,28 @@ def test_a_forgery_of_footage_that_was_trained_on_is_found_by_name() -> None:
     train = [Clip("ffpp_c23/youtube/000", NOWHERE, REAL, "train", attributes={"footage": "ffpp/000"})]
     fake = Clip("df40/simswap/000_003", NOWHERE, FAKE, "test", "simswap", attributes={"footage": "ffpp/000"})
     assert said(shared(train, [fake])) == [(fake.id, train[0].id, "footage")]
+
+
+def part(name: str, sequence: str, footage: str = "set/1") -> Clip:
+    """A clip that shows one part of a video."""
+    split = "train" if name.startswith("train") else "test"
+    shown = {"footage": footage, "sequence": sequence}
+    return Clip(name, NOWHERE, REAL, split, attributes=shown)
+
+
+def test_another_part_of_a_video_is_told_and_is_no_shared_footage() -> None:
+    train, test = [part("train/a", "set/1a")], [part("test/x", "set/1b"), part("test/y", "set/1a")]
+    assert said(shared(train, test)) == [("test/y", "train/a", "footage")]
+    assert said(sequences(train, test)) == [("test/x", "train/a", "sequence")]
+
+
+def test_parts_of_a_video_that_look_alike_are_no_copies() -> None:
+    train, test = [part("train/a", "set/1a")], [part("test/x", "set/1b"), part("test/y", "set/2", "set/2")]
+    hashes = {"train/a": "5a" * 96, "test/x": "5a" * 96, "test/y": "5a" * 96}
+    prints = {name: Fingerprint(name, 1, perceptual=text) for name, text in hashes.items()}
+    assert said(shared(train, test, prints)) == [("test/y", "train/a", "near copy")]
+
+
+def test_strangers_show_no_recording_that_training_clips_show() -> None:
+    train, test = [part("train/a", "set/1a")], [part("test/x", "set/1b"), clip("test/y", "set/2")]
+    assert [each.id for each in strangers(train, test)] == ["test/y"]

@@ -64,11 +64,11 @@ def test_frames_follow_each_other_by_number(tmp_path: Path) -> None:
     ("name", "place", "manipulation", "who"),
     [
         ("ffpp", "FaceForensics++/manipulated_sequences/FaceSwap/c23/frames/953_974", "FaceSwap",
-         ("ffpp/953", "ffpp/974", "ffpp/953")),
+         ("ffpp/953", "ffpp/973", "ffpp/953")),
         ("ffpp", "FaceForensics++/original_sequences/youtube/c23/frames/953", None,
          ("ffpp/953", None, "ffpp/953")),
         ("faceshifter", "FaceForensics++/manipulated_sequences/FaceShifter/c23/frames/953_974", "FaceShifter",
-         ("ffpp/953", "ffpp/974", "ffpp/953")),
+         ("ffpp/953", "ffpp/973", "ffpp/953")),
         ("celeb_df_v1", "Celeb-DF-v1/Celeb-real/frames/id0_0003", None,
          ("celeb_df/id0", None, "celeb_df/id0_0003")),
         ("celeb_df_v2", "Celeb-DF-v2/YouTube-real/frames/00170", None,

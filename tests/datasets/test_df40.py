@@ -120,14 +120,22 @@ def test_a_part_that_nobody_knows_is_refused_with_the_nearest(built: Any) -> Non
 
 def test_clips_bear_the_names_of_the_footage_they_are_made_of(built: Any) -> None:
     clips = listed("df40", built("df40"))
-    assert people(clips["simswap/ff/953_974"]) == ("ffpp/953", "ffpp/974", "ffpp/953")
+    assert people(clips["simswap/ff/953_974"]) == ("ffpp/953", "ffpp/973", "ffpp/953")
     assert people(clips["simswap/cdf/id0_id1_0003"]) == ("celeb_df/id0", "celeb_df/id1", "celeb_df/id0_0003")
-    assert people(clips["uniface/974_953"]) == ("ffpp/974", "ffpp/953", "ffpp/974")
+    assert people(clips["uniface/974_953"]) == ("ffpp/973", "ffpp/953", "ffpp/973")
     assert people(clips["e4e/e4e/ff/953"]) == ("ffpp/953", None, "ffpp/953")
     youtube = "celeb_df/youtube_00170"
     assert people(clips["DiT/cdf/Fake_from_Youtube-real/00170"]) == (youtube, None, youtube)
     assert people(clips["real/celeb_df/id0_0003"]) == ("celeb_df/id0", None, "celeb_df/id0_0003")
     assert people(clips["real/celeb_df/youtube_00170"])[2] == youtube
+
+
+def test_two_sequences_of_one_video_of_ffpp_are_one_footage_and_two_clips(tmp_path: Path) -> None:
+    for path in ("danet/ff/real/954/0.png", "danet/ff/real/955/0.png", "danet/ff/fake/955_954/0.png"):
+        write(tmp_path / path, "")
+    clips = listed("df40", tmp_path)
+    assert {people(clip)[2] for clip in clips.values()} == {"ffpp/954"}
+    assert {"real/ffpp/954", "real/ffpp/955"} < clips.keys()
 
 
 def test_who_lends_only_a_motion_is_not_seen(built: Any) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.data import overlap
 from harness.data.clips import Subset, partial
 from harness.registry import datasets
-from harness.types import SPLITS, HarnessError
+from harness.types import REAL, SPLITS, HarnessError
 from tests.datasets.listings import counted, listed, refused, touch
 from tests.datasets.trees import ffpp
 
@@ -43,13 +44,36 @@ def test_ffpp_has_720_140_140_originals_and_as_many_fakes_by_each_method(root: P
     assert (len(tested), len({clip.path.stem for clip in tested})) == (840, 280)
 
 
-def test_no_ffpp_video_is_target_or_source_in_two_splits(root: Path) -> None:
+def test_sequences_of_one_video_are_one_footage_and_seven_videos_are_divided_by_the_official_split(
+    root: Path,
+) -> None:
     official_pairs(root, ["Deepfakes"])
-    where: dict[str | None, set[str]] = {}
-    for clip in listed("ffpp_c23", root).values():
-        where.setdefault(clip.target, set()).add(clip.split)
-        where.setdefault(clip.source or clip.target, set()).add(clip.split)
-    assert len(where) == 1000 and all(len(splits) == 1 for splits in where.values())
+    clips = listed("ffpp_c23", root)
+    where: dict[str, set[tuple[str, str]]] = {}
+    for key, clip in clips.items():
+        if clip.label == REAL:
+            where.setdefault(clip.attributes["footage"], set()).add((key[-3:], clip.split))
+        assert clip.target == clip.attributes["footage"] and clip.source in (None, *where)
+    # the authors' conversion_dict.json: 977 videos; 21 gave two sequences and one gave three
+    assert len(where) == 977
+    assert Counter(map(len, where.values())) == {1: 955, 2: 21, 3: 1}
+    divided = [one for one in where.values() if len({split for _, split in one}) > 1]
+    held_out = {split: {n for one in divided for n, s in one if s == split} for split in SPLITS}
+    assert held_out["test"] == {"755", "955"}
+    assert held_out["val"] == {"606", "640", "837", "875", "982"}
+
+
+def test_what_the_official_split_divides_is_told_and_ranked_and_can_be_left_out(root: Path) -> None:
+    official_pairs(root)
+    clips = tuple(listed("ffpp_c23", root).values())
+    train = [clip for clip in clips if clip.split != "test"]
+    test = Subset("ffpp_c23").for_testing(clips)
+    # 755 and 955, as real and as target of five methods
+    assert len(overlap.sequences(train, test)) == 2 * (1 + 5)
+    assert overlap.shared(train, test) == []
+    assert "12 of them in another part of the same video" in overlap.people_met(train, test)
+    # and as source of the three methods that show a face of it
+    assert len(overlap.strangers(train, test)) == 840 - 2 * (1 + 5 + 3)
 
 
 def test_both_orders_of_a_pair_are_fakes_whose_first_number_is_the_target(

@@ -15,13 +15,20 @@ Prints = Mapping[str, Fingerprint]
 
 APART = (("test", ("train", "val")), ("val", ("train",)))
 """Each split, and those that no clip of it may have anything in common with."""
-SEVERITY = {"id": "error", "footage": "warning", "content": "error", "near copy": "warning"}
+SEVERITY = {
+    "id": "error",
+    "footage": "warning",
+    "content": "error",
+    "near copy": "warning",
+    "sequence": "warning",
+}
 """What a clip shared with the training clips is, by how it was found."""
 SAID = {
     "id": "also among the {}",
     "footage": "same recording as {}; what is trained on these is not ranked on them",
     "content": "same first frame as {}, to the bit",
     "near copy": "by their looks copies of {}",
+    "sequence": "other parts of the videos of {}; --unseen-people (in matrices unseen_people) omits them",
 }
 
 
@@ -56,6 +63,7 @@ def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
         those = [clip for clip in clips if clip.split in against]
         # The same content in two splits is said by `doubles`, however else two clips are related.
         shared = [each for each in overlap.shared(those, these, prints) if each.how != "content"]
+        shared += overlap.sequences(those, these)
         names = " and ".join(each for each in against if any(clip.split == each for clip in those))
         yield from _said(shared, f"{len(these):,} {split} clips", f"{names} clips", "as its authors split it")
         yield from _people(those, these, split, f"{names} clips", ", as its authors split it")
@@ -68,7 +76,7 @@ def between_datasets(
     these = [clip for clip in clips if clip.split == "test"]
     for name, listed in others.items():
         those = [clip for clip in listed if clip.split != "test"]
-        shared = overlap.shared(those, these, prints)
+        shared = overlap.shared(those, these, prints) + overlap.sequences(those, these)
         yield from _said(shared, f"{len(these):,} test clips", f"training clips of {name}", "")
         yield from _people(those, these, "test", f"training clips of {name}", "")
 
@@ -77,7 +85,7 @@ def _said(shared: Sequence[Shared], these: str, those: str, excuse: str) -> Iter
     for how, severity in SEVERITY.items():
         found = [each for each in shared if each.how == how]
         if found:
-            tail = f" ({excuse})" if excuse and how == "footage" else ""
+            tail = f" ({excuse})" if excuse and how in ("footage", "sequence") else ""
             said = f"{len(found):,} of {these}: {SAID[how].format(those)}{tail}"
             pairs = [(each.test_clip, each.train_clip) for each in found]
             yield Problem(severity, f"{how} shared", said, tuple(map(_pair, found)), _ids(pairs))

@@ -44,7 +44,9 @@ def add_data(command: Adder) -> None:
     audit.add_argument("dataset")
     audit.add_argument("--root", type=expanded, metavar="PATH", help="where it lies, for this once")
     audit.add_argument(
-        "--counterfactual", metavar="DETECTOR", help="AUC before and after both classes are encoded alike"
+        "--counterfactual",
+        metavar="DETECTOR",
+        help="AUC before and after both classes get one detail and coding",
     )
     audit.add_argument("--clips", type=natural, default=1000, help="clips of a class at most (default: 1000)")
     audit.add_argument("--seed", type=natural, default=0)

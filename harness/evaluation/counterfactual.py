@@ -1,17 +1,19 @@
 """A detector's AUC as the files are, and after every clip, real or fake, went through the same treatment.
 
-The face is cut out, resized to one size and encoded as JPEG. What is left of how a file was made is then
-alike in both classes: a detector that lived on it falls.
+The face is cut out and resized to one size, loses the detail that the coarsest clips lack, and is encoded as
+JPEG. Size and coding then differ little between the classes; a detector that lives on them falls.
+How well sharpness alone tells the classes, before and after, says how far that was reached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
+from harness.data.audit.detail import coarsest, detail_of, lot_of, sharpness_of, with_no_more_than
 from harness.data.audit.record import Counterfactual, Estimate
 from harness.evaluation.contestants import Contestant
 from harness.guard.clip_bounds import named_failure
@@ -29,12 +31,15 @@ from harness.video.views import shown_whole
 SIDE = 256
 """Pixels of the side that every cut is resized to before it is encoded."""
 QUALITY = 75
-TREATMENT = f"cut as the detector sees it, resized to {SIDE} px, JPEG of quality {QUALITY} with 4:2:0 colours"
+TREATMENT = (
+    f"cut as the detector sees it, resized to {SIDE} px, of every fineness no more detail than the coarsest"
+    f" clips of both classes have (by lot down to a quarter), JPEG of quality {QUALITY} with 4:2:0 colours"
+)
 BATCH = 16
 READERS = 2
 
 Views = tuple[np.ndarray, np.ndarray]
-"""A clip as it is and as it is treated, each uint8 `[T, S, S, 3]`."""
+"""A clip as it is and as it is cut for the treatment, each uint8 `[T, S, S, 3]`."""
 
 
 def treated(pixels: np.ndarray) -> np.ndarray:
@@ -49,18 +54,24 @@ def treated(pixels: np.ndarray) -> np.ndarray:
 
 
 def views_of(clip: Clip, crop: str, frames: int, size: int) -> Views | str:
-    """A clip as the detector sees it, before and after the treatment; or why it cannot be shown."""
+    """A clip as the detector sees it, and cut for the treatment; or why it cannot be shown."""
     as_is: Need = ("clean", 0, frames, size)
     cut: Need = ("clean", 0, frames, SIDE)
     shown = show(clip, crop, list(dict.fromkeys((as_is, cut))))
     if shown.error is not None:
         return shown.error
     try:
-        with named_failure(f"{clip.path.name}: treating it"):
+        with named_failure(f"{clip.path.name}: cutting it"):
             before, after = (shown_whole(shown.views[need][0]) for need in (as_is, cut))
-            return before, crop_and_fit(treated(after), "none", None, size)
+            return before, after
     except HarnessError as error:
         return str(error)
+
+
+def after_treatment(clip_id: str, cut: np.ndarray, most: np.ndarray, size: int) -> np.ndarray:
+    """A cut clip treated, and as the detector sees it: `most` is what the coarsest clips have (`detail`)."""
+    alike = with_no_more_than(cut, most * lot_of(clip_id))
+    return crop_and_fit(treated(alike), "none", None, size)
 
 
 def before_and_after(
@@ -71,25 +82,44 @@ def before_and_after(
     `which` says in words what clips these are; both classes must be among them. The bounds are those of
     the node bootstrap, the difference's by the same draws on both sides.
     """
+    details = [
+        detail_of(cut)
+        for batch in _views(clips, crop, contestant, f"detail of {world}")
+        for _, (_, cut) in batch
+    ]
+    most = coarsest(details) if details else np.zeros(0)
     kept: list[Clip] = []
     scores: list[np.ndarray] = []
-    with Progress(f"counterfactual {name}", len(clips)) as progress, ThreadPoolExecutor(READERS) as pool:
-        for start in range(0, len(clips), BATCH):
-            batch = clips[start : start + BATCH]
-            views = list(
-                pool.map(lambda clip: views_of(clip, crop, contestant.frames, contestant.size), batch)
-            )
-            pairs = [pair for pair in views if not isinstance(pair, str)]
-            kept += [clip for clip, pair in zip(batch, views, strict=True) if not isinstance(pair, str)]
-            if pairs:
-                scores.append(np.stack([_scores(contestant, side) for side in zip(*pairs, strict=True)]))
-            progress.advance(len(batch))
+    sharpness: list[tuple[float, float]] = []
+    for batch in _views(clips, crop, contestant, f"counterfactual {name}"):
+        before = [view for _, (view, _) in batch]
+        after = [after_treatment(clip.id, cut, most, contestant.size) for clip, (_, cut) in batch]
+        kept += [clip for clip, _ in batch]
+        scores.append(np.stack([_scores(contestant, side) for side in (before, after)]))
+        sharpness += zip(map(sharpness_of, before), map(sharpness_of, after), strict=True)
     label = np.array([clip.label for clip in kept], dtype=np.int64)
     if not (label == REAL).any() or not (label == FAKE).any():
         raise HarnessError(f"{name}: no clip of both classes could be shown to it")
     numbers = _estimates(kept, label, np.concatenate(scores, axis=1), world)
     counts = (int((label == REAL).sum()), int((label == FAKE).sum()), len(clips) - len(kept))
-    return Counterfactual(name, TREATMENT, which, *counts, *numbers)
+    told = [auc(label, one) for one in np.transpose(sharpness)]
+    return Counterfactual(name, TREATMENT, which, *counts, *numbers, *(max(one, 1 - one) for one in told))
+
+
+def _views(
+    clips: Sequence[Clip], crop: str, contestant: Contestant, what: str
+) -> Iterator[list[tuple[Clip, Views]]]:
+    """The clips that could be shown with their views, in their order, a batch at a time; none is empty."""
+    with Progress(what, len(clips)) as progress, ThreadPoolExecutor(READERS) as pool:
+        for start in range(0, len(clips), BATCH):
+            batch = clips[start : start + BATCH]
+            views = pool.map(lambda clip: views_of(clip, crop, contestant.frames, contestant.size), batch)
+            shown = [
+                (clip, pair) for clip, pair in zip(batch, views, strict=True) if not isinstance(pair, str)
+            ]
+            if shown:
+                yield shown
+            progress.advance(len(batch))
 
 
 def _scores(contestant: Contestant, batch: Sequence[np.ndarray]) -> np.ndarray:

@@ -59,6 +59,19 @@ def test_a_small_face_in_a_large_scene_is_found(portraits, finder, face_height):
         assert [iou(face[:4], true) > 0.7 for face in found] == [True]
 
 
+def test_faces_of_25_pixels_in_full_hd_are_found_at_full_size(portraits, finder):
+    found = 0
+    for number in range(24):
+        portrait = portraits[number % len(portraits)]
+        whole, *_ = finder.detect(portrait)
+        by = 25 / whole.h
+        x, y = 300 + 53 * number, 200 + 31 * (number % 20)
+        frame = pasted(scene(1920, 1080), portrait, x, y, round(by * portrait.shape[0]))
+        true = (x + by * whole.x, y + by * whole.y, by * whole.w, by * whole.h)
+        found += any(iou(face[:4], true) > 0.5 for face in finder.detect(frame))
+    assert found >= 20
+
+
 def test_threads_that_share_a_finder_find_what_one_alone_finds(portraits, finder):
     frames = [pasted(scene(320 + 64 * k, 320), portraits[k % 4], 20 * k, 0, 200 + 10 * k) for k in range(6)]
     alone = [finder.detect(frame) for frame in frames]

@@ -96,6 +96,9 @@ class Counterfactual:
     after: Estimate
     difference: Estimate
     """After minus before, clip by clip the same draws."""
+    sharpness_before: float | None = None
+    """AUC of how sharp a clip is, in whichever direction tells more, in [0.5, 1]; None in early records."""
+    sharpness_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,28 +80,37 @@ def _before_and_after(judged: Counterfactual) -> Table:
     ]
     counts = f"{judged.reals} real and {judged.fakes} fake clips, {judged.failed} could not be shown"
     note = f"{judged.clips}: {counts}. Treatment: {judged.treatment}."
+    if judged.sharpness_before is not None and judged.sharpness_after is not None:
+        sharp = f"{judged.sharpness_before:.3f} before and {judged.sharpness_after:.3f} after"
+        note += f" Sharpness alone tells the classes apart by an AUC of {sharp}."
     return Table(f"Counterfactual: {judged.detector}", ("", "AUC", "95 %"), tuple(lines), note)
 
 
 def _fall(judged: Counterfactual) -> str:
-    """What the difference means, in a sentence."""
+    """What the difference means, in a sentence, and what the treatment left."""
     before, after, apart = judged.before, judged.after, judged.difference
+    alike = "once both classes are coded alike and have the same detail"
+    left = judged.sharpness_after
+    still = (
+        f" Sharpness still tells the classes by an AUC of {left:.3f}: what is left may be no more than that."
+        if left is not None and left > LIMIT
+        else ""
+    )
     if apart.high < 0:
         return (
-            f"{judged.detector} loses {-apart.value:.3f} of its AUC of {before.value:.3f} once both classes "
-            f"are coded alike: that much came of how the files were made and of detail that the "
-            f"treatment takes from both classes; {after.value:.3f} is what its look at the "
-            f"pictures is worth here."
+            f"{judged.detector} loses {-apart.value:.3f} of its AUC of {before.value:.3f} {alike}: that much "
+            f"came of how the files were made and of traces in the detail that the treatment takes from both "
+            f"classes; {after.value:.3f} is what is left to its look at the pictures.{still}"
         )
     if apart.low > 0:
         return (
-            f"{judged.detector} gains {apart.value:.3f} AUC once both classes are coded alike: how the files "
-            f"were made stood in its way here, and {after.value:.3f} is what its look at the pictures gives."
+            f"{judged.detector} gains {apart.value:.3f} AUC {alike}: how the files were made stood in its "
+            f"way here, and {after.value:.3f} is what its look at the pictures gives.{still}"
         )
     return (
-        f"{judged.detector} does not lose AUC beyond chance once both classes are coded alike "
-        f"({apart.value:+.3f}, the interval holds 0): there is no sign that its {before.value:.3f} came of "
-        f"how the files were coded. A shortcut in the pictures themselves would still be there."
+        f"{judged.detector} does not lose AUC beyond chance {alike} ({apart.value:+.3f}, the interval holds "
+        f"0): there is no sign that its {before.value:.3f} came of how the files were coded. A shortcut in "
+        f"the pictures themselves would still be there.{still}"
     )
 
 

@@ -57,7 +57,7 @@ PARTS = {
         for name in (*MADE_OF.values(), "e4e")
         for domain in ("ff", "cdf")
     },
-    **{name: (name,) for name in UNKNOWN},
+    **{name: (name,) for name in (*UNKNOWN, "e4e")},
 }
 """What can be tested on by name, as the authors name it in their protocols -> manipulations."""
 
@@ -116,10 +116,16 @@ class Found:
         return self.path.name if self.frames and not self.still else self.path.stem
 
     @property
+    def _of_two(self) -> bool:
+        """Whether its name says of which two videos it is made."""
+        named = FF_NAME.fullmatch(self.stem) or CDF_NAME.fullmatch(self.stem)
+        return named is not None and named["source"] is not None
+
+    @property
     def label(self) -> int | None:
         """By the folders; None where none says it."""
         own = self.method.name.lower()
-        stored = own in CALLED and bool(self.said) and self.said <= {*STORED_AS, own}
+        stored = bool(self.said) and self.said <= {*STORED_AS, own} and (own in CALLED or self._of_two)
         sorted_by = {part.lower() for part in self.above[:NESTED]} & {"fake", "real", *BRANCHES}
         if stored or sorted_by:
             return REAL if "real" in self.said else FAKE
@@ -131,7 +137,7 @@ class Found:
         for part in self.above:
             if part.lower() in BRANCHES:
                 return BRANCHES[part.lower()]
-        if self.name in MADE_OF.values() and not self.said & {"fake", "real"}:
+        if (self.name in MADE_OF.values() or self._of_two) and not self.said & {"fake", "real"}:
             return "ff" if FF_NAME.fullmatch(self.stem) else "cdf" if CDF_NAME.fullmatch(self.stem) else None
         return None
 

@@ -213,6 +213,14 @@ def test_without_reals_it_says_where_they_come_from(tmp_path: Path) -> None:
     refused("df40", tmp_path, "FaceForensics++/test.json is missing")
 
 
+def test_a_method_beyond_the_forty_is_known_by_its_branch_or_by_names_of_two_videos(tmp_path: Path) -> None:
+    for path in ("new/frames/953_974/0.png", "new/frames/003/0.png", "newer/ff/003/0.png", "m/real/0/0.png"):
+        write(tmp_path / path, "")
+    clips = listed("df40", tmp_path)
+    kinds = {key: clip.manipulation for key, clip in clips.items() if clip.label == FAKE}
+    assert kinds == {"new/953_974": "new_ff", "newer/ff/003": "newer_ff"}
+
+
 def test_other_folders_are_no_methods(tmp_path: Path) -> None:
     for path in ("original_sequences/youtube/c23/videos/000.mp4", "ff/frames/953_974/0.png"):
         write(tmp_path / path, "")

@@ -87,8 +87,8 @@ def _about(scores: Scores) -> str:
     return (
         f"Scores from {visible(scores.file)} (sha256 {scores.sha256[:10]}), made elsewhere. GapBench measured"
         " only the numbers: what the detectors are, what they were trained on and how their checkpoints were"
-        " chosen is"
-        " what the file says; where it does not say what one was trained on, any set may have been seen."
+        " chosen is what"
+        " the file says; where it does not say what one was trained on, any set may have been seen."
         + f" {scores.frames[:1].upper()}{scores.frames[1:]}."
         * bool(scores.frames)
     )
@@ -136,7 +136,9 @@ def _bounded(scores: Scores) -> None:
     sets = named[[*ENTRY, "tested_on"]].drop_duplicates().groupby(ENTRY, dropna=False).size()
     within(scores.file, int((sets**2).sum()), "score-pairs")
     within(scores.file, named["manipulation"].nunique(), "score-manipulations")
-    cells = named[CELL].drop_duplicates()["tested_on"].value_counts()
+    # as many as there are when those that some detectors lack are filled in
+    entries = len(named[ENTRY].drop_duplicates())
+    cells = entries * named[CELL[3:]].drop_duplicates()["tested_on"].value_counts()
     within(scores.file, int(cells.sum()), "score-cells")
     clips = scores.table[["tested_on", *CLIP]].drop_duplicates()["tested_on"].value_counts()
     within(scores.file, int((clips * cells).sum()), "table-rows", " with those that some detectors lack")
@@ -195,22 +197,37 @@ def _agreed(table: pd.DataFrame, file: str) -> None:
 def _completed(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """The rows with a failed one for each clip that only other detectors have in the same cell.
 
-    Else a detector could leave out what it gets wrong, and lead.
+    Else a detector could leave out what it gets wrong, a clip or a whole test set or severity, and lead.
+    A test set that a detector was trained on is not asked of it where it has no row of it.
     """
     test = table[table["split"] == "test"]
+    entries = [tuple(key) for key in test[ENTRY].drop_duplicates().itertuples(index=False)]
+    met = {(*key, on) for *key, on in test[[*ENTRY, "tested_on"]].drop_duplicates().itertuples(index=False)}
     added = []
     for place, here in test.groupby(CELL[3:], sort=False):
         clips = here.drop_duplicates("clip_id")
-        for _, mine in here.groupby(ENTRY, sort=False):
-            gone = clips[~clips["clip_id"].isin(mine["clip_id"])]
-            if len(gone):
-                detector, trained_on, seed = mine.iloc[0][ENTRY]
-                lacking = gone.assign(detector=detector, trained_on=trained_on, seed=seed)
+        theirs = {key: rows["clip_id"] for key, rows in here.groupby(ENTRY, sort=False)}
+        for entry in entries:
+            asked = (*entry, place[0]) in met or not _trained_on(entry, str(place[0]))
+            gone = clips[~clips["clip_id"].isin(theirs.get(entry, ()))]
+            if asked and len(gone):
+                lacking = gone.assign(**dict(zip(ENTRY, entry, strict=True)))
                 added.append(lacking.assign(score=float("nan"), error="not in the file for this detector"))
-                notes.append(
-                    f"{detector} lacks {len(gone)} clips of {place[0]} that others have; they count as failed"
-                )
+                notes.append(_lacks(entry[0], len(gone), len(clips), place))
     return pd.concat([table, *added], ignore_index=True) if added else table
+
+
+def _trained_on(entry: tuple[str, str, int], tested_on: str) -> bool:
+    """Whether a test set is one that the detector was trained on, as the file says."""
+    return Cell(entry[0], entry[1] or None, tested_on).regime == "in-dataset"
+
+
+def _lacks(detector: str, gone: int, clips: int, place: Sequence[Any]) -> str:
+    """What is said of clips that a detector has no row of."""
+    where = f"{place[0]}" + f" under {place[1]}-{place[2]}" * bool(place[2])
+    if gone == clips:
+        return f"{detector} has no row of {where}, which others have; all its clips count as failed"
+    return f"{detector} lacks {gone} clips of {where} that others have; they count as failed"
 
 
 def _to_be_ranked(entries: Sequence[Entry]) -> list[str]:

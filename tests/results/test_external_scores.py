@@ -10,6 +10,7 @@ from harness.metrics.thresholds import best_threshold
 from harness.results import external_scores
 from harness.results.external_scores import board_from_scores
 from harness.results.predictions import read_predictions
+from harness.results.ranking import standings_of
 from harness.results.rows import terms_from
 from harness.results.score_file import read_scores
 from harness.types import HarnessError
@@ -195,6 +196,45 @@ def test_a_clip_that_only_another_detector_has_counts_as_failed() -> None:
     assert (rows["choosy"].clips, rows["choosy"].failed) == (len(whole), int(wrong.sum()))
     assert rows["choosy"].metrics["auc_failed_worst"] < rows["honest"].metrics["auc"]  # type: ignore[operator]
     assert any(note.startswith(f"choosy lacks {int(wrong.sum())} clips of") for note in notes)
+
+
+def two_of_two_sets() -> pd.DataFrame:
+    """Scores of `whole` and `choosy`: alike on an easy set, and poor on a hard one and under blur."""
+    parts = []
+    for detector in ("whole", "choosy"):
+        named = {"detector": detector, "trained_on": "source"}
+        easy, hard = scored(60, 1, **named, tested_on="easy"), scored(60, 2, **named, tested_on="hard")
+        parts += [easy, hard.assign(score=1 - hard["score"])]
+        parts += [easy.assign(perturbation="blur", severity=level) for level in (1, 2)]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("left_out", ["a set", "a severity"])
+def test_nobody_gains_by_leaving_out_a_test_set_or_a_severity(left_out: str) -> None:
+    table = two_of_two_sets()
+    gone = table["tested_on"] == "hard" if left_out == "a set" else table["severity"] == 2
+    chosen = table[~((table["detector"] == "choosy") & gone)]
+    made, notes = board_from_scores(read(chosen), threshold=0.5)
+    assert any("choosy has no row of" in note for note in notes)
+    lines = {line.name.partition("@")[0]: line for line in standings_of(made).lines}
+    assert lines["whole"].ranked
+    if left_out == "a set":
+        assert not lines["choosy"].ranked
+        assert lines["choosy"].unjudged.startswith("hard: no score for 30 of 30 real")
+    else:
+        assert lines["choosy"].numbers["auc_robust_mean"] is None
+        assert lines["choosy"].numbers["auc_unseen_mean"] == lines["whole"].numbers["auc_unseen_mean"]
+
+
+def test_what_a_detector_was_trained_on_is_not_asked_of_it() -> None:
+    """Each is tested on what the other was trained on: neither leaves anything out."""
+    crossed = [
+        scored(60, 1, detector="one", trained_on="a", tested_on="b"),
+        scored(60, 2, detector="other", trained_on="b", tested_on="a"),
+    ]
+    made, notes = board_from_scores(read(pd.concat(crossed)), threshold=0.5)
+    assert not any("no row of" in note for note in notes)
+    assert all(line.ranked for line in standings_of(made).lines)
 
 
 def test_a_clip_that_is_real_for_one_detector_and_fake_for_another_is_refused() -> None:

@@ -34,7 +34,12 @@ class Table:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with so many decimals, or a dash where it is undefined."""
-    return "-" if value is None or value != value else f"{value:.{digits}f}"
+    return "-" if value is None or value != value else f"{rounded(value, digits):.{digits}f}"
+
+
+def rounded(value: float, digits: int = 3) -> float:
+    """A number as it is printed with so many decimals: what is nothing then has no sign."""
+    return round(value, digits) + 0.0
 
 
 def wrapped(text: str) -> str:
@@ -144,7 +149,7 @@ def with_interval(value: float | None, bounds: Bounds | None, sign: str = "") ->
     """
     if value is None:
         return f"- {bracketed(bounds)}".rstrip()
-    return f"{value:{sign}.3f} {bracketed(bounds)}".rstrip()
+    return f"{rounded(value):{sign}.3f} {bracketed(bounds)}".rstrip()
 
 
 def rate(value: float | None) -> str:

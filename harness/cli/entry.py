@@ -52,13 +52,17 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"gapbench {__version__}")
     top.add_argument(
-        "--plugin", action="append", default=[], metavar="FILE", help="import a plug-in file first"
-    )
-    top.add_argument(
         "--allow", metavar="NAME=NUMBER", help="how much a file may ask for (SECURITY.md); also after COMMAND"
     )
     top.add_argument(
         "--patience", metavar="SECONDS", help="how long one step of a plug-in may take; also after COMMAND"
+    )
+    top.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="import a plug-in file first; also after COMMAND",
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
@@ -146,18 +150,15 @@ def taken_out(given: Sequence[str], option: str) -> tuple[list[str], list[str]]:
         at = rest.index(option)
         values += rest[at + 1 : at + 2] or [""]
         del rest[at : at + 2]
-    return rest, values
+    values += [word.partition("=")[2] for word in rest if word.startswith(f"{option}=")]
+    return [word for word in rest if not word.startswith(f"{option}=")], values
 
 
 def _parsed(given: list[str]) -> argparse.Namespace:
     top = parser()
     known = next(action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction))
-    words = iter(given)
-    for word in words:
-        if word == "--plugin":
-            next(words, None)
-        elif not word.startswith("-"):
-            if word not in known:
-                raise unknown("command", word, known)
-            break
-    return top.parse_args(given)
+    given, plugins = taken_out(given, "--plugin")
+    command = next((word for word in given if not word.startswith("-")), None)
+    if command is not None and command not in known:
+        raise unknown("command", command, known)
+    return top.parse_args([*(f"--plugin={file}" for file in plugins), *given])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from harness.guard.parsed import shortened
 from harness.types import HarnessError
@@ -20,6 +21,22 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise HarnessError(f"{message} (see: {self.prog} --help)")
+
+    def parse_known_args(self, *given: Any, **named: Any) -> Any:
+        """As the class above does, but nothing is left for others: what is not known is said here."""
+        found, rest = super().parse_known_args(*given, **named)
+        if rest:
+            self.error(self._not_known(rest))
+        return found, rest
+
+    def _not_known(self, rest: Sequence[str]) -> str:
+        wrong = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
+        if not wrong:
+            return f"unrecognized arguments: {' '.join(rest)}"
+        options = [name for action in self._actions for name in action.option_strings]
+        near = difflib.get_close_matches(wrong, options, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"unknown option {shortened(wrong)}{hint}"
 
 
 def add_face_model(command: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ from harness.metrics.bootstrap import DRAWS
 from harness.progress import say
 from harness.records import Board, Entry, Row
 from harness.results.lines import Line, line_of
-from harness.tables import number
+from harness.tables import number, rounded
 from harness.types import GATE_RULES, unknown
 
 LINE_RULES = {
@@ -156,8 +156,8 @@ class Change:
         """The numbers, and what would settle them where these clips do not."""
         if self.gain == self.error == 0:
             return f"{number(self.now)}, unchanged"
-        low, high = (f"{bound + 0.0:+.3f}" for bound in self.bounds)
-        text = f"{number(self.before)} -> {number(self.now)}: {self.gain + 0.0:+.3f} [{low}, {high}]"
+        low, high = (f"{rounded(bound):+.3f}" for bound in self.bounds)
+        text = f"{number(self.before)} -> {number(self.now)}: {rounded(self.gain):+.3f} [{low}, {high}]"
         text += f", margin {margin:g}"
         return f"{text}; {self.settled(margin)}" if self.outcome(margin) == "inconclusive" else text
 

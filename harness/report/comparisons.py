@@ -10,7 +10,7 @@ from harness.metrics.significance import Difference, Values, differences
 from harness.results.lines import Line
 from harness.results.ranking import Standings, detector_means
 from harness.results.rows import BASELINE, unseen_rows
-from harness.tables import Table, bracketed, number
+from harness.tables import Table, bracketed, number, rounded
 
 MOST_PAIRS = 12
 """Comparisons that are all shown; of more, those of neighbours and those with the best."""
@@ -80,7 +80,11 @@ def _comparison_table(
         note += f" Of {len(found)}, those between neighbours and those with the best are shown."
     body = tuple(
         (
-            *(names[each.one], names[each.other], f"{each.value:+.3f} {bracketed((each.low, each.high))}"),
+            *(
+                names[each.one],
+                names[each.other],
+                f"{rounded(each.value):+.3f} {bracketed((each.low, each.high))}",
+            ),
             "<.001" if each.adjusted < 0.0005 else number(each.adjusted),
             "apart" if each.separated else "not told apart",
         )

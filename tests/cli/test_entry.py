@@ -246,3 +246,30 @@ def test_a_dead_tracking_server_costs_exit_code_5_and_no_result(home: Path, tmp_
     words = ["eval", "constant.toml", "--device", "cpu", "--tracking-uri", "http://127.0.0.1:9"]
     assert main(words) == 5
     assert (tmp_path / "results" / "constant.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "eval smoke --detectr x",
+            "unknown option '--detectr'; did you mean --detector? (see: gapbench eval --help)",
+        ),
+        ("data check --rot x", "(see: gapbench data check --help)"),
+        ("report smoke --zzzz", "unknown option '--zzzz' (see: gapbench report --help)"),
+        ("report smoke more", "unrecognized arguments: more (see: gapbench report --help)"),
+    ],
+)
+def test_an_unknown_option_gets_the_nearest_and_the_help_of_its_command(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("form", ["ls --plugin {}", "ls --plugin={}", "--plugin {} ls", "--plugin={} ls"])
+def test_a_plugin_may_be_named_before_and_after_the_command(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(form.format("no-such-file.py").split()) == 2
+    assert "plug-in file no-such-file.py does not exist" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from harness.report.leaderboard import markdown
-from harness.tables import WIDTH, Table, markdown_table, plain, with_interval
+from harness.tables import WIDTH, Table, bracketed, markdown_table, number, plain, with_interval
 from tests.report.made_boards import LAB, WILD, Making
 from tests.report.page_sections import section
 
@@ -39,3 +39,10 @@ def test_bounds_stand_with_their_value_and_without_one_where_only_they_are_known
     assert with_interval(0.5, (0.25, 1.0)) == "0.500 [.250, 1.000]"
     assert with_interval(None, (0.25, 1.0)) == "- [.250, 1.000]"
     assert (with_interval(None, None), with_interval(0.5, None)) == ("-", "0.500")
+
+
+def test_nothing_has_no_sign() -> None:
+    assert number(-0.0004) == "0.000"
+    assert bracketed((-0.0004, 0.0004)) == "[.000, .000]"
+    assert with_interval(-0.0002, (-0.01, 0.01), "+") == "+0.000 [-.010, .010]"
+    assert number(-0.0006) == "-0.001"

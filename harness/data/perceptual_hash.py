@@ -22,30 +22,35 @@ from harness.data.small_frames import (
     FLATTEST,
     FRAMES,
     LOWEST,
+    MOST,
     SIDE,
+    SLACK,
     STILL,
     WHOLE,
     View,
     apart,
+    barred,
     differences,
     first_sight,
     frequencies,
     part,
+    places_of,
     small,
+    toned_blocks,
     without_bars,
 )
 
 ALIKE = 0.92
 """Correlation of the lowest frequencies of two middle frames from which clips are looked at closely."""
-MOVED_ALIKE = 0.2
-"""The same of what moves, between clips that move."""
+MOVED_ALIKE, LENIENT = 0.2, 0.2
+"""The same of what moves, between clips that move; how much further than copies their blocks may be apart."""
 STRICTER = 0.2
 """How much nearer copies must be where only the upper part is compared, in which there is less to differ."""
 AGREES, PLACE = 0.5, 0.7
 """How far apart a place of two frames may be that shows the same, and the share of all places of their frames
 from which two clips that are no copies show one room."""
-CHUNK = 2**21
-"""Pairs compared at first sight at once (8 MB)."""
+CHUNK = 2**22
+"""Pairs compared at first sight at once (16 MB)."""
 MOVING, PAIRS = 2**14, 2**11
 """Pairs whose motion is compared at once, and those looked at closely (25 MB each)."""
 
@@ -64,26 +69,24 @@ class _Clips:
         """uint8 `[N, FRAMES, SIDE, SIDE]`."""
         self.places = places
         """Where each stands in the list, int64 `[N]`."""
-        self._views: dict[View, tuple[np.ndarray, np.ndarray]] = {}
+        self._views: dict[View, tuple[np.ndarray, ...]] = {}
 
-    def seen(self, view: View) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest frequencies of the middle frames and of what moves, of length 1 (0 where nothing moves).
+    def seen(self, view: View) -> tuple[np.ndarray, ...]:
+        """Lowest frequencies of middle frames and of what moves, of length 1 (0 where nothing moves); blocks.
 
-        float32 `[N, LOWEST**2]` and `[N, FRAMES * LOWEST**2]`.
+        float32 `[N, LOWEST**2]`, `[N, FRAMES * LOWEST**2]` and `[N, FRAMES, 8, 8]`.
         """
         if view not in self._views:
             steps = range(0, len(self.shown), PAIRS)
-            parts = [first_sight(self.shown[start : start + PAIRS], view) for start in steps]
-            self._views[view] = (
-                np.concatenate([low for low, _ in parts]),
-                np.concatenate([m for _, m in parts]),
-            )
+            slices = [self.shown[start : start + PAIRS] for start in steps]
+            parts = [(*first_sight(each, view), toned_blocks(each, view)) for each in slices]
+            self._views[view] = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
         return self._views[view]
 
     def without_bars(self) -> _Clips:
         """Those that have black bars, without these."""
-        views = [without_bars(each) for each in self.shown]
-        kept = [place for place, view in enumerate(views) if view != WHOLE]
+        views = {place: without_bars(self.shown[place]) for place in np.flatnonzero(barred(self.shown))}
+        kept = [place for place, view in views.items() if view != WHOLE]
         cut = [part(self.shown[[place]], views[place]).round().astype(np.uint8) for place in kept]
         shown = np.concatenate([self.shown[:0], *cut])
         return _Clips(shown, self.places[kept])
@@ -198,7 +201,7 @@ def _near(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, columns and how far they are apart of the clips that are copies, seen in this way."""
     view, viewed, mirrored = how
-    (low, moving), (other_low, other_moving) = here.seen(view), there.seen(viewed)
+    (low, *mine), (other_low, *theirs) = here.seen(view), there.seen(viewed)
     turn = _mirror if mirrored else np.ones_like(_mirror)
     begin = rows.start if later else 0
     alike = np.flatnonzero(low[rows] * turn[: LOWEST**2] @ other_low[begin:].T >= ALIKE)
@@ -206,7 +209,7 @@ def _near(
     if later:
         found, to = found[to > found], to[to > found]
     kept = [
-        _moves_alike(moving[found[at : at + MOVING]] * turn, other_moving[to[at : at + MOVING]])
+        _likely(mine, theirs, found[at : at + MOVING], to[at : at + MOVING], mirrored)
         for at in range(0, len(found), MOVING)
     ]
     if kept:
@@ -219,8 +222,21 @@ def _near(
         yield one[same], other[same], far[same]
 
 
-def _moves_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Which pairs `[N, FRAMES * LOWEST**2]` may be copies by what moves in them; where nothing moves, all."""
+def _likely(
+    mine: Sequence[np.ndarray],
+    theirs: Sequence[np.ndarray],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    mirrored: bool,
+) -> np.ndarray:
+    """Which pairs are looked at closely, by what moves in them and by their blocks: bool `[pairs]`."""
+    one, other = mine[0][rows], theirs[0][columns]
     still = ~(one.any(axis=1) & other.any(axis=1))
-    moved: np.ndarray = still | (np.einsum("nk,nk->n", one, other) >= MOVED_ALIKE)
-    return moved
+    alike = np.einsum("nk,nk->n", one * _mirror if mirrored else one, other)
+    likely = still | (alike >= MOVED_ALIKE)
+    rows, columns = rows[likely], columns[likely]
+    blocks = mine[1][rows]
+    far = places_of(((blocks[..., ::-1] if mirrored else blocks) - theirs[1][columns]) ** 2)
+    allowed = np.where(still, MOST, np.minimum(alike + SLACK + LENIENT, MOST))[likely]
+    likely[likely] = far.max(axis=(1, 2, 3)) <= allowed
+    return likely

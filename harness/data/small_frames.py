@@ -72,11 +72,25 @@ def differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
     In standard deviations of the frame, after its mean.
     """
-    squared = (_toned(one) - _toned(other)) ** 2
-    blocks = squared.reshape(*squared.shape[:2], SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).mean(axis=(3, 5))
-    down = blocks[:, :, 1:] + blocks[:, :, :-1]
+    return places_of(_blocks((_toned(one) - _toned(other)) ** 2))
+
+
+def places_of(squared: np.ndarray) -> np.ndarray:
+    """Root mean square difference of each place, from that of blocks `[N, FRAMES, 8, 8]`, squared."""
+    down = squared[:, :, 1:] + squared[:, :, :-1]
     found: np.ndarray = np.sqrt((down[..., 1:] + down[..., :-1]) / 4)
     return found
+
+
+def toned_blocks(shown: np.ndarray, view: View) -> np.ndarray:
+    """Means of the blocks of a view of clips, toned: `[N, FRAMES, 8, 8]`; no more apart than these."""
+    return _blocks(_toned(part(shown, view)))
+
+
+def _blocks(level: np.ndarray) -> np.ndarray:
+    side = SIDE // BLOCK
+    means: np.ndarray = level.reshape(*level.shape[:2], side, BLOCK, side, BLOCK).mean(axis=(3, 5))
+    return means
 
 
 def _toned(shown: np.ndarray) -> np.ndarray:
@@ -87,13 +101,14 @@ def _toned(shown: np.ndarray) -> np.ndarray:
 
 
 def first_sight(shown: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest frequencies of middle frames and of what moves in clips `[N, FRAMES, SIDE, SIDE]`."""
-    cut = part(shown, view)
-    moving = cut - cut.mean(axis=1, keepdims=True)
-    still = np.sqrt((moving**2).mean(axis=(1, 2, 3))) < MOVES
-    table = _transform(WHOLE)[0]
-    low = (table @ moving @ table.T).reshape(len(cut), -1)
-    low[still] = 0
+    """Lowest frequencies of middle frames and of what moves, in a view of clips `[N, FRAMES, SIDE, SIDE]`.
+
+    Of length 1; 0 where nothing moves in the whole frame. `[N, LOWEST**2]` and `[N, FRAMES * LOWEST**2]`.
+    """
+    moving = shown - shown.mean(axis=1, keepdims=True, dtype=np.float32)
+    down, across = _transform(view)
+    low = (down @ moving @ across.T).reshape(len(shown), -1)
+    low[np.einsum("nfhw,nfhw->n", moving, moving) < MOVES**2 * moving[0].size] = 0
     return frequencies(shown[:, FRAMES // 2], view), _unit(low)
 
 
@@ -132,6 +147,15 @@ def _transform(view: View) -> tuple[np.ndarray, np.ndarray]:
     step, at = np.arange(LOWEST)[:, None], np.arange(SIDE)
     cosines = np.cos(np.pi * step * (at + 0.5) / SIDE).astype(np.float32)
     return cosines @ _stretched(view.top, view.bottom), cosines @ _stretched(view.left, view.right)
+
+
+def barred(shown: np.ndarray) -> np.ndarray:
+    """Which clips uint8 `[N, FRAMES, SIDE, SIDE]` may have bars, at two ends: bool `[N]`."""
+    found = np.zeros(len(shown), bool)
+    for ends in (shown[:, :, [0, -1]], shown[..., [0, -1]].transpose(0, 1, 3, 2)):
+        darkest, brightest = ends.min(axis=(1, 3)), ends.max(axis=(1, 3))
+        found |= ((brightest <= DARK) & (brightest - darkest <= BAR_STEPS)).all(axis=1)
+    return found
 
 
 def without_bars(shown: np.ndarray) -> View:

@@ -5,7 +5,13 @@ what stands still behind two people in one studio agrees too, and says nothing. 
 mirrored, with its borders cut by 5, 10, 15 or 20 %, without black bars, and without the lowest fifth, where
 text stands.
 
-MEASURED
+Measured on rendered clips of 160 x 160 and filmed ones of 512 x 512, each figure of copies over 209 clips.
+Found are all that were re-encoded at CRF 23 to 40, at half or 1.5 times the width, cut all round, mirrored,
+or given a line of text; 207 between bars of 12 %, 207 turned by 3 degrees; and 16 of 16 behind a still
+title of 1.5 to 6 seconds. Of 718,800 pairs of 1,200 clips of 210 people none is called a copy, and of
+11,374 pairs of people in one studio, a face in 5 to 30 % of the frame, 4. Of 649 forgeries 643 count as
+copies of the footage they were made from, as they should. Of 32 copies that play at 1.25 or 0.8 times the
+speed 18 are found, of 16 begun a second later 2, of 16 cut by 10 % at one side none.
 
 Not looked for: footage that is cut off-centre, played faster or slower, begun later (but for a still title in
 front, which `fingerprints` passes by), turned by more than a few degrees, or shown within a larger picture.

@@ -35,7 +35,8 @@ LOOKED_FOR = (
     "Copies are looked for by three frames of the first three seconds, behind a still title: re-encoded, "
     "resized, mirrored, cut all round by up to a fifth, with black bars or a line of text at the bottom. A "
     "copy is missed that was cut off-centre, turned by more than a few degrees, begun later, played faster "
-    "or slower, or put into a larger picture."
+    "or slower, or put into a larger picture; a moving intro of over three seconds that clips share makes "
+    "them look like copies."
 )
 """What a search for copies finds and misses."""
 

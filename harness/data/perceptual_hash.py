@@ -75,19 +75,28 @@ class _Clips:
         """uint8 `[N, FRAMES, SIDE, SIDE]`."""
         self.places = places
         """Where each stands in the list, int64 `[N]`."""
-        self._views: dict[View, tuple[np.ndarray, ...]] = {}
+        self._views: dict[View, tuple[np.ndarray, np.ndarray]] = {}
+        self._blocks: dict[View, np.ndarray] = {}
 
-    def seen(self, view: View) -> tuple[np.ndarray, ...]:
-        """Lowest frequencies of middle frames and of what moves, of length 1 (0 where nothing moves); blocks.
+    def seen(self, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest frequencies of the middle frames and of what moves, of length 1 (0 where nothing moves).
 
-        float32 `[N, LOWEST**2]`, `[N, FRAMES * LOWEST**2]` and `[N, FRAMES, 8, 8]`.
+        float32 `[N, LOWEST**2]` and `[N, FRAMES * LOWEST**2]`.
         """
         if view not in self._views:
             steps = range(0, len(self.shown), PAIRS)
-            slices = [self.shown[start : start + PAIRS] for start in steps]
-            parts = [(*first_sight(each, view), toned_blocks(each, view)) for each in slices]
-            self._views[view] = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+            parts = [first_sight(self.shown[start : start + PAIRS], view) for start in steps]
+            low, moving = (np.concatenate(each) for each in zip(*parts, strict=True))
+            self._views[view] = low, moving
         return self._views[view]
+
+    def blocks(self, view: View) -> np.ndarray:
+        """Means of the blocks, float32 `[N, FRAMES, 8, 8]` (`toned_blocks`)."""
+        if view not in self._blocks:
+            steps = range(0, len(self.shown), PAIRS)
+            parts = [toned_blocks(self.shown[start : start + PAIRS], view) for start in steps]
+            self._blocks[view] = np.concatenate(parts)
+        return self._blocks[view]
 
     def without_bars(self) -> _Clips:
         """Those that have black bars, without these."""
@@ -207,7 +216,7 @@ def _near(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, columns and how far they are apart of the clips that are copies, seen in this way."""
     view, viewed, mirrored = how
-    (low, *mine), (other_low, *theirs) = here.seen(view), there.seen(viewed)
+    low, other_low = here.seen(view)[0], there.seen(viewed)[0]
     turn = _mirror if mirrored else np.ones_like(_mirror)
     begin = rows.start if later else 0
     alike = np.flatnonzero(low[rows] * turn[: LOWEST**2] @ other_low[begin:].T >= ALIKE)
@@ -215,7 +224,7 @@ def _near(
     if later:
         found, to = found[to > found], to[to > found]
     kept = [
-        _likely(mine, theirs, found[at : at + MOVING], to[at : at + MOVING], mirrored)
+        _likely(here, there, how, found[at : at + MOVING], to[at : at + MOVING])
         for at in range(0, len(found), MOVING)
     ]
     if kept:
@@ -229,20 +238,23 @@ def _near(
 
 
 def _likely(
-    mine: Sequence[np.ndarray],
-    theirs: Sequence[np.ndarray],
+    here: _Clips,
+    there: _Clips,
+    how: tuple[View, View, bool],
     rows: np.ndarray,
     columns: np.ndarray,
-    mirrored: bool,
 ) -> np.ndarray:
     """Which pairs are looked at closely, by what moves in them and by their blocks: bool `[pairs]`."""
-    one, other = mine[0][rows], theirs[0][columns]
+    view, viewed, mirrored = how
+    one, other = here.seen(view)[1][rows], there.seen(viewed)[1][columns]
     still = ~(one.any(axis=1) & other.any(axis=1))
     alike = np.einsum("nk,nk->n", one * _mirror if mirrored else one, other)
     likely = still | (alike >= MOVED_ALIKE)
     rows, columns = rows[likely], columns[likely]
-    blocks = mine[1][rows]
-    far = places_of(((blocks[..., ::-1] if mirrored else blocks) - theirs[1][columns]) ** 2)
+    if len(rows) <= PAIRS:  # as many are soon looked at
+        return likely
+    blocks = here.blocks(view)[rows]
+    far = places_of(((blocks[..., ::-1] if mirrored else blocks) - there.blocks(viewed)[columns]) ** 2)
     allowed = np.where(still, MOST, np.minimum(alike + SLACK + LENIENT, MOST))[likely]
     likely[likely] = far.max(axis=(1, 2, 3)) <= allowed
     return likely

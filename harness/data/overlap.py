@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.data.fingerprints import Fingerprint
-from harness.data.perceptual_hash import nearest
+from harness.data.perceptual_hash import nearest, resembling
 from harness.types import Clip
 
 HOWS = {
@@ -16,6 +16,7 @@ HOWS = {
     "near copy": "near copy",
     "sequence": "another part of the same video",
     "identity": "same person",
+    "picture": "same picture or place",
 }
 """How two clips may share something, surest first, and as it is said."""
 
@@ -36,8 +37,8 @@ def shared(train: Sequence[Clip], test: Sequence[Clip], prints: Prints | None = 
     """The test clips that share footage with a training clip, each once, in their order, with the surest how.
 
     By id, by the attribute `footage` (`sequence`, where only a part of it is shown), and where fingerprints
-    are given by the content of the first frame and by what the frames look like: see `likeness` for what
-    that finds and misses.
+    are given by the content of several frames and by what these look like: see `perceptual_hash` for what
+    that finds and misses. What is merely one picture or place (`alike`) is not among them.
     """
     found = _by(lambda clip: [clip.id], "id", train, test)
     left = [clip for clip in test if clip.id not in found]
@@ -120,6 +121,39 @@ def why(found: Sequence[Shared], clips: int | None = None) -> str:
     )
 
 
+def alike(
+    train: Sequence[Clip], test: Sequence[Clip], prints: Prints, known: Sequence[Shared]
+) -> list[Shared]:
+    """The test clips that show a picture or place of a training clip, and no footage of it.
+
+    A title in front, a studio, the same footage played faster: nothing is unranked by it. Each once.
+    `known` is what `shared` found.
+    """
+    found_before = {each.test_clip.id for each in known}
+    left = [clip for clip in test if clip.id not in found_before]
+    found = _by(lambda clip: _opening(prints, clip), "picture", train, left)
+    left = [clip for clip in left if clip.id not in found]
+    hashes = [[_hash(prints, clip) for clip in clips] for clips in (left, train)]
+    for mine, other in resembling(*hashes).items():
+        found[left[mine].id] = Shared(left[mine], train[other], "picture")
+    return [found[clip.id] for clip in test if clip.id in found]
+
+
+def told(train: Sequence[Clip], test: Sequence[Clip], prints: Prints, known: Sequence[Shared]) -> str:
+    """What test clips have in common with training clips that takes them out of no rank; "" where nothing.
+
+    `people_met`, and "; 7 of 40 test clips show a picture or place of the training clips, e.g. X and Y".
+    """
+    found = alike(train, test, prints, [*known, *sequences(train, test)])
+    places = (
+        f"{len(found):,} of {len(test):,} test clips {'shows' if len(found) == 1 else 'show'} a picture or "
+        f"place of the training clips, e.g. {found[0].test_clip.id} and {found[0].train_clip.id}"
+        if found
+        else ""
+    )
+    return "; ".join(filter(None, (people_met(train, test), places)))
+
+
 def footage_of(clip: Clip) -> list[str]:
     """The global name of the recording a clip shows, where its dataset gives one."""
     footage = clip.attributes.get("footage")
@@ -141,6 +175,11 @@ def _part_of_footage(clip: Clip) -> list[str]:
 def _content(prints: Prints, clip: Clip) -> list[str]:
     found = prints.get(clip.id)
     return [found.content] if found is not None and found.content else []
+
+
+def _opening(prints: Prints, clip: Clip) -> list[str]:
+    found = prints.get(clip.id)
+    return [found.opening] if found is not None and found.opening else []
 
 
 def _hash(prints: Prints, clip: Clip) -> str:

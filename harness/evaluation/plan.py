@@ -333,10 +333,11 @@ def find_shared(plan: Plan) -> dict[tuple[str | None, str], str]:
         return {}
     from harness.data import fingerprints  # decoders, for real clips alone
 
-    plan.people = {pair: met for pair, train, test in sets if (met := overlap.people_met(train, test))}
     every = {clip.id: clip for _, train, test in sets for clip in (*train, *test)}
     prints = fingerprints.read(list(every.values()), f"matrix {plan.matrix.name}")
     found = {pair: overlap.shared(train, test, prints) for pair, train, test in sets}
+    told = {pair: overlap.told(train, test, prints, found[pair]) for pair, train, test in sets}
+    plan.people = {pair: said for pair, said in told.items() if said}
     tested = {pair: len(test) for pair, _, test in sets}
     return {pair: overlap.why(shared, tested[pair]) for pair, shared in found.items() if shared}
 

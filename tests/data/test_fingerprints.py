@@ -18,8 +18,10 @@ from harness import registry
 from harness.checks.finding import natural_frames
 from harness.data import fingerprints
 from harness.data.fingerprints import fingerprint, read
+from harness.data.perceptual_hash import nearest, pairs
 from harness.data.problems import unreadable
 from harness.types import REAL, Clip
+from tests.data.edited_copies import title
 
 
 def clip(path: Path) -> Clip:
@@ -129,6 +131,54 @@ def test_clips_that_fade_in_from_black_do_not_share_content(tmp_path: Path, fram
     assert fingerprint(clip(one)).content != fingerprint(clip(other)).content
     dark = film(tmp_path / "c.mp4", np.repeat(black, 40, axis=0))
     assert fingerprint(clip(dark)).perceptual == ""
+
+
+def moving(seed: int) -> np.ndarray:
+    """Four seconds of one of many scenes: blots that drift over each other, uint8 `[40, 96, 128, 3]`."""
+    rng = np.random.default_rng(seed)
+    frames = np.full((40, 96, 128, 3), rng.uniform(60, 190, 3), np.uint8)
+    for _ in range(12):
+        place, step, colour = (
+            rng.uniform(0, 110, 2),
+            rng.uniform(-1.5, 1.5, 2),
+            rng.uniform(0, 255, 3).tolist(),
+        )
+        for number, frame in enumerate(frames):
+            at = np.round(place + number * step).astype(int).tolist()
+            cv2.circle(frame, at, 14, colour, -1)
+    return frames
+
+
+@pytest.mark.parametrize("seconds", [0.8, 3.0, 6.0])
+def test_a_title_that_clips_share_makes_no_copies_of_them(tmp_path: Path, seconds: float) -> None:
+    card = title(round(10 * seconds), 96, 128)
+    people = [moving(seed) for seed in range(12)]
+    found = [
+        fingerprint(
+            clip(film(tmp_path / f"{number}.mp4", np.concatenate([card, shown]), crf="0", preset="fast"))
+        )
+        for number, shown in enumerate(people)
+    ]
+    assert len({each.content for each in found}) == 12
+    assert len({each.opening for each in found}) == 1 and found[0].opening
+    assert list(pairs([each.perceptual for each in found])) == []
+
+
+@pytest.mark.parametrize("seconds", [0.8, 3.0, 6.0])
+def test_a_copy_behind_a_title_is_found(tmp_path: Path, seconds: float) -> None:
+    people = [moving(seed) for seed in range(12)]
+    plain, titled = [], []
+    for number, shown in enumerate(people):
+        card = title(round(10 * seconds), 96, 128, f"PART {number}")
+        plain.append(fingerprint(clip(film(tmp_path / f"{number}.mp4", shown))).perceptual)
+        longer = film(tmp_path / f"{number} titled.mp4", np.concatenate([card, shown]), crf="30")
+        titled.append(fingerprint(clip(longer)).perceptual)
+    assert nearest(titled, plain) == {number: number for number in range(12)}
+
+
+def test_a_still_video_has_a_fingerprint_of_its_beginning(tmp_path: Path) -> None:
+    found = fingerprint(clip(film(tmp_path / "a.mp4", title(60, 96, 128))))
+    assert not found.error and found.frames == 60 and found.perceptual
 
 
 def test_a_file_is_opened_again_only_when_it_changed(

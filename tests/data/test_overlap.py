@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import io
+from base64 import b64encode
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 import pytest
 
 from harness import registry
 from harness.data.fingerprints import Fingerprint
-from harness.data.overlap import Shared, identities, people_met, sequences, shared, strangers, why
-from harness.data.perceptual_hash import hash_of, nearest
+from harness.data.overlap import (
+    Shared,
+    alike,
+    identities,
+    people_met,
+    sequences,
+    shared,
+    strangers,
+    told,
+    why,
+)
+from harness.data.perceptual_hash import hash_of, nearest, pairs, resembling
 from harness.types import FAKE, REAL, Clip
 from harness.video.frames import read_frames
+from tests.data.edited_copies import EDITS, in_studio, recoded, shelves
 
 NOWHERE = Path("nowhere.mp4")
 
@@ -99,21 +108,6 @@ def looks(pixels: np.ndarray) -> str:
     return hash_of(list(pixels[[0, len(pixels) // 2, len(pixels) - 1]]))
 
 
-def recoded(pixels: np.ndarray, crf: int, width: int, height: int) -> np.ndarray:
-    """The frames after H.264 at another size."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=12, options={"crf": str(crf), "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in pixels:
-            small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="rgb24")))
-        container.mux(stream.encode())
-    file.seek(0)
-    with av.open(file) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
 @pytest.fixture(scope="module")
 def takes(tiny_root: Path) -> list[np.ndarray]:
     """All frames of every real clip of the tiny dataset: 26 people, two takes each."""
@@ -163,17 +157,68 @@ def test_a_fade_in_does_not_hide_a_copy(takes: list[np.ndarray]) -> None:
 
 def test_the_nearest_of_many_is_found_wherever_it_stands() -> None:
     rng = np.random.default_rng(0)
-    many = [rng.bytes(96).hex() for _ in range(3000)]
-    bits = np.unpackbits(np.frombuffer(bytes.fromhex(many[1234]), np.uint8))
+    many = rng.integers(40, 200, (3000, 3, 8, 8)).repeat(4, axis=2).repeat(4, axis=3)
 
-    def changed(places: range) -> str:
-        other = bits.copy()
-        other[list(places)] ^= 1
-        return np.packbits(other).tobytes().hex()
+    def stored(clips: np.ndarray) -> list[str]:
+        return [b64encode(clip.astype(np.uint8).tobytes()).decode() for clip in clips]
 
-    many[2900] = changed(range(0, 768, 40))  # a copy further off
-    assert nearest(["", *many[:700], changed(range(0, 768, 90))], many)[701] == 1234
-    assert nearest([changed(range(0, 768, 7))], many) == {}  # 14 % differ
+    def changed(by: float) -> np.ndarray:
+        return many[1234] + rng.normal(0, by, many[1234].shape)
+
+    many[2900] = changed(12)  # a copy further off
+    listed = stored(many)
+    assert nearest(["", *listed[:700], *stored([changed(4)])], listed)[701] == 1234
+    assert nearest(stored([changed(60)]), listed) == {}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_copy_is_found_and_no_other_take_is(takes: list[np.ndarray], edit: str) -> None:
+    originals = [looks(take) for take in takes]
+    copies = [looks(recoded(EDITS[edit](take), 23)) for take in takes[:16]]
+    assert len(nearest(copies, originals).items() & {(number, number) for number in range(16)}) >= 15
+    assert {other for other in nearest(originals, copies).items() if other[0] != other[1]} == set()
+    assert {pair for pair in pairs([*originals, *copies]) if pair[1] != pair[0] + len(originals)} == set()
+
+
+def test_people_in_one_studio_are_no_copies_and_are_said_to_share_a_place(takes: list[np.ndarray]) -> None:
+    filmed = in_studio(takes[::2], shelves(1), 0.1, seed=0)  # one take of each of 26 people
+    hashes = [looks(recoded(clip, 23)) for clip in filmed]
+    assert list(pairs(hashes)) == []
+    assert nearest(hashes[::2], hashes[1::2]) == {}
+    assert len(resembling(hashes[::2], hashes[1::2])) >= 12
+    copies = [looks(recoded(clip, 40)) for clip in filmed]
+    assert nearest(copies, hashes) == {number: number for number in range(26)}
+
+
+def test_a_shared_place_is_told_and_is_no_shared_footage(takes: list[np.ndarray]) -> None:
+    first, second = (looks(clip) for clip in in_studio(takes[:4:2], shelves(1), 0.05, seed=0))
+    prints = {
+        "train/a": Fingerprint("train/a", 1, content="1", perceptual=first, opening="title"),
+        "test/place": Fingerprint("test/place", 1, content="2", perceptual=second, opening="3"),
+        "test/title": Fingerprint("test/title", 1, content="4", perceptual=looks(takes[6]), opening="title"),
+        "test/other": Fingerprint("test/other", 1, content="5", perceptual=looks(takes[8]), opening="6"),
+        "test/copy": Fingerprint("test/copy", 1, content="1", perceptual=first, opening="title"),
+    }
+    train, *test = (clip(name) for name in prints)
+    leaked = shared([train], test, prints)
+    assert said(leaked) == [("test/copy", "train/a", "content")]
+    assert said(alike([train], test, prints, leaked)) == [
+        ("test/place", "train/a", "picture"),
+        ("test/title", "train/a", "picture"),
+    ]
+    assert told([train], test, prints, leaked) == (
+        "2 of 4 test clips show a picture or place of the training clips, e.g. test/place and train/a"
+    )
+    assert told([train], test[2:3], prints, []) == ""
+
+
+def test_a_forgery_counts_as_a_copy_of_the_footage_it_was_made_from(tiny_root: Path) -> None:
+    clips = list(registry.datasets.get("procedural_tiny").clips(tiny_root))
+    hashes = [looks(read_frames(each.path, (8,)).pixels) for each in clips]
+    footage = [each.attributes["footage"] for each in clips]
+    found = list(pairs(hashes))
+    assert all(footage[one] == footage[other] for one, other in found)
+    assert len(found) >= 0.9 * len(clips) / 2  # each real clip and its one fake
 
 
 def test_a_forgery_of_footage_that_was_trained_on_is_found_by_name() -> None:
@@ -197,8 +242,8 @@ def test_another_part_of_a_video_is_told_and_is_no_shared_footage() -> None:
 
 def test_parts_of_a_video_that_look_alike_are_no_copies() -> None:
     train, test = [part("train/a", "set/1a")], [part("test/x", "set/1b"), part("test/y", "set/2", "set/2")]
-    hashes = {"train/a": "5a" * 96, "test/x": "5a" * 96, "test/y": "5a" * 96}
-    prints = {name: Fingerprint(name, 1, perceptual=text) for name, text in hashes.items()}
+    looks = hash_of(list(np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)))
+    prints = {name: Fingerprint(name, 1, perceptual=looks) for name in ("train/a", "test/x", "test/y")}
     assert said(shared(train, test, prints)) == [("test/y", "train/a", "near copy")]
 
 

@@ -201,6 +201,8 @@ def report(inspection: Inspection) -> str:
             lines += [f"    {line}" for line in _folded(name, "  ", WIDTH - 4)]
         if len(finding.names) > SHOWN:
             lines.append(f"    ... and {len(finding.names) - SHOWN:,} more (the page has them all)")
+    if inspection.clips:
+        lines += _folded(leakage.LOOKED_FOR, "")
     tables = [f"\n{plain(table)}" for table in inspection.tables]
     return "\n".join([*lines, *tables])
 
@@ -265,6 +267,7 @@ def _dataset(inspection: Inspection, sheet: bytes | None) -> str:
         f"<section><h2>{_text(inspection.name)}: {_text(inspection.verdict)}</h2>",
         f'<p class="soft">{inspection.clips:,} clips in {_text(str(inspection.root))}</p>',
         *map(_finding, inspection.findings),
+        f'<p class="soft">{_text(leakage.LOOKED_FOR)}</p>',
         '<div class="tables">',
         *map(_table, inspection.tables),
         "</div>",

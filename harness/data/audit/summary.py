@@ -145,7 +145,7 @@ def _doubts(part: AuditPart) -> Iterator[str]:
     elif part.auc.value > LIMIT and part.limit > LIMIT:
         yield (f"the AUC is above {LIMIT}, but faces may be seen, and it is not clearly above {part.limit}")
     elif part.auc.value > LIMIT:
-        yield f"the AUC is so near {LIMIT} that other folds may bring it below"
+        yield f"told apart beyond chance, but the AUC is so near {LIMIT} that other folds may bring it below"
     elif part.auc.high >= LIMIT:
         yield f"the interval is not wholly below {LIMIT}"
     elif part.auc.value < 1 - LIMIT:

@@ -50,6 +50,16 @@ def offer(clips: Sequence[Clip]) -> str:
     )
 
 
+def recordings_by_name(clips: Sequence[Clip]) -> dict[str, Words]:
+    """Clip id -> the name of the recording that a clip shows, by names alone: see `_by_names`.
+
+    A real clip's is its own name; a fake's is the longest name of a real clip that its own holds, () where
+    it holds none.
+    """
+    reals = _reals(clips)
+    return {clip.id: _words(clip) if clip.label == REAL else _within(_words(clip), reals) for clip in clips}
+
+
 def _told(clip: Clip, name: str, **known: str | None) -> Clip:
     """The clip with what is known of it now, under names of its set; what it said before stays."""
     said = {key: f"{name}/{value}" for key, value in known.items() if value}
@@ -76,9 +86,7 @@ def _by_names(clips: Sequence[Clip], name: str) -> Iterator[Clip]:
     """
     reals = _reals(clips)
     first = {_shape(words[:1]) for words in reals}
-    footage = {
-        clip.id: _words(clip) if clip.label == REAL else _within(_words(clip), reals) for clip in clips
-    }
+    footage = recordings_by_name(clips)
     sources = {
         clip.id: _source(_words(clip), footage[clip.id], reals, first)
         for clip in clips

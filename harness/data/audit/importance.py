@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from harness.data.audit.fact_table import Columns, Fold, within_folds
+from harness.data.audit.forest import Forest
 from harness.data.audit.record import LeadingFact
 from harness.data.file_facts import Facts
 
@@ -24,19 +24,19 @@ ROWS_AT_ONCE = 50_000
 
 
 def losses_of(
-    forests: Sequence[RandomForestClassifier],
+    forests: Sequence[Forest],
     folds: Sequence[Fold],
     columns: Columns,
     label: np.ndarray,
-    auc: float,
     seed: int,
 ) -> np.ndarray:
     """By how much the AUC falls, on average, when a fact is shuffled among the clips of each fold, `[F]`."""
     rng = np.random.default_rng(seed)
     facts = len(columns.facts)
-    scores = np.zeros((facts, SHUFFLES, len(label)))
+    scores, whole = np.zeros((facts, SHUFFLES, len(label))), np.zeros(len(label))
     for forest, (_, held) in zip(forests, folds, strict=True):
         values = columns.values[held]
+        whole[held] = forest.fake(values)
         step = max(1, ROWS_AT_ONCE // (SHUFFLES * len(held)))
         for start in range(0, facts, step):
             shuffled = []
@@ -45,11 +45,11 @@ def losses_of(
                     changed, mine = values.copy(), columns.owner == fact
                     changed[:, mine] = values[rng.permutation(len(held))][:, mine]
                     shuffled.append(changed)
-            said = forest.predict_proba(np.concatenate(shuffled))[:, 1]
+            said = forest.fake(np.concatenate(shuffled))
             scores[start : start + step, :, held] = said.reshape(-1, SHUFFLES, len(held))
     parts, alike = [held for _, held in folds], np.ones((1, len(label)))
     found = [[within_folds(label, one, parts)(alike)[0] for one in shuffles] for shuffles in scores]
-    return auc - np.array(found).mean(axis=1)
+    return float(within_folds(label, whole, parts)(alike)[0]) - np.array(found).mean(axis=1)
 
 
 def alone_of(folds: Sequence[Fold], columns: Columns, label: np.ndarray, seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.contracts import DatasetEntry
+from harness.data import fingerprints
 from harness.data.audit.background_facts import background_facts
 from harness.data.audit.classifier import MODEL, separate
-from harness.data.audit.fact_table import FOLDS
+from harness.data.audit.grouping import Grouping, grouping_of, unnamed
 from harness.data.audit.record import Audit, AuditPart
 from harness.data.clips import content_of, identity_of
 from harness.data.file_facts import Facts, container_facts
@@ -22,8 +24,6 @@ from harness.metrics.bootstrap import graph_of
 from harness.progress import Progress
 from harness.types import FAKE, REAL, Clip, HarnessError
 
-GIANT = 1 / FOLDS
-"""Share of the clips in one group from which on groups are made of targets alone."""
 READERS = 4
 
 
@@ -45,13 +45,17 @@ def audit_dataset(
     testing. The chosen ones carry a `box` or `faces` where a face is known.
     """
     looks = _look_at(entry.name, chosen)
-    groups, said = groups_of(chosen)
+    hashes: list[str] = []
+    if unnamed(chosen):
+        prints = fingerprints.read(chosen, entry.name)
+        hashes = [prints[clip.id].perceptual for clip in chosen]
+    grouping = grouping_of(chosen, hashes)
     container, background = (
-        _part(name, chosen, [getattr(look, name) for look in looks], groups, entry.name, seed)
+        _part(name, chosen, [getattr(look, name) for look in looks], grouping, entry.name, seed)
         for name in ("container", "background")
     )
     background = dataclasses.replace(background, unboxed=sum(not look.boxed for look in looks))
-    facts = (entry.name, entry.version, identity_of(clips, entry), len(clips), seed, MODEL, said)
+    facts = (entry.name, entry.version, identity_of(clips, entry), len(clips), seed, MODEL, grouping.said)
     content = content_of(clips, entry)
     return Audit(*facts, container, background, content_sha256=content), _failures(looks)
 
@@ -72,46 +76,6 @@ def chosen_clips(clips: Sequence[Clip], limit: int, of: str = "") -> list[Clip]:
             these = [these[(2 * k + 1) * len(these) // (2 * limit)] for k in range(limit)]
         kept += these
     return kept
-
-
-def groups_of(clips: Sequence[Clip]) -> tuple[np.ndarray, str]:
-    """The group of each clip, int `[N]`, and what a group is.
-
-    Clips joined by target, source or footage are one group. Where everybody was swapped with everybody
-    (Celeb-DF) that would be all of them: then groups share a target or footage. A clip that names nothing
-    is a group of its own.
-    """
-    named = sum(bool(clip.target or clip.attributes.get("footage")) for clip in clips)
-    whole = _joined(clips, with_source=True)
-    if np.bincount(whole).max() <= max(GIANT * len(clips), 1):
-        groups, what = whole, "clips joined by target, source or footage"
-    else:
-        groups, what = _joined(clips, with_source=False), "clips of one target or footage"
-    if not named:
-        what = "single clips, for nobody is named: a fake and the real clip it was made from may be divided"
-    elif named < len(clips):
-        what += f"; {len(clips) - named} clips that name neither are alone"
-    return groups, what
-
-
-def _joined(clips: Sequence[Clip], with_source: bool) -> np.ndarray:
-    above: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def top(name: tuple[str, str]) -> tuple[str, str]:
-        while above.setdefault(name, name) != name:
-            above[name] = above[above[name]]
-            name = above[name]
-        return name
-
-    for clip in clips:
-        shown = [("person", clip.target), ("footage", clip.attributes.get("footage"))]
-        shown += [("person", clip.source)] if with_source else []
-        for kind, name in shown:
-            if name is not None:
-                above[top((kind, str(name)))] = top(("clip", clip.id))
-    tops = [top(("clip", clip.id)) for clip in clips]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(tops))}
-    return np.array([numbers[name] for name in tops])
 
 
 def _look_at(dataset: str, clips: Sequence[Clip]) -> list[ClipFacts]:
@@ -143,11 +107,13 @@ def _part(
     name: str,
     clips: Sequence[Clip],
     looked: Sequence[Facts | str],
-    groups: np.ndarray,
+    grouping: Grouping,
     world: str,
     seed: int,
 ) -> AuditPart:
     """One kind of facts, judged; the interval weighs targets alone, for the source's face is covered.
+
+    A clip that names no target is weighed with the first of its group that does, else with its group.
 
     With sources too it would be twice as wide as the AUC varies where labels are drawn by chance
     (procedural_wild: a standard deviation of 0.048 where 0.025 is true; by targets 0.029).
@@ -160,19 +126,37 @@ def _part(
     lost = (failed.count(REAL), failed.count(FAKE))
     if not all(counts):
         return AuditPart(name, *counts, lost, None, "no clip of both classes could be read")
-    targets, nobody = [clip.target for clip in these], [None] * len(these)
+    targets, nobody = _weighed_as(these, grouping.groups[kept]), [None] * len(these)
     graph = graph_of(label, targets, nobody, [clip.id for clip in these], world)
     table = [facts for facts in looked if not isinstance(facts, str)]
-    found = separate(table, label, groups[kept], [clip.manipulation for clip in these], graph, seed)
+    found = separate(table, label, grouping.groups[kept], [clip.manipulation for clip in these], graph, seed)
     return AuditPart(
         *(name, *counts, lost, found.auc),
         reason=found.reason,
         facts=found.facts,
         folds=found.folds,
+        draws=found.draws,
+        wobble=found.wobble,
+        loose=int(grouping.loose[kept].sum()),
         method=graph.method,
         leads=found.leads,
         manipulations=found.manipulations,
     )
+
+
+def _weighed_as(clips: Sequence[Clip], groups: np.ndarray) -> list[str | None]:
+    """Whom each clip is weighed with: its target, else that of its group, else its group; None if alone."""
+    of_group: dict[int, str] = {}
+    for clip, group in zip(clips, groups.tolist(), strict=True):
+        if clip.target is not None:
+            of_group.setdefault(group, str(clip.target))
+    count = Counter(groups.tolist())
+    return [
+        clip.target
+        if clip.target is not None
+        else of_group.get(group, f"group {group}" if count[group] > 1 else None)
+        for clip, group in zip(clips, groups.tolist(), strict=True)
+    ]
 
 
 def _failures(looks: Sequence[ClipFacts]) -> tuple[str, ...]:

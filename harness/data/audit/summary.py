@@ -11,9 +11,9 @@ from harness.tables import Table, number, plain, wrapped
 
 LONGEST_CELL = 30
 VERDICTS = {
-    "shortcut": f"a shortcut: the AUC is above {LIMIT}",
+    "shortcut": f"a shortcut: the AUC is above {LIMIT}, and the whole interval above 0.5",
     "clear": f"clear: the whole interval is below {LIMIT}",
-    "uncertain": f"not shown either way: the interval is not wholly below {LIMIT}",
+    "uncertain": "not shown either way",
     "undefined": "undefined",
 }
 LOOKED_AT = {
@@ -48,8 +48,8 @@ def _summary(audit: Audit) -> Table:
     ]
     note = (
         f"How well real and fake are told apart without looking at the face, on people that the classifier "
-        f"has not met: AUC with its 95 % interval. {audit.model}; never divided between folds: "
-        f"{audit.groups}; seed {audit.seed}; {audit.listed} clips listed."
+        f"has not met: AUC with its 95 % interval. {audit.model} ({_draws(audit)}); never divided between "
+        f"folds: {audit.groups}; seed {audit.seed}; {audit.listed} clips listed."
     )
     header = ("judged by", "AUC", "95 %", "verdict", "reals", "fakes", "failed r + f", "facts")
     return Table(f"Audit of {audit.dataset} (version {audit.version})", header, tuple(lines), note)
@@ -116,13 +116,19 @@ def _fall(judged: Counterfactual) -> str:
 
 def _conclusions(audit: Audit, root: Path | None) -> Iterator[str]:
     for part in audit.parts:
-        said = f"{VERDICTS[part.verdict]}{': ' + part.reason if part.reason else ''}"
-        yield f"{part.name}: {said}."
+        reason = part.reason or "; ".join(_doubts(part))
+        yield f"{part.name}: {VERDICTS[part.verdict]}{': ' + reason if reason else ''}."
         if part.auc is not None and part.auc.value < 1 - LIMIT:
             yield (
                 f"{part.name}: an AUC this far below 0.5 is no sign of a clean set. It is what comes of a "
                 f"fake and its real clip in different folds (are targets or footage named?), or of a fact "
                 f"that means fake for some people and real for others."
+            )
+        if part.untold and part.auc is not None:
+            yield (
+                f"{part.name}: nobody says which real clip {part.loose:,} of {part.fakes:,} fakes were made "
+                f"from: they name neither target nor footage, and neither name nor look led to one. If it is "
+                f"among the reals, the two may be divided between folds, and a shortcut looks like chance."
             )
         if part.unboxed:
             yield (
@@ -137,6 +143,29 @@ def _conclusions(audit: Audit, root: Path | None) -> Iterator[str]:
             ["gapbench", "data", "audit", audit.dataset, *place, "--counterfactual", "DETECTOR"]
         )
         yield f"A score on {audit.dataset} may be a score for its files. See what is left of one: {again}"
+
+
+def _doubts(part: AuditPart) -> Iterator[str]:
+    """Why a part is neither clear nor a shortcut."""
+    if part.verdict != "uncertain" or part.auc is None:
+        return
+    if part.auc.value > LIMIT and part.auc.low <= 0.5:
+        yield f"the AUC is above {LIMIT}, but the interval reaches down to 0.5, where chance is"
+    elif part.auc.value > LIMIT and part.limit > LIMIT:
+        yield (f"the AUC is above {LIMIT}, but faces may be seen, and it is not clearly above {part.limit}")
+    elif part.auc.value > LIMIT:
+        yield f"told apart beyond chance, but the AUC is so near {LIMIT} that other folds may bring it below"
+    elif part.auc.high >= LIMIT:
+        yield f"the interval is not wholly below {LIMIT}"
+    elif part.auc.value < 1 - LIMIT:
+        yield f"the AUC is below {1 - LIMIT:.1f}"
+    if part.untold:
+        yield "nobody says which fake was made from which real clip"
+
+
+def _draws(audit: Audit) -> str:
+    counts = sorted({part.draws for part in audit.parts if part.draws})
+    return f"{' and '.join(map(str, counts)) or 'no'} draws"
 
 
 def _bounds(found: Estimate | None, sign: bool = False) -> str:

@@ -17,3 +17,7 @@ def noise(seed: int, grain: float) -> np.ndarray:
 def a_clip(path: Path, label: int = REAL, **said: object) -> Clip:
     facts = {"id": f"here/{path.name}", "split": "test", "manipulation": "swap" if label else None, **said}
     return Clip(path=path, label=label, **facts)  # type: ignore[arg-type]
+
+
+def swap(name: str, label: int, target: str | None, source: str | None = None, **facts: str) -> Clip:
+    return Clip(name, Path(name), label, "test", "swap" if label else None, target, source, facts)

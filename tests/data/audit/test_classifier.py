@@ -34,12 +34,12 @@ def world_of(facts: str, shift: float, seed: int = 0) -> tuple[Separation, int]:
 
 def test_twins_that_differ_in_nothing_but_noise_are_not_told_apart() -> None:
     values = []
-    for seed in range(3):
+    for seed in range(2):
         clean, _ = world_of("tone", shift=0.0, seed=seed)
         assert clean.auc is not None and clean.auc.low < 0.5 < clean.auc.high + 0.05
         values.append(clean.auc.value)
     # Divided between folds, twins would pull it far below; pairs of different folds would pull it to a side.
-    assert 0.45 < np.mean(values) < 0.55
+    assert 0.42 < np.mean(values) < 0.58
 
 
 def test_a_shift_that_is_there_is_found_and_named() -> None:
@@ -63,8 +63,19 @@ def test_two_facts_that_say_the_same_are_both_named() -> None:
     assert all(lead.alone == 1.0 for lead in said.leads)
 
 
-def test_the_same_seed_gives_the_same_audit() -> None:
-    assert world_of("tone", shift=0.5)[0] == world_of("tone", shift=0.5)[0]
+def test_the_same_seed_gives_the_same_audit_and_another_one_nearly_the_same() -> None:
+    rng = np.random.default_rng(4)
+    table: list[Facts] = [
+        {f"tone {k}": float(x) for k, x in enumerate(row)} for row in rng.normal(size=(100, 8))
+    ]
+    label, alone = rng.permutation(np.arange(100) % 2), np.arange(100)
+    graph = graph_of(label, [None] * 100, [None] * 100)
+    first, again, other = (separate(table, label, alone, [None] * 100, graph, seed) for seed in (0, 0, 1))
+    assert first == again != other
+    # One draw of folds moves such a set by 0.06 and more.
+    assert first.auc is not None and other.auc is not None
+    assert abs(first.auc.value - other.auc.value) < 0.025
+    assert first.draws == 40 and 0 < first.wobble < 0.01
 
 
 def test_one_group_of_reals_is_a_reason_and_no_number() -> None:

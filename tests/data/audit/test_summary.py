@@ -89,6 +89,28 @@ def test_the_counterfactual_is_recommended_with_the_root(
     assert "--root" not in described(found[2])
 
 
+@pytest.mark.parametrize(
+    ("estimate", "known", "said"),
+    [
+        ((0.63, 0.47, 0.79), {}, "reaches down to 0.5, where chance is"),
+        ((0.61, 0.55, 0.67), {"wobble": 0.01}, "other folds may bring it below"),
+        ((0.75, 0.65, 0.85), {"unboxed": 40}, "faces may be seen"),
+        ((0.5, 0.42, 0.58), {"loose": 52}, "nobody says which real clip 52 of 52 fakes were made from"),
+        ((0.5, 0.3, 0.7), {}, "the interval is not wholly below 0.6"),
+    ],
+)
+def test_why_a_part_is_neither_clear_nor_a_shortcut_is_said(
+    found: tuple[DatasetEntry, tuple[Clip, ...], Audit],
+    estimate: tuple[float, float, float],
+    known: dict[str, float],
+    said: str,
+) -> None:
+    part = replace(found[2].background, auc=Estimate(*estimate), **{"wobble": 0.0, **known})  # type: ignore[arg-type]
+    text = described(replace(found[2], background=part))
+    assert max(map(len, text.splitlines())) <= 100
+    assert said in " ".join(text.split()) and "background: not shown either way" in text
+
+
 def test_the_command_exits_0_on_the_clean_set(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_data_audit(options(dataset="procedural_tiny")) == 0
     assert "shortcut" not in capsys.readouterr().out

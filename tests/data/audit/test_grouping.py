@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -19,14 +21,15 @@ from harness.types import FAKE, REAL, Clip
 from tests.data.audit.pictures import swap
 
 
-def hash_like(bits: int, seed: int, of: str = "") -> str:
-    """A perceptual hash that differs from another in so many bits; a random one."""
+def hash_like(by: float, seed: int, of: str = "") -> str:
+    """A perceptual hash: of three pictures of their own, or of those of another with so much noise."""
     rng = np.random.default_rng(seed)
-    if not of:
-        return rng.bytes(96).hex()
-    changed = np.unpackbits(np.frombuffer(bytes.fromhex(of), np.uint8)).copy()
-    changed[rng.choice(768, bits, replace=False)] ^= 1
-    return np.packbits(changed).tobytes().hex()
+    if of:
+        shown = np.frombuffer(b64decode(of), np.uint8).reshape(3, 32, 32) + rng.normal(0, by, (3, 32, 32))
+    else:
+        coarse = rng.uniform(0, 255, (3, 6, 6)).astype(np.float32)
+        shown = np.stack([cv2.resize(frame, (32, 32), interpolation=cv2.INTER_CUBIC) for frame in coarse])
+    return b64encode(shown.clip(0, 255).astype(np.uint8).tobytes()).decode()
 
 
 def test_clips_that_share_a_person_or_footage_are_one_group() -> None:
@@ -74,7 +77,7 @@ def test_a_name_that_several_real_clips_have_joins_nobody() -> None:
 def test_copies_that_nobody_named_are_one_group_whatever_their_class() -> None:
     shown = [hash_like(0, k) for k in range(8)]
     clips = [swap(f"r{k}x", REAL, None) for k in range(8)] + [swap(f"f{k}y", FAKE, None) for k in range(8)]
-    hashes = shown + [hash_like(40, 50 + k, shown[k]) for k in range(7)] + [""]
+    hashes = shown + [hash_like(3, 50 + k, shown[k]) for k in range(7)] + [""]
     found = grouping_of(clips, hashes)
     assert list(found.groups[8:15]) == list(found.groups[:7])
     assert found.loose.tolist() == [False] * 15 + [True] and "looking the same (14 clips)" in found.said
@@ -82,9 +85,9 @@ def test_copies_that_nobody_named_are_one_group_whatever_their_class() -> None:
 
 def test_in_one_studio_each_fake_joins_one_real_clip_and_no_group_is_the_studio() -> None:
     studio = hash_like(0, 0)  # everybody looks the same, a fake and its real clip a little more so
-    shown = [hash_like(30, k + 1, studio) for k in range(20)]
+    shown = [hash_like(4, k + 1, studio) for k in range(20)]
     clips = [swap(f"r{k}x", REAL, None) for k in range(20)] + [swap(f"f{k}y", FAKE, None) for k in range(20)]
-    found = grouping_of(clips, shown + [hash_like(10, 60 + k, shown[k]) for k in range(20)])
+    found = grouping_of(clips, shown + [hash_like(1, 60 + k, shown[k]) for k in range(20)])
     assert list(found.groups[20:]) == list(found.groups[:20]) and len(set(found.groups)) == 20
     assert np.bincount(found.groups).max() <= GIANT * len(clips)
     assert "most alike" in found.said and not found.loose.any()

@@ -49,7 +49,7 @@ def test_the_file_of_scores_is_never_overwritten_by_its_tables(capsys: pytest.Ca
         ("junk.csv", bytes(range(256)) * 20, "junk.csv"),
         (
             "cut.csv.gz",
-            gzip.compress(b"clip_id,label,score\n1,0,0.5\n" * 99)[:40],
+            gzip.compress(b"clip_id,label,score\n1,0,0.5\n" * 99, mtime=0)[:40],
             "cut.csv.gz cannot be read",
         ),
         ("bare.csv", b"clip_id,label,score\n", "bare.csv has no rows"),

@@ -218,6 +218,8 @@ class Board:
     """Dataset -> how many of its official test clips are listed, where it is fewer than there are."""
     listing: Mapping[str, str] = field(default_factory=dict)
     """Dataset -> which files under its root are no clips, and what was taken for frames, if any."""
+    wrong: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """`str(cell)` -> ids of its failed clips that others scored: in its numbers they are judged wrong."""
 
     @property
     def stated(self) -> Mapping[str, Any]:

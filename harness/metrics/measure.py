@@ -5,7 +5,7 @@ A number that is not defined is None, and `reasons` says why; it is never 0, 0.5
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -83,16 +83,22 @@ class Measured:
     face was found), and scored ones that `auc` is over; the same of each `<name>:<manipulation>`."""
 
 
-def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | None = None) -> Measured:
+def measure(
+    predictions: pd.DataFrame,
+    threshold: float | None,
+    terms: Terms | None = None,
+    wrong: Collection[str] = (),
+) -> Measured:
     """Every number of one cell, from its stored predictions (columns `COLUMNS`, one line a clip).
 
     Video-level numbers are over `score`, one a clip; `frame_auc` is over all frames, each with its
     clip's label. `threshold` is P(fake) from the training dataset's validation split, at or above
     which a clip is called fake; None leaves the decisions undefined. `HarnessError` when a column is
     missing, a clip appears twice, has neither score nor error, or a score is NaN or outside [0, 1].
+    Failed clips among `wrong` (ids) are scored wrong (`scored.counted_wrong`), and still count as failed.
     """
     terms = terms or Terms()
-    scored = scored_lines(predictions)
+    scored = scored_lines(predictions, wrong)
     label = scored["label"].to_numpy(dtype=np.int64)
     score = scored["score"].to_numpy(dtype=np.float64)
     own = ~faceless(scored)
@@ -122,7 +128,7 @@ def measure(predictions: pd.DataFrame, threshold: float | None, terms: Terms | N
     if min(counts["auc"]) > 1 and found.metrics["auc"] not in (0.0, 1.0):
         intervals["auc_delong"] = delong(label, score).interval()
     kept = {name: drawn[name] for name in KEPT_DRAWS if name in drawn}
-    failed = len(predictions) - len(scored)
+    failed = int(predictions["error"].notna().sum())
     facts = (found.metrics, intervals, found.reasons, graph.method, graph.identities, kept, counts)
     return Measured(len(predictions), failed, *facts)
 

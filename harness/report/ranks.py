@@ -160,6 +160,7 @@ def _leaderboard_note(standings: Standings, header: Sequence[str]) -> str:
         + _warned(standings)
         + _unclaimed(standings)
         + _undefined(standings)
+        + _counted_wrong(standings)
     )
 
 
@@ -193,6 +194,19 @@ def _undefined(standings: Standings) -> str:
     said = f" No rank where an AUC is undefined: {'; '.join(reasons)}." if reasons else ""
     leaked = any(row.shares_footage for line in lines if not _unseen(line) for row in _judged(line))
     return said + " No rank where all that is unseen shares footage with the training." * leaked
+
+
+def _counted_wrong(standings: Standings) -> str:
+    """Whose failed clips count as wrong, because others scored them."""
+    lost: dict[str, int] = {}
+    for line in standings.lines:
+        cells = [str(row.cell) for entry in line.entries for row in entry.rows]
+        number = sum(len(standings.board.wrong.get(cell, ())) for cell in cells)
+        lost |= {standings.name(line): number} if number else {}
+    if not lost:
+        return ""
+    said = ", ".join(f"{name} {number}" for name, number in lost.items())
+    return f" A clip without a score that another detector scored counts as judged wrong: {said}."
 
 
 def why_unranked(line: Line) -> str:

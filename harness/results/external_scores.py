@@ -23,6 +23,7 @@ from harness.metrics.missing import faceless
 from harness.metrics.scored import COLUMNS
 from harness.metrics.thresholds import best_threshold
 from harness.records import Board, Entry, Row
+from harness.results.completed import completed, scored_by_others
 from harness.results.frame_rows import KEPT
 from harness.results.predictions import write_predictions
 from harness.results.rows import made_row, terms_from
@@ -52,13 +53,15 @@ def board_from_scores(
         raise HarnessError(f"{scores.file} has no row of split test, and only those are measured")
     notes += _left_out(table)
     _agreed(table, scores.file)
-    table = _completed(table, notes)
+    table = completed(table, notes)
     if said := _doubtful(table):
         notes.append(said)
     folder = home() / "elsewhere" / scores.key[:16]
     files: dict[str, Path] = {}
+    wrong: dict[str, frozenset[str]] = {}
+    table["wrong"] = scored_by_others(table)
     entries = [
-        _entry(rows, threshold, prevalence, folder, files, notes)
+        _entry(rows, threshold, prevalence, folder, files, notes, wrong)
         for _, rows in table.groupby(ENTRY, sort=False)
         if (rows["split"] == "test").any()
     ]
@@ -74,6 +77,7 @@ def board_from_scores(
         *(_matrix(scores.stem), digest([scores.key, threshold]), toml, about, tuple(entries)),
         predictions=files,
         environment={"gapbench": __version__},
+        wrong=wrong,
     )
     return board, (*scores.notes, *notes)
 
@@ -101,8 +105,9 @@ def _entry(
     folder: Path,
     files: dict[str, Path],
     notes: list[str],
+    wrong: dict[str, frozenset[str]],
 ) -> Entry:
-    """The rows of one detector, trained on one set from one seed; `files` and `notes` are added to."""
+    """The rows of one detector, trained on one set from one seed; `files`, `notes`, `wrong` are added to."""
     detector, trained_on, seed = rows.iloc[0][ENTRY]
     test = rows[rows["split"] == "test"]
     validation = _validation(rows, test, notes)
@@ -118,7 +123,9 @@ def _entry(
             raise HarnessError(f"two detectors of the file would both be called {cell.entry!r}; rename one")
         known = {**provenance, "clips_sha256": _clips_digest(here), "protocol": PROTOCOL}
         predictions = _stored(here)
-        found.append(made_row(cell, predictions, known, terms))
+        if here["wrong"].any():
+            wrong[str(cell)] = frozenset(here.loc[here["wrong"], "clip_id"])
+        found.append(made_row(cell, predictions, known, terms, wrong.get(str(cell), ())))
         files[str(cell)] = folder / f"{digest(cell)[:12]}.parquet"
         write_predictions(files[str(cell)], predictions, {"cell": plain(cell), "provenance": known})
     kept = None
@@ -192,42 +199,6 @@ def _agreed(table: pd.DataFrame, file: str) -> None:
             f"clip {clip!r} of {tested_on} in {file} is real in some rows and fake in others"
             f" ({len(torn)} such)"
         )
-
-
-def _completed(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """The rows with a failed one for each clip that only other detectors have in the same cell.
-
-    Else a detector could leave out what it gets wrong, a clip or a whole test set or severity, and lead.
-    A test set that a detector was trained on is not asked of it where it has no row of it.
-    """
-    test = table[table["split"] == "test"]
-    entries = [tuple(key) for key in test[ENTRY].drop_duplicates().itertuples(index=False)]
-    met = {(*key, on) for *key, on in test[[*ENTRY, "tested_on"]].drop_duplicates().itertuples(index=False)}
-    added = []
-    for place, here in test.groupby(CELL[3:], sort=False):
-        clips = here.drop_duplicates("clip_id")
-        theirs = {key: rows["clip_id"] for key, rows in here.groupby(ENTRY, sort=False)}
-        for entry in entries:
-            asked = (*entry, place[0]) in met or not _trained_on(entry, str(place[0]))
-            gone = clips[~clips["clip_id"].isin(theirs.get(entry, ()))]
-            if asked and len(gone):
-                lacking = gone.assign(**dict(zip(ENTRY, entry, strict=True)))
-                added.append(lacking.assign(score=float("nan"), error="not in the file for this detector"))
-                notes.append(_lacks(entry[0], len(gone), len(clips), place))
-    return pd.concat([table, *added], ignore_index=True) if added else table
-
-
-def _trained_on(entry: tuple[str, str, int], tested_on: str) -> bool:
-    """Whether a test set is one that the detector was trained on, as the file says."""
-    return Cell(entry[0], entry[1] or None, tested_on).regime == "in-dataset"
-
-
-def _lacks(detector: str, gone: int, clips: int, place: Sequence[Any]) -> str:
-    """What is said of clips that a detector has no row of."""
-    where = f"{place[0]}" + f" under {place[1]}-{place[2]}" * bool(place[2])
-    if gone == clips:
-        return f"{detector} has no row of {where}, which others have; all its clips count as failed"
-    return f"{detector} lacks {gone} clips of {where} that others have; they count as failed"
 
 
 def _to_be_ranked(entries: Sequence[Entry]) -> list[str]:

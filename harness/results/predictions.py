@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from harness.files import home, swept, writing
 from harness.guard.parsed import parquet
 from harness.guard.regular import regular
 from harness.guard.stored import FIELD, sealed, set_aside, table_digest
+from harness.metrics.scored import counted_wrong, failed_alone
 from harness.progress import say
 from harness.records import Board, Row
 from harness.results.sound import CLIP, LATER, SCHEMA, Said, fault_in, meta_in
@@ -290,12 +291,27 @@ def _whole(table: pa.Table) -> pa.Table:
 
 
 def scored_of(board: Board, row: Row) -> pd.DataFrame:
-    """The stored predictions of a row that carry a score; `HarnessError` when they are not there."""
+    """The stored predictions of a row that its numbers are over; `HarnessError` when they are not there.
+
+    Those that carry a score, and the failed ones that others scored, as judged wrong (`Board.wrong`).
+    """
     path = board.predictions.get(str(row.cell))
     if path is None:
         raise HarnessError(f"the predictions of {row.cell} are not there")
     predictions, _ = read_predictions(path)
-    return predictions[predictions["score"].notna()]
+    return counted_wrong(predictions, board.wrong.get(str(row.cell), ()))
+
+
+def failed_elsewhere_scored(places: Mapping[str, Hashable]) -> dict[str, frozenset[str]]:
+    """Of each file of predictions the failed clips that another of the same place scored (`failed_alone`).
+
+    `places`: file -> what was tested on, and under what.
+    """
+    found = {}
+    for file, place in places.items():
+        with suppress(OSError, ValueError):  # what is wrong with it is said where the whole of it is read
+            found[file] = place, pq.read_table(regular(Path(file)), columns=["clip_id", "score"]).to_pandas()
+    return failed_alone(found) if any(table["score"].isna().any() for _, table in found.values()) else {}
 
 
 def write_predictions(path: Path, predictions: pd.DataFrame, meta: Mapping[str, Any]) -> None:

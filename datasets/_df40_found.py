@@ -42,8 +42,8 @@ UNKNOWN = [
     "CollabDiff",
 ]
 """Those that bring reals of their own; with e4e, which comes as `ff` and `cdf`, the nine of protocol 3."""
-MADE_OF = {name.lower(): name for family in KNOWN.values() for name in family}
-CALLED = {name.lower(): name for name in (*MADE_OF.values(), *UNKNOWN, "e4e")}
+MADE_OF = [*SWAPS, *REENACTED, *SYNTHESES]
+CALLED = {name.lower(): name for name in (*MADE_OF, *UNKNOWN, "e4e")}
 CALLED |= {"whichfaceisreal": "whichisreal", "heygen_new": "heygen", "pixart-alpha": "pixart"}
 """Folder, in lower case -> the method as the authors' lists call it."""
 PARTS = {
@@ -52,11 +52,7 @@ PARTS = {
         for family, names in KNOWN.items()
         for domain in ("ff", "cdf")
     },
-    **{
-        f"{name}_{domain}": (f"{name}_{domain}",)
-        for name in (*MADE_OF.values(), "e4e")
-        for domain in ("ff", "cdf")
-    },
+    **{f"{name}_{domain}": (f"{name}_{domain}",) for name in (*MADE_OF, "e4e") for domain in ("ff", "cdf")},
     **{name: (name,) for name in (*UNKNOWN, "e4e")},
 }
 """What can be tested on by name, as the authors name it in their protocols -> manipulations."""
@@ -137,7 +133,7 @@ class Found:
         for part in self.above:
             if part.lower() in BRANCHES:
                 return BRANCHES[part.lower()]
-        if (self.name in MADE_OF.values() or self._of_two) and not self.said & {"fake", "real"}:
+        if (self.name in MADE_OF or self._of_two) and not self.said & {"fake", "real"}:
             return "ff" if FF_NAME.fullmatch(self.stem) else "cdf" if CDF_NAME.fullmatch(self.stem) else None
         return None
 

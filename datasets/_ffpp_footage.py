@@ -24,5 +24,8 @@ def videos_of(
     """
     seen = {} if footage is None else {"footage": VIDEO.get(footage, footage)}
     part = {"sequence": footage} if footage in VIDEO else {}
-    people = (None if name is None else VIDEO.get(name, name) for name in (target, source))
-    return *people, seen | part  # type: ignore[return-value]
+    return _video(target), _video(source), seen | part
+
+
+def _video(name: str | None) -> str | None:
+    return None if name is None else VIDEO.get(name, name)

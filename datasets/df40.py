@@ -48,12 +48,13 @@ def faults(root: Path) -> Iterator[str]:
 
 def remarks(root: Path) -> Iterator[str]:
     """Of which reals none is here, although there are fakes to be judged against them."""
+    reals = {"ff": (FF_REALS, "FaceForensics++/test.json"), "cdf": (CDF_REALS, f"{CDF_REALS}/{CDF_LIST}")}
+    missing = {domain: said for domain, said in reals.items() if not _beside(root, said[0])}
+    if not missing:
+        return
     kinds = {(found.branch, found.label) for method in _methods(_home(root)) for found in clips_of(method)}
-    for domain, place, listing in (
-        ("ff", FF_REALS, "FaceForensics++/test.json"),
-        ("cdf", CDF_REALS, f"{CDF_REALS}/{CDF_LIST}"),
-    ):
-        if (domain, FAKE) in kinds and (domain, REAL) not in kinds and not _beside(root, place):
+    for domain, (place, listing) in missing.items():
+        if (domain, FAKE) in kinds and (domain, REAL) not in kinds:
             yield f"the reals of the fakes of {domain} are not here: put {place} with {listing} there"
 
 
